@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: BSL-1.0
+// Says what you bring: the concepts of stores, registers and locks, and the traits through which
+// holdfast uses them.
+//
+// Each operation is a `can_*` of its own, so that a compiler names the one that is missing.
+// Specialise `store_traits<T>` (deriving from `member_store_traits<T>`) to change one operation of
+// a type that you can't edit.
+#ifndef HOLDFAST_CONCEPTS_HPP
+#define HOLDFAST_CONCEPTS_HPP
+
+#include <concepts>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "holdfast/bytes.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/guarantees.hpp"
+#include "holdfast/ids.hpp"
+#include "holdfast/result.hpp"
+
+HOLDFAST_BEGIN
+
+template <class R, class T>
+concept gives = std::same_as<R, result<T>>;
+template <class R>
+concept some_result = is_result<std::remove_cvref_t<R>>;
+template <some_result R>
+using value_of = typename std::remove_cvref_t<R>::value_type;
+
+// ---- stores
+
+/// Forwards each operation of a store to the member of the same name.
+template <class T>
+struct member_store_traits {
+  static auto create(T& t, Generation g) -> decltype(t.create(g)) { return t.create(g); }
+  template <class Writer>
+  static auto seal(T& t, Writer& w) -> decltype(t.seal(w)) {
+    return t.seal(w);
+  }
+  static auto open(T& t, Generation g) -> decltype(t.open(g)) { return t.open(g); }
+  static auto drop(T& t, Generation g) -> decltype(t.drop(g)) { return t.drop(g); }
+  static auto generations(T& t) -> decltype(t.generations()) { return t.generations(); }
+  static auto publish(T& t, Generation g) -> decltype(t.publish(g)) { return t.publish(g); }
+  static auto part_names(T const& t) -> decltype(t.part_names()) { return t.part_names(); }
+  static auto name(T const& t) -> decltype(t.name()) { return t.name(); }
+  static auto place(T& t, std::string const& home) -> decltype(t.place(home)) {
+    return t.place(home);
+  }
+};
+template <class T>
+struct store_traits : member_store_traits<T> {};
+
+template <class T>
+using writer_of = value_of<decltype(store_traits<T>::create(std::declval<T&>(), Generation{}))>;
+template <class T>
+using reader_of = value_of<decltype(store_traits<T>::open(std::declval<T&>(), Generation{}))>;
+
+template <class T>
+concept can_create = requires(T& t, Generation g) {
+  { store_traits<T>::create(t, g) } -> some_result;
+};
+template <class T>
+concept can_seal = can_create<T> && requires(T& t, writer_of<T>& w) {
+  { store_traits<T>::seal(t, w) } -> gives<void>;
+};
+template <class T>
+concept can_open = requires(T& t, Generation g) {
+  { store_traits<T>::open(t, g) } -> some_result;
+};
+template <class T>
+concept can_drop = requires(T& t, Generation g) {
+  { store_traits<T>::drop(t, g) } -> gives<void>;
+};
+template <class T>
+concept can_list = requires(T& t) {
+  { store_traits<T>::generations(t) } -> gives<std::vector<Generation>>;
+};
+
+/// Keeps numbered generations. Laws B1 to B7:
+/// - `create(g)` makes an empty, unseen generation; remains of an earlier g are refused (`exists`),
+/// never reused.
+/// - `seal(writer)` makes it durable and complete; idempotent; a failed seal leaves the writer
+/// whole, except after a failed sync.
+/// - `open(g)` gives a reader whose const members are safe from many threads; unsealed or damaged
+/// is an error, never data.
+/// - `drop(g)` leaves every other generation alone, is idempotent, and is durable when it returns.
+/// - `generations()` lists every g that has remains, sealed or not, in ascending order; other
+/// things in the place are not listed.
+template <class T>
+concept generation_store = std::movable<T> && can_create<T> && can_seal<T> && can_open<T> &&
+    can_drop<T> && can_list<T> && std::movable<writer_of<T>> && std::movable<reader_of<T>>;
+
+/// Gives the current generation a fixed outside name for foreign readers. The name may lag behind,
+/// never lead.
+template <class T>
+concept publishing_store = generation_store<T> && requires(T& t, Generation g) {
+  { store_traits<T>::publish(t, g) } -> gives<void>;
+};
+
+/// Has a name and takes its place under a home: what the short `open_staged` needs. `place` makes
+/// no effect on disk.
+template <class T>
+concept placed_store = generation_store<T> && requires(T& t, T const& c, std::string const& home) {
+  { store_traits<T>::name(c) } -> std::convertible_to<std::string>;
+  { store_traits<T>::place(t, home) } -> std::same_as<void>;
+};
+
+/// Is made of several named parts.
+template <class T>
+concept parted_store = generation_store<T> && requires(T const& c) {
+  { store_traits<T>::part_names(c) } -> std::same_as<std::vector<std::string>>;
+};
+
+// ---- registers
+
+/// Forwards each operation of a register to the member of the same name.
+template <class T>
+struct member_register_traits {
+  static auto load(T& t) -> decltype(t.load()) { return t.load(); }
+  static auto store_if(T& t, Version v, bytes_view b) -> decltype(t.store_if(v, b)) {
+    return t.store_if(v, b);
+  }
+  static auto reopen(T& t) -> decltype(t.reopen()) { return t.reopen(); }
+  static auto max_size(T const& t) -> decltype(t.max_size()) { return t.max_size(); }
+  static auto pin(T& t, Generation g) -> decltype(t.pin(g)) { return t.pin(g); }
+  static auto try_exclude(T& t, Generation g) -> decltype(t.try_exclude(g)) {
+    return t.try_exclude(g);
+  }
+};
+template <class T>
+struct register_traits : member_register_traits<T> {};
+
+template <class T>
+concept can_load = requires(T& t) {
+  { register_traits<T>::load(t) } -> gives<std::optional<Versioned>>;
+};
+template <class T>
+concept can_store_if = requires(T& t, Version v, bytes_view b) {
+  { register_traits<T>::store_if(t, v, b) } -> gives<Version>;
+};
+template <class T>
+concept can_reopen = requires(T& t) {
+  { register_traits<T>::reopen(t) } -> gives<void>;
+};
+template <class T>
+concept has_max_size = requires(T const& t) {
+  { register_traits<T>::max_size(t) } -> std::convertible_to<std::size_t>;
+};
+
+/// A small durable record with compare-and-swap. `Version::none` stands for "absent"; versions grow
+/// with each write.
+/// - `store_if(v, b)` writes b if the version is still v, durable on return; `conflict` = surely
+/// not applied,
+///   `uncertain` = perhaps applied (settle it with `reopen`, then `load`).
+/// - `load()` never gives what a power cut could still take back.
+/// - `reopen()` heals after a failed sync, and makes what is there now durable; on an absent
+/// register it does nothing.
+template <class T>
+concept atomic_register =
+    std::movable<T> && can_load<T> && can_store_if<T> && can_reopen<T> && has_max_size<T>;
+
+// ---- locks
+
+/// Forwards each operation of a lock policy to the member of the same name.
+template <class T>
+struct member_lock_traits {
+  static auto try_acquire(T& t, Owner const& o, FencingToken above)
+      -> decltype(t.try_acquire(o, above)) {
+    return t.try_acquire(o, above);
+  }
+  template <class Grant>
+  static auto release(T& t, Grant& g) -> decltype(t.release(g)) {
+    return t.release(g);
+  }
+  static auto inspect(T& t) -> decltype(t.inspect()) { return t.inspect(); }
+  static auto force(T& t, Holder const& seen, FencingToken above)
+      -> decltype(t.force(seen, above)) {
+    return t.force(seen, above);
+  }
+};
+template <class T>
+struct lock_traits : member_lock_traits<T> {};
+
+template <class T>
+using grant_of = value_of<decltype(lock_traits<T>::try_acquire(
+    std::declval<T&>(), std::declval<Owner const&>(), FencingToken{}))>;
+
+template <class T>
+concept can_try_acquire = requires(T& t, Owner const& o, FencingToken above) {
+  { lock_traits<T>::try_acquire(t, o, above) } -> some_result;
+};
+template <class T>
+concept has_token = can_try_acquire<T> && requires(grant_of<T> const& g) {
+  { g.token } -> std::convertible_to<FencingToken>;
+};
+template <class T>
+concept can_release = can_try_acquire<T> && requires(T& t, grant_of<T>& g) {
+  { lock_traits<T>::release(t, g) } -> gives<void>;
+};
+template <class T>
+concept can_inspect = requires(T& t) {
+  { lock_traits<T>::inspect(t) } -> gives<std::optional<Holder>>;
+};
+template <class T>
+concept can_force = requires(T& t, Holder const& h, FencingToken above) {
+  { lock_traits<T>::force(t, h, above) } -> gives<FencingToken>;
+};
+
+/// Grants to one at a time, with a token greater than `above` and than every token granted before.
+/// Held elsewhere = `busy`, naming the holder. `force(seen)` takes it from the holder that was
+/// seen, and from no other.
+template <class T>
+concept lock_policy = std::movable<T> && can_try_acquire<T> && has_token<T> && can_release<T> &&
+    can_inspect<T> && can_force<T>;
+
+// ------------------------------------------------------------------------------- pins between
+// processes
+
+template <class T>
+concept can_pin = requires(T& t, Generation g) {
+  { register_traits<T>::pin(t, g) } -> some_result;
+};
+template <class T>
+concept can_exclude = requires(T& t, Generation g) {
+  { register_traits<T>::try_exclude(t, g) } -> some_result;
+};
+template <class T>
+using hold_of = value_of<decltype(register_traits<T>::pin(std::declval<T&>(), Generation{}))>;
+
+/// Keeps generations from being dropped by other processes. Holds release themselves and lapse with
+/// their process. `pin(g)`: while the hold lives nobody else is given `try_exclude(g)` (`busy`
+/// while someone is deciding). `try_exclude(g)`: while the hold lives nobody else can pin g;
+/// `pinned` if someone does.
+template <class T>
+concept pinning_register =
+    atomic_register<T> && can_pin<T> && can_exclude<T> && std::movable<hold_of<T>> && std::same_as<
+        hold_of<T>,
+        value_of<decltype(register_traits<T>::try_exclude(std::declval<T&>(), Generation{}))>>;
+
+HOLDFAST_END
+
+#endif

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSL-1.0
+// Says what an observer is told: the states of a staged run and the events on the way.
+#ifndef HOLDFAST_EVENT_HPP
+#define HOLDFAST_EVENT_HPP
+
+#include <cstdint>
+#include <string_view>
+
+#include "holdfast/config.hpp"
+#include "holdfast/ids.hpp"
+#include "holdfast/result.hpp"
+
+HOLDFAST_BEGIN
+
+/// Where a staged run stands. `detail/transitions.hpp` has the table of what may follow what.
+enum class State : std::uint8_t {
+  none,
+  initializing,
+  processing,
+  ready_to_commit,
+  committing,
+  committed,
+  rolling_back,
+  failed,
+};
+
+[[nodiscard]] constexpr std::string_view name(State state) noexcept {
+  switch (state) {
+    case State::none:
+      return "none";
+    case State::initializing:
+      return "initializing";
+    case State::processing:
+      return "processing";
+    case State::ready_to_commit:
+      return "ready_to_commit";
+    case State::committing:
+      return "committing";
+    case State::committed:
+      return "committed";
+    case State::rolling_back:
+      return "rolling_back";
+    case State::failed:
+      return "failed";
+  }
+  return "?";
+}
+
+/// One thing that happened. Lives for the call of the observer only.
+struct Event {
+  enum class Kind : std::uint8_t {
+    transition,   ///< a staged run went from `from` to `to`
+    recovered,    ///< an attempt that a crash left was dropped; `generation` is its number
+    switched,     ///< readers of this process now get `generation`
+    dropped,      ///< `generation` was deleted
+    drop_failed,  ///< it could not be deleted now and stays in `retiring`; `cause` says why
+    published,    ///< the outside names now give `generation`
+    publish_failed,
+    foreign,  ///< `generation` lies in the store but the record does not list it; left alone
+  };
+  Kind kind = Kind::transition;
+  State from = State::none;
+  State to = State::none;
+  Generation generation{};
+  FencingToken token{};
+  std::int64_t at_ns = 0;  ///< steady clock
+  error const* cause = nullptr;
+};
+
+[[nodiscard]] constexpr std::string_view name(Event::Kind kind) noexcept {
+  switch (kind) {
+    case Event::Kind::transition:
+      return "transition";
+    case Event::Kind::recovered:
+      return "recovered";
+    case Event::Kind::switched:
+      return "switched";
+    case Event::Kind::dropped:
+      return "dropped";
+    case Event::Kind::drop_failed:
+      return "drop_failed";
+    case Event::Kind::published:
+      return "published";
+    case Event::Kind::publish_failed:
+      return "publish_failed";
+    case Event::Kind::foreign:
+      return "foreign";
+  }
+  return "?";
+}
+
+HOLDFAST_END
+
+#endif

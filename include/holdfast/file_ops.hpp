@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSL-1.0
+// Does over any file system the few things that need several calls: whole files, whole trees,
+// paths.
+#ifndef HOLDFAST_FILE_OPS_HPP
+#define HOLDFAST_FILE_OPS_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "holdfast/bytes.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/file_system.hpp"
+#include "holdfast/result.hpp"
+
+HOLDFAST_BEGIN
+
+namespace detail {
+[[nodiscard]] inline std::string join(std::string_view directory, std::string_view name) {
+  std::string path{directory};
+  if (!path.empty() && path.back() != '/') path += '/';
+  return path.append(name);
+}
+
+/// The directory that holds `path`: "." for a bare name, "/" for what lies in the root.
+[[nodiscard]] inline std::string parent_of(std::string_view path) {
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  auto const slash = path.rfind('/');
+  if (slash == std::string_view::npos) return ".";
+  return std::string{path.substr(0, slash == 0 ? 1 : slash)};
+}
+
+/// Reads a whole file; `too_large` beyond `limit` bytes, before anything is allocated.
+template <file_system Fs>
+[[nodiscard]] result<bytes> read_file(Fs const& fs, std::string const& path, std::uint64_t limit) {
+  HOLDFAST_TRY(file, fs.open(path, Open::read));
+  HOLDFAST_TRY(size, fs.size(file));
+  if (size > limit) return boost::outcome_v2::failure(error{errc::too_large, "read", path});
+  bytes content(static_cast<std::size_t>(size));
+  HOLDFAST_TRY(got, fs.read_at(file, 0, content));
+  content.resize(got);
+  return content;
+}
+
+/// Makes a new file (`exists` if there is one) with this content and syncs it. Its name is durable
+/// only after `sync_directory`.
+template <file_system Fs>
+[[nodiscard]] result<void> write_new_file(Fs const& fs,
+                                          std::string const& path,
+                                          bytes_view content) {
+  HOLDFAST_TRY(file, fs.open(path, Open::create));
+  HOLDFAST_TRYV(fs.write_at(file, 0, content));
+  return fs.sync(file);
+}
+
+/// Makes the directory and every parent that is missing, each durable in its own parent before the
+/// next is made.
+template <file_system Fs>
+[[nodiscard]] result<void> make_directories(Fs const& fs, std::string const& path) {
+  auto made = fs.make_directory(path);
+  if (!made && made.error().code() == errc::not_found && parent_of(path) != path) {
+    HOLDFAST_TRYV(make_directories(fs, parent_of(path)));
+    made = fs.make_directory(path);
+  }
+  if (made) return fs.sync_directory(parent_of(path));
+  if (made.error().code() != errc::exists) return made;
+  return ok();
+}
+
+/// Removes a file, or a directory with all that is in it; symlinks are removed, never followed.
+/// Missing is fine.
+template <file_system Fs>
+[[nodiscard]] result<void> remove_tree(Fs const& fs, std::string const& path, Entry::Kind kind) {
+  if (kind == Entry::Kind::directory) {
+    auto entries = fs.list(path);
+    if (!entries) {
+      if (entries.error().code() == errc::not_found) return ok();
+      return failed(entries);
+    }
+    for (auto const& entry : entries.assume_value()) {
+      HOLDFAST_TRYV(remove_tree(fs, join(path, entry.name), entry.kind));
+    }
+  }
+  auto removed = fs.remove(path);
+  if (!removed && removed.error().code() == errc::not_found) return ok();
+  return removed;
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
