@@ -29,5 +29,6 @@ function(holdfast_program name)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LINK} holdfast_warnings Threads::Threads)
-  set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF)
+  set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF RUNTIME_OUTPUT_DIRECTORY
+                                                              "${PROJECT_BINARY_DIR}/bin")
 endfunction()
