@@ -1,4 +1,17 @@
 # SPDX-License-Identifier: BSL-1.0
-# Every public header. Written by cmake/update_headers.py, and compared with the tree by a test.
+# Every public header. Written by cmake/update_headers.py, compared by a test.
 set(HOLDFAST_HEADERS
-    include/holdfast/version.hpp)
+    include/holdfast/bytes.hpp
+    include/holdfast/checksum.hpp
+    include/holdfast/concepts.hpp
+    include/holdfast/config.hpp
+    include/holdfast/event.hpp
+    include/holdfast/file_ops.hpp
+    include/holdfast/file_system.hpp
+    include/holdfast/guarantees.hpp
+    include/holdfast/holdfast.hpp
+    include/holdfast/ids.hpp
+    include/holdfast/posix.hpp
+    include/holdfast/result.hpp
+    include/holdfast/version.hpp
+    include/holdfast/world.hpp)

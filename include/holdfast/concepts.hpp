@@ -217,8 +217,7 @@ template <class T>
 concept lock_policy = std::movable<T> && can_try_acquire<T> && has_token<T> && can_release<T> &&
     can_inspect<T> && can_force<T>;
 
-// ------------------------------------------------------------------------------- pins between
-// processes
+// ---- pins between processes
 
 template <class T>
 concept can_pin = requires(T& t, Generation g) {

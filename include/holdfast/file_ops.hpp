@@ -54,18 +54,29 @@ template <file_system Fs>
   return fs.sync(file);
 }
 
-/// Makes the directory and every parent that is missing, each durable in its own parent before the
-/// next is made.
+// Makes the name of a directory durable. A parent that may not be opened was not made by us, nor by
+// a crashed run of ours.
+template <file_system Fs>
+[[nodiscard]] result<void> settle_directory(Fs const& fs, std::string const& path) {
+  auto synced = fs.sync_directory(parent_of(path));
+  if (!synced && synced.error().code() == errc::denied) return ok();
+  return synced;
+}
+
+/// Makes the directory and every parent that is missing, each durable before the next is made. One
+/// that exists already may be the last step of a run that crashed, so its name is made durable too.
 template <file_system Fs>
 [[nodiscard]] result<void> make_directories(Fs const& fs, std::string const& path) {
+  auto const parent = parent_of(path);
   auto made = fs.make_directory(path);
-  if (!made && made.error().code() == errc::not_found && parent_of(path) != path) {
-    HOLDFAST_TRYV(make_directories(fs, parent_of(path)));
+  if (!made && made.error().code() == errc::not_found && parent != path) {
+    HOLDFAST_TRYV(make_directories(fs, parent));
     made = fs.make_directory(path);
+  } else if (made) {
+    HOLDFAST_TRYV(settle_directory(fs, parent));
   }
-  if (made) return fs.sync_directory(parent_of(path));
-  if (made.error().code() != errc::exists) return made;
-  return ok();
+  if (!made && made.error().code() != errc::exists) return made;
+  return settle_directory(fs, path);
 }
 
 /// Removes a file, or a directory with all that is in it; symlinks are removed, never followed.
