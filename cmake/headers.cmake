@@ -5,6 +5,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/checksum.hpp
     include/holdfast/concepts.hpp
     include/holdfast/config.hpp
+    include/holdfast/detail/ring.hpp
     include/holdfast/event.hpp
     include/holdfast/file_ops.hpp
     include/holdfast/file_system.hpp

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSL-1.0
+// All of holdfast that needs no client library. Written by cmake/update_headers.py.
+#ifndef HOLDFAST_HOLDFAST_HPP
+#define HOLDFAST_HOLDFAST_HPP
+
+#include "holdfast/bytes.hpp"
+#include "holdfast/checksum.hpp"
+#include "holdfast/concepts.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/detail/ring.hpp"
+#include "holdfast/event.hpp"
+#include "holdfast/file_ops.hpp"
+#include "holdfast/file_system.hpp"
+#include "holdfast/guarantees.hpp"
+#include "holdfast/ids.hpp"
+#include "holdfast/posix.hpp"
+#include "holdfast/result.hpp"
+#include "holdfast/version.hpp"
+#include "holdfast/world.hpp"
+
+#endif

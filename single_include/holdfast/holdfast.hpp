@@ -1,0 +1,1583 @@
+// SPDX-License-Identifier: BSL-1.0
+// holdfast in one file. Written by cmake/update_headers.py; change the headers, not this.
+
+// ------------ holdfast/config.hpp
+// Names the namespace and says what the platform offers.
+#ifndef HOLDFAST_CONFIG_HPP
+#define HOLDFAST_CONFIG_HPP
+
+#ifndef HOLDFAST_ABI_TAG
+#define HOLDFAST_ABI_TAG v0
+#endif
+
+namespace holdfast {
+inline namespace HOLDFAST_ABI_TAG {}
+}  // namespace holdfast
+
+/// `hf` is the short name of `holdfast`; define HOLDFAST_NO_SHORT_NAME where the name is taken.
+#ifndef HOLDFAST_NO_SHORT_NAME
+namespace hf = holdfast;
+#endif
+
+#define HOLDFAST_BEGIN \
+  namespace holdfast { \
+  inline namespace HOLDFAST_ABI_TAG {
+#define HOLDFAST_END \
+  }                  \
+  }
+
+#endif
+
+// ------------ holdfast/bytes.hpp
+// Gives bytes their three types and little-endian numbers their place in them.
+#ifndef HOLDFAST_BYTES_HPP
+#define HOLDFAST_BYTES_HPP
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+HOLDFAST_BEGIN
+
+using bytes = std::vector<std::byte>;
+using bytes_view = std::span<std::byte const>;
+using bytes_span = std::span<std::byte>;
+
+/// The bytes of a text, not copied: they live as long as the text.
+[[nodiscard]] inline bytes_view as_bytes(std::string_view text) noexcept {
+  return {reinterpret_cast<std::byte const*>(text.data()), text.size()};
+}
+
+/// The same bytes read as text, not copied.
+[[nodiscard]] inline std::string_view as_text(bytes_view from) noexcept {
+  return {reinterpret_cast<char const*>(from.data()), from.size()};
+}
+
+/// Writes `value` little-endian at `at`; the caller has made room for it.
+template <std::unsigned_integral T>
+constexpr void put_le(bytes_span into, std::size_t at, T value) noexcept {
+  for (std::size_t i = 0; i < sizeof(T); ++i) {
+    into[at + i] = static_cast<std::byte>(value >> (8 * i));
+  }
+}
+
+/// Reads a little-endian number at `at`; the caller has checked the bounds.
+template <std::unsigned_integral T>
+[[nodiscard]] constexpr T get_le(bytes_view from, std::size_t at) noexcept {
+  T value = 0;
+  for (std::size_t i = 0; i < sizeof(T); ++i) {
+    value = static_cast<T>(value | static_cast<T>(static_cast<T>(from[at + i]) << (8 * i)));
+  }
+  return value;
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/checksum.hpp
+// Computes CRC32C (Castagnoli, reflected polynomial 0x82f63b78, as in RFC 3720).
+#ifndef HOLDFAST_CHECKSUM_HPP
+#define HOLDFAST_CHECKSUM_HPP
+
+#include <array>
+
+HOLDFAST_BEGIN
+
+namespace detail {
+using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
+
+// tables[k][b] is the effect of byte b followed by k zero bytes: eight look-ups then take eight
+// bytes at once.
+consteval CrcTables crc_tables() {
+  CrcTables tables{};
+  for (std::uint32_t b = 0; b < 256; ++b) {
+    std::uint32_t crc = b;
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1u) != 0 ? 0x82f63b78u : 0u);
+    tables[0][b] = crc;
+  }
+  for (std::size_t k = 1; k < 8; ++k) {
+    for (std::size_t b = 0; b < 256; ++b) {
+      std::uint32_t const before = tables[k - 1][b];
+      tables[k][b] = (before >> 8) ^ tables[0][before & 0xff];
+    }
+  }
+  return tables;
+}
+inline constexpr CrcTables crc_table = crc_tables();
+}  // namespace detail
+
+/// CRC32C of `from`, going on from `crc` (the CRC of what came before; 0 to begin).
+[[nodiscard]] constexpr std::uint32_t crc32c(bytes_view from, std::uint32_t crc = 0) noexcept {
+  auto const& t = detail::crc_table;
+  crc = ~crc;
+  std::size_t at = 0;
+  for (; at + 8 <= from.size(); at += 8) {
+    std::uint64_t const word = get_le<std::uint64_t>(from, at) ^ crc;
+    crc = t[7][word & 0xff] ^ t[6][(word >> 8) & 0xff] ^ t[5][(word >> 16) & 0xff] ^
+          t[4][(word >> 24) & 0xff] ^ t[3][(word >> 32) & 0xff] ^ t[2][(word >> 40) & 0xff] ^
+          t[1][(word >> 48) & 0xff] ^ t[0][word >> 56];
+  }
+  for (; at < from.size(); ++at) {
+    crc = (crc >> 8) ^ t[0][(crc ^ static_cast<std::uint32_t>(from[at])) & 0xff];
+  }
+  return ~crc;
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/guarantees.hpp
+// Says what a backend promises, and what a composition of backends can still promise.
+#ifndef HOLDFAST_GUARANTEES_HPP
+#define HOLDFAST_GUARANTEES_HPP
+
+#include <algorithm>
+
+HOLDFAST_BEGIN
+
+/// What outlives what: a process, a boot of the machine, or only the disk itself.
+enum class Lifetime : std::uint8_t { process, boot, disk };
+/// Who can see it: this process, this machine, many machines.
+enum class Reach : std::uint8_t { process, host, cluster };
+
+/// A model's promises; what is not declared is the weakest.
+struct Guarantees {
+  bool durable = false;         ///< an acknowledged write survives a power cut
+  bool fenced = false;          ///< compares fencing tokens and refuses older ones
+  bool detects_damage = false;  ///< a flipped bit is an error, never data
+  Lifetime lifetime = Lifetime::process;
+  Reach reach = Reach::process;
+  friend constexpr bool operator==(Guarantees const&, Guarantees const&) = default;
+};
+
+/// The promises that both keep: what a composition of the two can promise.
+[[nodiscard]] constexpr Guarantees weaker(Guarantees a, Guarantees b) noexcept {
+  return {a.durable && b.durable, a.fenced && b.fenced, a.detects_damage && b.detects_damage,
+          std::min(a.lifetime, b.lifetime), std::min(a.reach, b.reach)};
+}
+
+/// The declared guarantees of T, or the weakest.
+template <class T>
+[[nodiscard]] constexpr Guarantees guarantees_of() noexcept {
+  if constexpr (requires { Guarantees{T::guarantees}; }) {
+    return T::guarantees;
+  } else {
+    return {};
+  }
+}
+
+/// A store must live and reach at least as far as the register that names its generations.
+template <class Store, class Register>
+inline constexpr bool outlives = guarantees_of<Store>().lifetime >=
+                                 guarantees_of<Register>().lifetime&& guarantees_of<Store>().reach
+                                 >= guarantees_of<Register>().reach;
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/ids.hpp
+// Names the numbers that must not be mixed up: generations, versions, fencing tokens, owners,
+// marks.
+#ifndef HOLDFAST_IDS_HPP
+#define HOLDFAST_IDS_HPP
+
+#include <compare>
+#include <functional>
+#include <map>
+#include <string>
+
+HOLDFAST_BEGIN
+
+/// The n-th published whole of a store. Numbers start at 1 and are never used twice in a home.
+struct Generation {
+  std::uint64_t number = 0;
+  friend auto operator<=>(Generation const&, Generation const&) = default;
+};
+
+/// Which write of a register: grows with each one; the nonce tells two writers of one number apart.
+struct Version {
+  std::uint64_t sequence = 0;
+  std::uint64_t nonce = 0;
+  static Version const none;  ///< the register is absent
+  friend auto operator<=>(Version const&, Version const&) = default;
+};
+inline constexpr Version Version::none{};
+
+/// What a register holds.
+struct Versioned {
+  Version version;
+  bytes value;
+};
+
+/// Grows with every grant of a lock; a resource refuses whoever comes with a smaller one than it
+/// has seen.
+struct FencingToken {
+  std::uint64_t number = 0;
+  friend auto operator<=>(FencingToken const&, FencingToken const&) = default;
+};
+
+/// One boot of one machine, as its kernel names it.
+struct BootId {
+  std::array<std::uint8_t, 16> id{};
+  friend auto operator<=>(BootId const&, BootId const&) = default;
+};
+
+/// Who holds or attempts something: a process that a reused pid can't be mistaken for.
+struct Owner {
+  std::array<char, 64> host{};  ///< zero-terminated, cut at 63 bytes
+  BootId boot;
+  std::uint64_t pid = 0;
+  std::uint64_t start_time = 0;  ///< of the process, in clock ticks since boot
+  std::uint64_t nonce = 0;       ///< drawn once by each process
+  [[nodiscard]] std::string_view host_name() const noexcept {
+    std::string_view const all{host.data(), host.size()};
+    return all.substr(0, all.find('\0'));
+  }
+  friend bool operator==(Owner const&, Owner const&) = default;
+};
+
+/// What a lock shows of its holder.
+struct Holder {
+  Owner owner;
+  FencingToken token;
+  std::int64_t acquired_at_ns = 0;  ///< wall clock, for display only
+  friend bool operator==(Holder const&, Holder const&) = default;
+};
+
+/// Named progress values committed with a generation, e.g. {"offset", 4711}.
+using Marks = std::map<std::string, std::uint64_t, std::less<>>;
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/result.hpp
+// Says how every operation answers: a value, or an error that names what went wrong and where.
+#ifndef HOLDFAST_RESULT_HPP
+#define HOLDFAST_RESULT_HPP
+
+#include <boost/outcome/basic_result.hpp>
+#include <type_traits>
+#include <utility>
+
+HOLDFAST_BEGIN
+
+/// What went wrong. Closed: a new value is a new minor version. `message` has the one sentence of
+/// each.
+enum class errc : std::uint8_t {
+  unknown,
+  not_found,
+  exists,
+  no_generation,
+  not_retained,
+  unsealed,
+  damaged,
+  foreign,
+  register_lost,
+  stale_register,
+  newer_format,
+  conflict,
+  uncertain,
+  fenced,
+  busy,
+  pinned,
+  spent,
+  rejected,
+  sync_failed,
+  poisoned,
+  too_large,
+  full,
+  invalid,
+  forked,
+  denied,
+  read_only,
+  no_space,
+  too_many_files,
+  no_memory,
+  no_locks,
+  io,
+  backend,
+};
+
+/// The sentence that belongs to a code.
+[[nodiscard]] constexpr std::string_view message(errc code) noexcept {
+  switch (code) {
+    case errc::unknown:
+      return "nothing is known about the outcome";
+    case errc::not_found:
+      return "nothing of that name exists";
+    case errc::exists:
+      return "it exists already and is never overwritten";
+    case errc::no_generation:
+      return "no generation has been committed yet";
+    case errc::not_retained:
+      return "that generation is not retained";
+    case errc::unsealed:
+      return "the generation was never sealed";
+    case errc::damaged:
+      return "the bytes fail their check";
+    case errc::foreign:
+      return "it was not made by this home and is left alone";
+    case errc::register_lost:
+      return "the register is missing or unreadable beside stores with data";
+    case errc::stale_register:
+      return "the register is older than what it names";
+    case errc::newer_format:
+      return "written by a newer format version";
+    case errc::conflict:
+      return "another commit came first; nothing was applied";
+    case errc::uncertain:
+      return "the outcome is not known; resolve its ticket";
+    case errc::fenced:
+      return "a newer holder has fenced this one out";
+    case errc::busy:
+      return "held by another";
+    case errc::pinned:
+      return "a reader still holds it";
+    case errc::spent:
+      return "the handle was moved from or is finished";
+    case errc::rejected:
+      return "validation rejected the generation";
+    case errc::sync_failed:
+      return "a sync failed; what was written can't be trusted";
+    case errc::poisoned:
+      return "unusable since a failed sync; reopen it";
+    case errc::too_large:
+      return "larger than the limit";
+    case errc::full:
+      return "no room for another entry";
+    case errc::invalid:
+      return "the argument is not valid";
+    case errc::forked:
+      return "made before fork(); open it again in this process";
+    case errc::denied:
+      return "permission denied";
+    case errc::read_only:
+      return "the file system is read-only";
+    case errc::no_space:
+      return "no space left";
+    case errc::too_many_files:
+      return "too many open files";
+    case errc::no_memory:
+      return "out of memory";
+    case errc::no_locks:
+      return "this file system has no working locks";
+    case errc::io:
+      return "input or output failed";
+    case errc::backend:
+      return "the backend reported an error";
+  }
+  return "unknown code";
+}
+
+/// What `resolve` needs to settle a commit whose outcome is not known.
+struct Ticket {
+  std::uint64_t sequence = 0;    ///< the commit's own number, one more than the commit before it
+  std::uint64_t nonce = 0;       ///< drawn by the attempt that commits
+  std::uint64_t generation = 0;  ///< what would become current
+  friend bool operator==(Ticket const&, Ticket const&) = default;
+};
+
+/// An error: small, trivially copyable, and never allocates.
+class error {
+ public:
+  error() noexcept : detail_{} {}
+  explicit error(errc code,
+                 char const* where = "",
+                 std::string_view detail = {},
+                 std::int64_t native = 0) noexcept
+      : native_{native}, where_{where}, code_{code} {
+    put(detail);
+  }
+
+  [[nodiscard]] errc code() const noexcept { return code_; }
+  /// The backend's own code (errno, SQLite's, RocksDB's); 0 where there is none.
+  [[nodiscard]] std::int64_t native() const noexcept { return native_; }
+  /// The operation that failed; static storage.
+  [[nodiscard]] char const* where() const noexcept { return where_; }
+  /// The thing it failed on (a path, a name); cut in the middle where it is long.
+  [[nodiscard]] std::string_view detail() const noexcept { return {detail_, size_}; }
+  /// Byte offset of the trouble in the thing named by `detail`; 0 where it has none.
+  [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
+  [[nodiscard]] Ticket ticket() const noexcept { return ticket_; }
+
+  [[nodiscard]] error at(std::uint64_t offset) const noexcept {
+    error copy = *this;
+    copy.offset_ = offset;
+    return copy;
+  }
+  [[nodiscard]] error with(Ticket ticket) const noexcept {
+    error copy = *this;
+    copy.ticket_ = ticket;
+    return copy;
+  }
+  [[nodiscard]] error as(errc code) const noexcept {
+    error copy = *this;
+    copy.code_ = code;
+    return copy;
+  }
+
+  /// One line for a person: code's sentence, operation, thing, native code.
+  [[nodiscard]] std::string text() const {
+    std::string out{message(code_)};
+    if (*where_ != '\0') out.append(" (").append(where_).append(")");
+    if (size_ != 0) out.append(": ").append(detail_, size_);
+    if (offset_ != 0) out.append(", at byte ").append(std::to_string(offset_));
+    if (native_ != 0) out.append(", native code ").append(std::to_string(native_));
+    return out;
+  }
+
+  friend bool operator==(error const& a, error const& b) noexcept {
+    return a.code_ == b.code_ && a.native_ == b.native_ && a.offset_ == b.offset_ &&
+           a.ticket_ == b.ticket_ && a.detail() == b.detail();
+  }
+
+ private:
+  static constexpr std::size_t capacity = 160;
+
+  // Keeps both ends of a long name: a path's end says more than its middle.
+  void put(std::string_view text) noexcept {
+    auto const copy = [this](std::string_view part) noexcept {
+      for (char const c : part) detail_[size_++] = c;
+    };
+    if (text.size() <= capacity) return copy(text);
+    copy(text.substr(0, 40));
+    copy("...");
+    copy(text.substr(text.size() - (capacity - 43)));
+  }
+
+  std::int64_t native_ = 0;
+  char const* where_ = "";
+  std::uint64_t offset_ = 0;
+  Ticket ticket_{};
+  errc code_ = errc::unknown;
+  std::uint8_t size_ = 0;
+  char detail_[capacity];
+};
+static_assert(std::is_trivially_copyable_v<error>);
+
+/// A value or an `error`. Reading the value of a failed result ends the program.
+template <class T>
+using result = boost::outcome_v2::basic_result<T, error, boost::outcome_v2::policy::terminate>;
+
+/// The value of a `result<void>` that succeeded.
+[[nodiscard]] inline auto ok() noexcept {
+  return boost::outcome_v2::success();
+}
+
+template <class T>
+inline constexpr bool is_result = false;
+template <class T>
+inline constexpr bool is_result<result<T>> = true;
+
+namespace detail {
+// A failed result of any other type, holding the error of `from`.
+template <class R>
+[[nodiscard]] auto failed(R&& from) noexcept {
+  return boost::outcome_v2::failure(std::forward<R>(from).assume_error());
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#define HOLDFAST_JOIN_2(a, b) a##b
+#define HOLDFAST_JOIN(a, b) HOLDFAST_JOIN_2(a, b)
+#define HOLDFAST_TRY_2(unique, name, ...)                                       \
+  auto&& unique = __VA_ARGS__;                                                  \
+  if (!unique.has_value()) {                                                    \
+    return ::holdfast::detail::failed(static_cast<decltype(unique)&&>(unique)); \
+  }                                                                             \
+  auto&& name = static_cast<decltype(unique)&&>(unique).assume_value()
+#define HOLDFAST_TRYV_2(unique, ...)                                            \
+  auto&& unique = __VA_ARGS__;                                                  \
+  if (!unique.has_value()) {                                                    \
+    return ::holdfast::detail::failed(static_cast<decltype(unique)&&>(unique)); \
+  }                                                                             \
+  static_cast<void>(0)
+
+/// HOLDFAST_TRY(name, expression): `name` is the value of the result, or the function returns its
+/// error.
+#define HOLDFAST_TRY(name, ...) \
+  HOLDFAST_TRY_2(HOLDFAST_JOIN(holdfast_try_, __COUNTER__), name, __VA_ARGS__)
+/// HOLDFAST_TRYV(expression): the same where the value is not wanted.
+#define HOLDFAST_TRYV(...) HOLDFAST_TRYV_2(HOLDFAST_JOIN(holdfast_try_, __COUNTER__), __VA_ARGS__)
+
+#endif
+
+// ------------ holdfast/concepts.hpp
+// Says what you bring: the concepts of stores, registers and locks, and the traits through which
+// holdfast uses them.
+//
+// Each operation is a `can_*` of its own, so that a compiler names the one that is missing.
+// Specialise `store_traits<T>` (deriving from `member_store_traits<T>`) to change one operation of
+// a type that you can't edit.
+#ifndef HOLDFAST_CONCEPTS_HPP
+#define HOLDFAST_CONCEPTS_HPP
+
+#include <optional>
+
+HOLDFAST_BEGIN
+
+template <class R, class T>
+concept gives = std::same_as<R, result<T>>;
+template <class R>
+concept some_result = is_result<std::remove_cvref_t<R>>;
+template <some_result R>
+using value_of = typename std::remove_cvref_t<R>::value_type;
+
+// ---- stores
+
+/// Forwards each operation of a store to the member of the same name.
+template <class T>
+struct member_store_traits {
+  static auto create(T& t, Generation g) -> decltype(t.create(g)) { return t.create(g); }
+  template <class Writer>
+  static auto seal(T& t, Writer& w) -> decltype(t.seal(w)) {
+    return t.seal(w);
+  }
+  static auto open(T& t, Generation g) -> decltype(t.open(g)) { return t.open(g); }
+  static auto drop(T& t, Generation g) -> decltype(t.drop(g)) { return t.drop(g); }
+  static auto generations(T& t) -> decltype(t.generations()) { return t.generations(); }
+  static auto publish(T& t, Generation g) -> decltype(t.publish(g)) { return t.publish(g); }
+  static auto part_names(T const& t) -> decltype(t.part_names()) { return t.part_names(); }
+  static auto name(T const& t) -> decltype(t.name()) { return t.name(); }
+  static auto place(T& t, std::string const& home) -> decltype(t.place(home)) {
+    return t.place(home);
+  }
+};
+template <class T>
+struct store_traits : member_store_traits<T> {};
+
+template <class T>
+using writer_of = value_of<decltype(store_traits<T>::create(std::declval<T&>(), Generation{}))>;
+template <class T>
+using reader_of = value_of<decltype(store_traits<T>::open(std::declval<T&>(), Generation{}))>;
+
+template <class T>
+concept can_create = requires(T& t, Generation g) {
+  { store_traits<T>::create(t, g) } -> some_result;
+};
+template <class T>
+concept can_seal = can_create<T> && requires(T& t, writer_of<T>& w) {
+  { store_traits<T>::seal(t, w) } -> gives<void>;
+};
+template <class T>
+concept can_open = requires(T& t, Generation g) {
+  { store_traits<T>::open(t, g) } -> some_result;
+};
+template <class T>
+concept can_drop = requires(T& t, Generation g) {
+  { store_traits<T>::drop(t, g) } -> gives<void>;
+};
+template <class T>
+concept can_list = requires(T& t) {
+  { store_traits<T>::generations(t) } -> gives<std::vector<Generation>>;
+};
+
+/// Keeps numbered generations. Laws B1 to B7:
+/// - `create(g)` makes an empty, unseen generation; remains of an earlier g are refused (`exists`),
+/// never reused.
+/// - `seal(writer)` makes it durable and complete; idempotent; a failed seal leaves the writer
+/// whole, except after a failed sync.
+/// - `open(g)` gives a reader whose const members are safe from many threads; unsealed or damaged
+/// is an error, never data.
+/// - `drop(g)` leaves every other generation alone, is idempotent, and is durable when it returns.
+/// - `generations()` lists every g that has remains, sealed or not, in ascending order; other
+/// things in the place are not listed.
+template <class T>
+concept generation_store = std::movable<T> && can_create<T> && can_seal<T> && can_open<T> &&
+    can_drop<T> && can_list<T> && std::movable<writer_of<T>> && std::movable<reader_of<T>>;
+
+/// Gives the current generation a fixed outside name for foreign readers. The name may lag behind,
+/// never lead.
+template <class T>
+concept publishing_store = generation_store<T> && requires(T& t, Generation g) {
+  { store_traits<T>::publish(t, g) } -> gives<void>;
+};
+
+/// Has a name and takes its place under a home: what the short `open_staged` needs. `place` makes
+/// no effect on disk.
+template <class T>
+concept placed_store = generation_store<T> && requires(T& t, T const& c, std::string const& home) {
+  { store_traits<T>::name(c) } -> std::convertible_to<std::string>;
+  { store_traits<T>::place(t, home) } -> std::same_as<void>;
+};
+
+/// Is made of several named parts.
+template <class T>
+concept parted_store = generation_store<T> && requires(T const& c) {
+  { store_traits<T>::part_names(c) } -> std::same_as<std::vector<std::string>>;
+};
+
+// ---- registers
+
+/// Forwards each operation of a register to the member of the same name.
+template <class T>
+struct member_register_traits {
+  static auto load(T& t) -> decltype(t.load()) { return t.load(); }
+  static auto store_if(T& t, Version v, bytes_view b) -> decltype(t.store_if(v, b)) {
+    return t.store_if(v, b);
+  }
+  static auto reopen(T& t) -> decltype(t.reopen()) { return t.reopen(); }
+  static auto max_size(T const& t) -> decltype(t.max_size()) { return t.max_size(); }
+  static auto pin(T& t, Generation g) -> decltype(t.pin(g)) { return t.pin(g); }
+  static auto try_exclude(T& t, Generation g) -> decltype(t.try_exclude(g)) {
+    return t.try_exclude(g);
+  }
+};
+template <class T>
+struct register_traits : member_register_traits<T> {};
+
+template <class T>
+concept can_load = requires(T& t) {
+  { register_traits<T>::load(t) } -> gives<std::optional<Versioned>>;
+};
+template <class T>
+concept can_store_if = requires(T& t, Version v, bytes_view b) {
+  { register_traits<T>::store_if(t, v, b) } -> gives<Version>;
+};
+template <class T>
+concept can_reopen = requires(T& t) {
+  { register_traits<T>::reopen(t) } -> gives<void>;
+};
+template <class T>
+concept has_max_size = requires(T const& t) {
+  { register_traits<T>::max_size(t) } -> std::convertible_to<std::size_t>;
+};
+
+/// A small durable record with compare-and-swap. `Version::none` stands for "absent"; versions grow
+/// with each write.
+/// - `store_if(v, b)` writes b if the version is still v, durable on return; `conflict` = surely
+/// not applied,
+///   `uncertain` = perhaps applied (settle it with `reopen`, then `load`).
+/// - `load()` never gives what a power cut could still take back.
+/// - `reopen()` heals after a failed sync, and makes what is there now durable; on an absent
+/// register it does nothing.
+template <class T>
+concept atomic_register =
+    std::movable<T> && can_load<T> && can_store_if<T> && can_reopen<T> && has_max_size<T>;
+
+// ---- locks
+
+/// Forwards each operation of a lock policy to the member of the same name.
+template <class T>
+struct member_lock_traits {
+  static auto try_acquire(T& t, Owner const& o, FencingToken above)
+      -> decltype(t.try_acquire(o, above)) {
+    return t.try_acquire(o, above);
+  }
+  template <class Grant>
+  static auto release(T& t, Grant& g) -> decltype(t.release(g)) {
+    return t.release(g);
+  }
+  static auto inspect(T& t) -> decltype(t.inspect()) { return t.inspect(); }
+  static auto force(T& t, Holder const& seen, FencingToken above)
+      -> decltype(t.force(seen, above)) {
+    return t.force(seen, above);
+  }
+};
+template <class T>
+struct lock_traits : member_lock_traits<T> {};
+
+template <class T>
+using grant_of = value_of<decltype(lock_traits<T>::try_acquire(
+    std::declval<T&>(), std::declval<Owner const&>(), FencingToken{}))>;
+
+template <class T>
+concept can_try_acquire = requires(T& t, Owner const& o, FencingToken above) {
+  { lock_traits<T>::try_acquire(t, o, above) } -> some_result;
+};
+template <class T>
+concept has_token = can_try_acquire<T> && requires(grant_of<T> const& g) {
+  { g.token } -> std::convertible_to<FencingToken>;
+};
+template <class T>
+concept can_release = can_try_acquire<T> && requires(T& t, grant_of<T>& g) {
+  { lock_traits<T>::release(t, g) } -> gives<void>;
+};
+template <class T>
+concept can_inspect = requires(T& t) {
+  { lock_traits<T>::inspect(t) } -> gives<std::optional<Holder>>;
+};
+template <class T>
+concept can_force = requires(T& t, Holder const& h, FencingToken above) {
+  { lock_traits<T>::force(t, h, above) } -> gives<FencingToken>;
+};
+
+/// Grants to one at a time, with a token greater than `above` and than every token granted before.
+/// Held elsewhere = `busy`, naming the holder. `force(seen)` takes it from the holder that was
+/// seen, and from no other.
+template <class T>
+concept lock_policy = std::movable<T> && can_try_acquire<T> && has_token<T> && can_release<T> &&
+    can_inspect<T> && can_force<T>;
+
+// ---- pins between processes
+
+template <class T>
+concept can_pin = requires(T& t, Generation g) {
+  { register_traits<T>::pin(t, g) } -> some_result;
+};
+template <class T>
+concept can_exclude = requires(T& t, Generation g) {
+  { register_traits<T>::try_exclude(t, g) } -> some_result;
+};
+template <class T>
+using hold_of = value_of<decltype(register_traits<T>::pin(std::declval<T&>(), Generation{}))>;
+
+/// Keeps generations from being dropped by other processes. Holds release themselves and lapse with
+/// their process. `pin(g)`: while the hold lives nobody else is given `try_exclude(g)` (`busy`
+/// while someone is deciding). `try_exclude(g)`: while the hold lives nobody else can pin g;
+/// `pinned` if someone does.
+template <class T>
+concept pinning_register =
+    atomic_register<T> && can_pin<T> && can_exclude<T> && std::movable<hold_of<T>> && std::same_as<
+        hold_of<T>,
+        value_of<decltype(register_traits<T>::try_exclude(std::declval<T&>(), Generation{}))>>;
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/detail/ring.hpp
+// Decides which record of a ring of slots counts, without any I/O.
+//
+// Invariants:
+// - Record s lies in slot s mod 16; a write touches one slot, never that of the last confirmed record.
+// - `confirmed` in a record names a record that its writer knew to be durable, so it is true whatever happens to the record.
+// - A record is confirmed if a later one or the hint says so, or if another boot wrote it: then it came from the disk.
+#ifndef HOLDFAST_DETAIL_RING_HPP
+#define HOLDFAST_DETAIL_RING_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail::ring {
+inline constexpr std::uint64_t slots = 16;
+inline constexpr std::size_t slot_size = 4096;
+inline constexpr std::size_t header_size = 64;
+inline constexpr std::size_t max_value = slot_size - header_size;
+inline constexpr std::uint32_t format = 1;
+inline constexpr std::uint64_t record_magic = 0x64726f6365726668;  // "hfrecord"
+inline constexpr std::uint64_t hint_magic = 0x2020746e69686668;    // "hfhint  "
+inline constexpr std::size_t hint_size = 64;
+
+/// One slot's content. `value` points into the bytes it was decoded from.
+struct Record {
+  Version version;
+  std::uint64_t confirmed = 0;  ///< sequence of a record known to be durable; 0 = none
+  BootId boot;
+  bytes_view value;
+};
+
+/// What the writer leaves beside the ring once a record is durable.
+struct Hint {
+  Version version;
+  BootId boot;
+};
+
+enum class Slot : std::uint8_t { empty, valid, bad, newer };
+
+namespace at {  // byte offsets within a slot and a hint
+inline constexpr std::size_t magic = 0, form = 8, length = 12, sequence = 16, nonce = 24;
+inline constexpr std::size_t confirmed = 32, boot = 40, crc = 56;
+}  // namespace at
+
+inline void put_boot(bytes_span into, BootId const& boot) noexcept {
+  for (std::size_t i = 0; i < boot.id.size(); ++i) into[at::boot + i] = std::byte{boot.id[i]};
+}
+[[nodiscard]] inline BootId get_boot(bytes_view from) noexcept {
+  BootId boot;
+  for (std::size_t i = 0; i < boot.id.size(); ++i) {
+    boot.id[i] = static_cast<std::uint8_t>(from[at::boot + i]);
+  }
+  return boot;
+}
+[[nodiscard]] inline std::uint32_t crc_of(bytes_view slot, std::size_t length) noexcept {
+  return crc32c(slot.subspan(header_size, length), crc32c(slot.first(at::crc)));
+}
+
+/// Fills a whole slot; the value fits (`max_value`).
+inline void encode(Record const& record, std::span<std::byte, slot_size> into) noexcept {
+  for (auto& byte : into) byte = std::byte{0};
+  put_le(into, at::magic, record_magic);
+  put_le(into, at::form, format);
+  put_le(into, at::length, static_cast<std::uint32_t>(record.value.size()));
+  put_le(into, at::sequence, record.version.sequence);
+  put_le(into, at::nonce, record.version.nonce);
+  put_le(into, at::confirmed, record.confirmed);
+  put_boot(into, record.boot);
+  for (std::size_t i = 0; i < record.value.size(); ++i) into[header_size + i] = record.value[i];
+  put_le(into, at::crc, crc_of(into, record.value.size()));
+}
+
+/// Reads one slot; `slot` has slot_size bytes or fewer (a file cut short).
+[[nodiscard]] inline Slot decode(bytes_view slot, Record& into) noexcept {
+  if (slot.size() < slot_size) return Slot::bad;
+  auto const magic = get_le<std::uint64_t>(slot, at::magic);
+  if (magic == 0) return Slot::empty;
+  if (magic != record_magic) return Slot::bad;
+  auto const length = get_le<std::uint32_t>(slot, at::length);
+  if (length > max_value) return Slot::bad;
+  if (get_le<std::uint32_t>(slot, at::crc) != crc_of(slot, length)) return Slot::bad;
+  if (get_le<std::uint32_t>(slot, at::form) > format) return Slot::newer;
+  into = {{get_le<std::uint64_t>(slot, at::sequence), get_le<std::uint64_t>(slot, at::nonce)},
+          get_le<std::uint64_t>(slot, at::confirmed), get_boot(slot),
+          slot.subspan(header_size, length)};
+  return Slot::valid;
+}
+
+[[nodiscard]] inline std::array<std::byte, hint_size> encode(Hint const& hint) noexcept {
+  std::array<std::byte, hint_size> out{};
+  put_le(out, at::magic, hint_magic);
+  put_le(out, at::form, format);
+  put_le(out, at::sequence, hint.version.sequence);
+  put_le(out, at::nonce, hint.version.nonce);
+  put_boot(out, hint.boot);
+  put_le(out, at::crc, crc32c(bytes_view{out}.first(at::crc)));
+  return out;
+}
+
+[[nodiscard]] inline std::optional<Hint> decode_hint(bytes_view from) noexcept {
+  if (from.size() < hint_size || get_le<std::uint64_t>(from, at::magic) != hint_magic) return {};
+  if (get_le<std::uint32_t>(from, at::crc) != crc32c(from.first(at::crc))) return {};
+  return Hint{{get_le<std::uint64_t>(from, at::sequence), get_le<std::uint64_t>(from, at::nonce)},
+              get_boot(from)};
+}
+
+/// What a scan of all slots tells.
+struct Scan {
+  std::optional<Record> newest;     ///< highest sequence, confirmed or not
+  std::optional<Record> confirmed;  ///< highest sequence that no power cut can take back
+  bool newer_format = false;
+  bool stale = false;  ///< the hint names a durable record that is not here
+};
+
+/// Looks at a whole ring. `known` is what this process synced itself (none if nothing), `boot` is this boot.
+[[nodiscard]] inline Scan scan(bytes_view all,
+                               std::optional<Hint> const& hint,
+                               BootId const& boot,
+                               Version known) noexcept {
+  Scan out;
+  std::array<Record, slots> found{};
+  std::size_t count = 0;
+  std::uint64_t durable = known.sequence;
+  for (std::size_t i = 0; i < slots && i * slot_size < all.size(); ++i) {
+    auto const left = all.size() - i * slot_size;
+    Record record;
+    auto const what = decode(all.subspan(i * slot_size, left < slot_size ? left : slot_size), record);
+    if (what == Slot::newer) out.newer_format = true;
+    if (what != Slot::valid || record.version.sequence % slots != i) continue;
+    found[count++] = record;
+    if (record.confirmed > durable) durable = record.confirmed;
+    if (record.boot != boot && record.version.sequence > durable) durable = record.version.sequence;
+  }
+  if (hint && hint->boot == boot && hint->version.sequence > durable) {
+    durable = hint->version.sequence;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    auto const& record = found[i];
+    auto const sequence = record.version.sequence;
+    if (!out.newest || sequence > out.newest->version.sequence) out.newest = record;
+    if (sequence > durable) continue;
+    if (!out.confirmed || sequence > out.confirmed->version.sequence) out.confirmed = record;
+  }
+  // The hint is written only after its record was durable, so it never runs ahead of an honest ring, in this boot or later.
+  if (hint) {
+    out.stale = !out.newest || out.newest->version.sequence < hint->version.sequence ||
+                (out.newest->version.sequence == hint->version.sequence &&
+                 out.newest->version.nonce != hint->version.nonce);
+  }
+  return out;
+}
+}  // namespace detail::ring
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/event.hpp
+// Says what an observer is told: the states of a staged run and the events on the way.
+#ifndef HOLDFAST_EVENT_HPP
+#define HOLDFAST_EVENT_HPP
+
+HOLDFAST_BEGIN
+
+/// Where a staged run stands. `detail/transitions.hpp` has the table of what may follow what.
+enum class State : std::uint8_t {
+  none,
+  initializing,
+  processing,
+  ready_to_commit,
+  committing,
+  committed,
+  rolling_back,
+  failed,
+};
+
+[[nodiscard]] constexpr std::string_view name(State state) noexcept {
+  switch (state) {
+    case State::none:
+      return "none";
+    case State::initializing:
+      return "initializing";
+    case State::processing:
+      return "processing";
+    case State::ready_to_commit:
+      return "ready_to_commit";
+    case State::committing:
+      return "committing";
+    case State::committed:
+      return "committed";
+    case State::rolling_back:
+      return "rolling_back";
+    case State::failed:
+      return "failed";
+  }
+  return "?";
+}
+
+/// One thing that happened. Lives for the call of the observer only.
+struct Event {
+  enum class Kind : std::uint8_t {
+    transition,   ///< a staged run went from `from` to `to`
+    recovered,    ///< an attempt that a crash left was dropped; `generation` is its number
+    switched,     ///< readers of this process now get `generation`
+    dropped,      ///< `generation` was deleted
+    drop_failed,  ///< it could not be deleted now and stays in `retiring`; `cause` says why
+    published,    ///< the outside names now give `generation`
+    publish_failed,
+    foreign,  ///< `generation` lies in the store but the record does not list it; left alone
+  };
+  Kind kind = Kind::transition;
+  State from = State::none;
+  State to = State::none;
+  Generation generation{};
+  FencingToken token{};
+  std::int64_t at_ns = 0;  ///< steady clock
+  error const* cause = nullptr;
+};
+
+[[nodiscard]] constexpr std::string_view name(Event::Kind kind) noexcept {
+  switch (kind) {
+    case Event::Kind::transition:
+      return "transition";
+    case Event::Kind::recovered:
+      return "recovered";
+    case Event::Kind::switched:
+      return "switched";
+    case Event::Kind::dropped:
+      return "dropped";
+    case Event::Kind::drop_failed:
+      return "drop_failed";
+    case Event::Kind::published:
+      return "published";
+    case Event::Kind::publish_failed:
+      return "publish_failed";
+    case Event::Kind::foreign:
+      return "foreign";
+  }
+  return "?";
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/file_system.hpp
+// The seam for every effect on files: what a file system must offer.
+#ifndef HOLDFAST_FILE_SYSTEM_HPP
+#define HOLDFAST_FILE_SYSTEM_HPP
+
+HOLDFAST_BEGIN
+
+/// How to open: to read what exists, to read and write what exists, or to make a new file (`exists`
+/// if there is one).
+enum class Open : std::uint8_t { read, write, create };
+/// How many may hold a lock at once.
+enum class Mode : std::uint8_t { shared, exclusive };
+/// The bytes of a file that a lock covers; they need not exist.
+struct Range {
+  std::uint64_t at = 0;
+  std::uint64_t size = 1;
+};
+/// Tells two files apart.
+struct FileId {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  friend bool operator==(FileId const&, FileId const&) = default;
+};
+/// One name in a directory ("." and ".." are never listed).
+struct Entry {
+  enum class Kind : std::uint8_t { file, directory, symlink, other };
+  std::string name;
+  Kind kind = Kind::file;
+  friend auto operator<=>(Entry const&, Entry const&) = default;
+};
+
+/// Files and directories by path. Paths are bytes, not text. The last component of a path is never
+/// followed if it is a symlink. Semantics (the file system's laws):
+/// - `read_at` gives fewer bytes than asked for only at the end of the file; `write_at` writes all
+/// or fails.
+/// - `sync` makes a file's data and size durable; a name is durable after `sync_directory` of its
+/// directory. A failed
+///   sync answers `sync_failed`, and what was written may be lost although it still reads back.
+/// - `try_lock` is a lock of the open file (not of the process): it excludes every other `file`
+/// object, also of the same
+///   process, lapses when the file is closed, and converts a range that the same `file` holds
+///   already. `false` = held by another.
+/// - `rename` replaces a file or symlink atomically; `link` and `symlink` never replace (`exists`).
+/// - `remove` takes a file, a symlink or an empty directory; `list` is sorted by name.
+template <class F>
+concept file_system = std::copyable<F> && std::movable<typename F::file> &&
+    requires(F const& fs,
+             typename F::file& f,
+             std::string const& p,
+             std::uint64_t at,
+             bytes_span into,
+             bytes_view from) {
+  { fs.open(p, Open::read) } -> std::same_as<result<typename F::file>>;
+  { fs.read_at(f, at, into) } -> std::same_as<result<std::size_t>>;
+  { fs.write_at(f, at, from) } -> std::same_as<result<void>>;
+  { fs.size(f) } -> std::same_as<result<std::uint64_t>>;
+  { fs.resize(f, at) } -> std::same_as<result<void>>;
+  { fs.sync(f) } -> std::same_as<result<void>>;
+  { fs.try_lock(f, Range{}, Mode::exclusive) } -> std::same_as<result<bool>>;
+  { fs.unlock(f, Range{}) } -> std::same_as<result<void>>;
+  { fs.identity(f) } -> std::same_as<result<FileId>>;
+  { fs.identity(p) } -> std::same_as<result<FileId>>;
+  { fs.make_directory(p) } -> std::same_as<result<void>>;
+  { fs.sync_directory(p) } -> std::same_as<result<void>>;
+  { fs.rename(p, p) } -> std::same_as<result<void>>;
+  { fs.link(p, p) } -> std::same_as<result<void>>;
+  { fs.symlink(p, p) } -> std::same_as<result<void>>;
+  { fs.read_link(p) } -> std::same_as<result<std::string>>;
+  { fs.remove(p) } -> std::same_as<result<void>>;
+  { fs.list(p) } -> std::same_as<result<std::vector<Entry>>>;
+};
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/file_ops.hpp
+// Does over any file system the few things that need several calls: whole files, whole trees,
+// paths.
+#ifndef HOLDFAST_FILE_OPS_HPP
+#define HOLDFAST_FILE_OPS_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+[[nodiscard]] inline std::string join(std::string_view directory, std::string_view name) {
+  std::string path{directory};
+  if (!path.empty() && path.back() != '/') path += '/';
+  return path.append(name);
+}
+
+/// The directory that holds `path`: "." for a bare name, "/" for what lies in the root.
+[[nodiscard]] inline std::string parent_of(std::string_view path) {
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  auto const slash = path.rfind('/');
+  if (slash == std::string_view::npos) return ".";
+  return std::string{path.substr(0, slash == 0 ? 1 : slash)};
+}
+
+/// Reads a whole file; `too_large` beyond `limit` bytes, before anything is allocated.
+template <file_system Fs>
+[[nodiscard]] result<bytes> read_file(Fs const& fs, std::string const& path, std::uint64_t limit) {
+  HOLDFAST_TRY(file, fs.open(path, Open::read));
+  HOLDFAST_TRY(size, fs.size(file));
+  if (size > limit) return boost::outcome_v2::failure(error{errc::too_large, "read", path});
+  bytes content(static_cast<std::size_t>(size));
+  HOLDFAST_TRY(got, fs.read_at(file, 0, content));
+  content.resize(got);
+  return content;
+}
+
+/// Makes a new file (`exists` if there is one) with this content and syncs it. Its name is durable
+/// only after `sync_directory`.
+template <file_system Fs>
+[[nodiscard]] result<void> write_new_file(Fs const& fs,
+                                          std::string const& path,
+                                          bytes_view content) {
+  HOLDFAST_TRY(file, fs.open(path, Open::create));
+  HOLDFAST_TRYV(fs.write_at(file, 0, content));
+  return fs.sync(file);
+}
+
+// Makes the name of a directory durable. A parent that may not be opened was not made by us, nor by
+// a crashed run of ours.
+template <file_system Fs>
+[[nodiscard]] result<void> settle_directory(Fs const& fs, std::string const& path) {
+  auto synced = fs.sync_directory(parent_of(path));
+  if (!synced && synced.error().code() == errc::denied) return ok();
+  return synced;
+}
+
+/// Makes the directory and every parent that is missing, each durable before the next is made. One
+/// that exists already may be the last step of a run that crashed, so its name is made durable too.
+template <file_system Fs>
+[[nodiscard]] result<void> make_directories(Fs const& fs, std::string const& path) {
+  auto const parent = parent_of(path);
+  auto made = fs.make_directory(path);
+  if (!made && made.error().code() == errc::not_found && parent != path) {
+    HOLDFAST_TRYV(make_directories(fs, parent));
+    made = fs.make_directory(path);
+  } else if (made) {
+    HOLDFAST_TRYV(settle_directory(fs, parent));
+  }
+  if (!made && made.error().code() != errc::exists) return made;
+  return settle_directory(fs, path);
+}
+
+/// Removes a file, or a directory with all that is in it; symlinks are removed, never followed.
+/// Missing is fine.
+template <file_system Fs>
+[[nodiscard]] result<void> remove_tree(Fs const& fs, std::string const& path, Entry::Kind kind) {
+  if (kind == Entry::Kind::directory) {
+    auto entries = fs.list(path);
+    if (!entries) {
+      if (entries.error().code() == errc::not_found) return ok();
+      return failed(entries);
+    }
+    for (auto const& entry : entries.assume_value()) {
+      HOLDFAST_TRYV(remove_tree(fs, join(path, entry.name), entry.kind));
+    }
+  }
+  auto removed = fs.remove(path);
+  if (!removed && removed.error().code() == errc::not_found) return ok();
+  return removed;
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/posix.hpp
+// The production file system: POSIX calls, with the locks of an open file that Linux has.
+#ifndef HOLDFAST_POSIX_HPP
+#define HOLDFAST_POSIX_HPP
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+HOLDFAST_BEGIN
+
+namespace detail {
+[[nodiscard]] constexpr errc errc_of(int number) noexcept {
+  switch (number) {
+    case ENOENT:
+      return errc::not_found;
+    case EEXIST:
+      return errc::exists;
+    case ENOTEMPTY:
+      return errc::exists;
+    case EACCES:
+      return errc::denied;
+    case EPERM:
+      return errc::denied;
+    case EROFS:
+      return errc::read_only;
+    case ENOSPC:
+      return errc::no_space;
+    case EDQUOT:
+      return errc::no_space;
+    case EFBIG:
+      return errc::too_large;
+    case EMFILE:
+      return errc::too_many_files;
+    case ENFILE:
+      return errc::too_many_files;
+    case ENOMEM:
+      return errc::no_memory;
+    case ELOOP:
+      return errc::foreign;  // a symlink stands where a file of ours should
+    case ENOTDIR:
+      return errc::invalid;
+    case EISDIR:
+      return errc::invalid;
+    case ENAMETOOLONG:
+      return errc::invalid;
+    case ENOLCK:
+      return errc::no_locks;
+    default:
+      return errc::io;
+  }
+}
+
+[[nodiscard]] inline auto os_error(char const* where, std::string const& path) noexcept {
+  int const number = errno;
+  return boost::outcome_v2::failure(error{errc_of(number), where, path, number});
+}
+[[nodiscard]] inline auto sync_error(char const* where, std::string const& path) noexcept {
+  return boost::outcome_v2::failure(error{errc::sync_failed, where, path, errno});
+}
+
+template <class Call>
+auto retry(Call call) {
+  auto answer = call();
+  while (answer < 0 && errno == EINTR) answer = call();
+  return answer;
+}
+}  // namespace detail
+
+/// Files of the operating system. Stateless; thread-safe as the system calls are. Descriptors are
+/// close-on-exec.
+struct Posix {
+  /// An open descriptor; closes itself. Keeps its path for error messages.
+  class file {
+   public:
+    file() = default;
+    file(int fd, std::string path) noexcept : path_{std::move(path)}, fd_{fd} {}
+    file(file&& other) noexcept
+        : path_{std::move(other.path_)}, fd_{std::exchange(other.fd_, -1)} {}
+    file& operator=(file&& other) noexcept {
+      std::swap(fd_, other.fd_);
+      std::swap(path_, other.path_);
+      return *this;
+    }
+    ~file() {
+      if (fd_ >= 0) ::close(fd_);
+    }
+    [[nodiscard]] int descriptor() const noexcept { return fd_; }
+    [[nodiscard]] std::string const& path() const noexcept { return path_; }
+
+   private:
+    std::string path_;
+    int fd_ = -1;
+  };
+
+  [[nodiscard]] result<file> open(std::string const& path, Open how) const {
+    int const flags = how == Open::read    ? O_RDONLY
+                      : how == Open::write ? O_RDWR
+                                           : O_RDWR | O_CREAT | O_EXCL;
+    int const fd =
+        detail::retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0666); });
+    if (fd < 0) return detail::os_error("open", path);
+    return file{fd, path};
+  }
+
+  [[nodiscard]] result<std::size_t> read_at(file& f, std::uint64_t at, bytes_span into) const {
+    std::size_t done = 0;
+    while (done < into.size()) {
+      auto const got = detail::retry([&] {
+        return ::pread(f.descriptor(), into.data() + done, into.size() - done, off(at + done));
+      });
+      if (got < 0) return detail::os_error("read", f.path());
+      if (got == 0) break;
+      done += static_cast<std::size_t>(got);
+    }
+    return done;
+  }
+
+  [[nodiscard]] result<void> write_at(file& f, std::uint64_t at, bytes_view from) const {
+    std::size_t done = 0;
+    while (done < from.size()) {
+      auto const put = detail::retry([&] {
+        return ::pwrite(f.descriptor(), from.data() + done, from.size() - done, off(at + done));
+      });
+      if (put < 0) return detail::os_error("write", f.path());
+      done += static_cast<std::size_t>(put);
+    }
+    return ok();
+  }
+
+  [[nodiscard]] result<std::uint64_t> size(file& f) const {
+    struct stat status {};
+    if (::fstat(f.descriptor(), &status) != 0) return detail::os_error("stat", f.path());
+    return static_cast<std::uint64_t>(status.st_size);
+  }
+
+  [[nodiscard]] result<void> resize(file& f, std::uint64_t size) const {
+    if (detail::retry([&] { return ::ftruncate(f.descriptor(), off(size)); }) != 0) {
+      return detail::os_error("resize", f.path());
+    }
+    return ok();
+  }
+
+  // fdatasync writes the size too when it changed; only times are left behind. Never retried: a
+  // second call answers success for pages that the first one dropped.
+  [[nodiscard]] result<void> sync(file& f) const {
+    if (::fdatasync(f.descriptor()) != 0) return detail::sync_error("sync", f.path());
+    return ok();
+  }
+
+  [[nodiscard]] result<bool> try_lock(file& f, Range range, Mode mode) const {
+    short const type = mode == Mode::shared ? F_RDLCK : F_WRLCK;
+    if (set_lock(f, range, type) == 0) return true;
+    if (errno == EAGAIN || errno == EACCES) return false;
+    auto const number = errno;
+    bool const unsupported = number == EINVAL || number == EOPNOTSUPP || number == ENOLCK;
+    return boost::outcome_v2::failure(
+        error{unsupported ? errc::no_locks : detail::errc_of(number), "lock", f.path(), number});
+  }
+
+  [[nodiscard]] result<void> unlock(file& f, Range range) const {
+    if (set_lock(f, range, F_UNLCK) != 0) return detail::os_error("unlock", f.path());
+    return ok();
+  }
+
+  [[nodiscard]] result<FileId> identity(file& f) const {
+    struct stat status {};
+    if (::fstat(f.descriptor(), &status) != 0) return detail::os_error("stat", f.path());
+    return FileId{status.st_dev, status.st_ino};
+  }
+  [[nodiscard]] result<FileId> identity(std::string const& path) const {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) return detail::os_error("stat", path);
+    return FileId{status.st_dev, status.st_ino};
+  }
+
+  [[nodiscard]] result<void> make_directory(std::string const& path) const {
+    if (::mkdir(path.c_str(), 0777) != 0) return detail::os_error("make directory", path);
+    return ok();
+  }
+
+  [[nodiscard]] result<void> sync_directory(std::string const& path) const {
+    int const fd =
+        detail::retry([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+    if (fd < 0) return detail::os_error("open directory", path);
+    file const closer{fd, path};
+    if (::fsync(fd) != 0) return detail::sync_error("sync directory", path);
+    return ok();
+  }
+
+  [[nodiscard]] result<void> rename(std::string const& from, std::string const& to) const {
+    if (::rename(from.c_str(), to.c_str()) != 0) return detail::os_error("rename", from);
+    return ok();
+  }
+  [[nodiscard]] result<void> link(std::string const& from, std::string const& to) const {
+    if (::link(from.c_str(), to.c_str()) != 0) return detail::os_error("link", to);
+    return ok();
+  }
+  [[nodiscard]] result<void> symlink(std::string const& target, std::string const& at) const {
+    if (::symlink(target.c_str(), at.c_str()) != 0) return detail::os_error("symlink", at);
+    return ok();
+  }
+  [[nodiscard]] result<std::string> read_link(std::string const& path) const {
+    std::string target(4096, '\0');
+    ssize_t const size = ::readlink(path.c_str(), target.data(), target.size());
+    if (size < 0) return detail::os_error("read link", path);
+    target.resize(static_cast<std::size_t>(size));
+    return target;
+  }
+  [[nodiscard]] result<void> remove(std::string const& path) const {
+    if (::unlink(path.c_str()) == 0) return ok();
+    if ((errno == EISDIR || errno == EPERM) && ::rmdir(path.c_str()) == 0) return ok();
+    return detail::os_error("remove", path);
+  }
+
+  [[nodiscard]] result<std::vector<Entry>> list(std::string const& path) const {
+    DIR* const directory = ::opendir(path.c_str());
+    if (directory == nullptr) return detail::os_error("list", path);
+    struct Closer {
+      DIR* open;
+      ~Closer() { ::closedir(open); }
+    } const closer{directory};
+    std::vector<Entry> entries;
+    for (errno = 0; dirent* const entry = ::readdir(directory); errno = 0) {
+      std::string name = entry->d_name;
+      if (name == "." || name == "..") continue;
+      auto const kind = kind_of(*entry, path);
+      entries.push_back({std::move(name), kind});
+    }
+    if (errno != 0) return detail::os_error("list", path);
+    std::sort(entries.begin(), entries.end());
+    return entries;
+  }
+
+ private:
+  static off_t off(std::uint64_t at) noexcept { return static_cast<off_t>(at); }
+
+  static int set_lock(file& f, Range range, short type) {
+    struct flock lock {};
+    lock.l_type = type;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = off(range.at);
+    lock.l_len = off(range.size);
+    return detail::retry([&] { return ::fcntl(f.descriptor(), F_OFD_SETLK, &lock); });
+  }
+
+  static Entry::Kind kind_of(dirent const& entry, std::string const& parent) {
+    switch (entry.d_type) {
+      case DT_REG:
+        return Entry::Kind::file;
+      case DT_DIR:
+        return Entry::Kind::directory;
+      case DT_LNK:
+        return Entry::Kind::symlink;
+      case DT_UNKNOWN:
+        break;  // some file systems don't tell: ask for each
+      default:
+        return Entry::Kind::other;
+    }
+    struct stat status {};
+    if (::lstat((parent + '/' + entry.d_name).c_str(), &status) != 0) return Entry::Kind::other;
+    return S_ISREG(status.st_mode)   ? Entry::Kind::file
+           : S_ISDIR(status.st_mode) ? Entry::Kind::directory
+           : S_ISLNK(status.st_mode) ? Entry::Kind::symlink
+                                     : Entry::Kind::other;
+  }
+};
+static_assert(file_system<Posix>);
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/version.hpp
+// The library's version: the one place that states it; the build reads it from here.
+#ifndef HOLDFAST_VERSION_HPP
+#define HOLDFAST_VERSION_HPP
+
+#define HOLDFAST_VERSION_MAJOR 0
+#define HOLDFAST_VERSION_MINOR 1
+#define HOLDFAST_VERSION_PATCH 0
+
+/// One number to compare in `#if`: 0.1.0 is 100, 1.2.3 is 10203.
+#define HOLDFAST_VERSION \
+  (HOLDFAST_VERSION_MAJOR * 10000 + HOLDFAST_VERSION_MINOR * 100 + HOLDFAST_VERSION_PATCH)
+
+#endif
+
+// ------------ holdfast/world.hpp
+// The seam for what is neither data nor file (clocks, randomness, own identity, observer) and the
+// real one.
+#ifndef HOLDFAST_WORLD_HPP
+#define HOLDFAST_WORLD_HPP
+
+#include <sys/random.h>
+#include <time.h>
+
+#include <cstdlib>
+#include <cstring>
+
+HOLDFAST_BEGIN
+
+/// What a program stands in. `steady_ns` counts suspended time too where the system can; `wall_ns`
+/// is for display only.
+template <class W>
+concept world = std::copyable<W> && requires(W const& w, Event const& e) {
+  { w.wall_ns() }
+  noexcept->std::same_as<std::int64_t>;
+  { w.steady_ns() }
+  noexcept->std::same_as<std::int64_t>;
+  { w.wait_until(std::int64_t{}) }
+  noexcept->std::same_as<void>;
+  { w.random64() }
+  noexcept->std::same_as<std::uint64_t>;
+  { w.self() }
+  noexcept->std::same_as<Owner>;
+  { w.on(e) }
+  noexcept->std::same_as<void>;
+};
+
+namespace detail {
+inline std::int64_t clock_ns(clockid_t clock) noexcept {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+// Reads a small kernel file; an unreadable one gives an empty text, and so an identity that matches
+// nobody.
+inline std::size_t read_kernel_file(char const* path, char* into, std::size_t size) noexcept {
+  int const fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t const got = ::read(fd, into, size);
+  ::close(fd);
+  return got < 0 ? 0 : static_cast<std::size_t>(got);
+}
+
+inline BootId read_boot_id() noexcept {
+  char text[64] = {};
+  std::size_t const size = read_kernel_file("/proc/sys/kernel/random/boot_id", text, sizeof text);
+  BootId boot;
+  std::size_t digits = 0;
+  for (std::size_t i = 0; i < size && digits < 32; ++i) {
+    char const c = text[i];
+    int const nibble = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (nibble < 0) continue;
+    auto& byte = boot.id[digits / 2];
+    byte = static_cast<std::uint8_t>(byte << 4 | nibble);
+    ++digits;
+  }
+  return boot;
+}
+
+// Field 22 of /proc/self/stat; the second field may hold spaces and brackets, so count from the
+// last ')'.
+inline std::uint64_t read_start_time() noexcept {
+  char text[1024] = {};
+  std::size_t const size = read_kernel_file("/proc/self/stat", text, sizeof text - 1);
+  char const* at = nullptr;
+  for (std::size_t i = 0; i < size; ++i) {
+    if (text[i] == ')') at = text + i;
+  }
+  for (int field = 2; at != nullptr && field < 22; ++field) {
+    at = std::strchr(at + 1, ' ');
+  }
+  return at == nullptr ? 0 : std::strtoull(at + 1, nullptr, 10);
+}
+
+inline std::uint64_t kernel_random64() noexcept {
+  std::uint64_t value = 0;
+  while (::getrandom(&value, sizeof value, 0) != static_cast<ssize_t>(sizeof value)) {
+    if (errno != EINTR) std::abort();  // a nonce that is not random is worse than no program
+  }
+  return value;
+}
+
+inline Owner read_self() noexcept {
+  Owner self;
+  ::gethostname(self.host.data(), self.host.size() - 1);
+  self.boot = read_boot_id();
+  self.pid = static_cast<std::uint64_t>(::getpid());
+  self.start_time = read_start_time();
+  self.nonce = kernel_random64();
+  return self;
+}
+}  // namespace detail
+
+/// The real world; tells no observer. Thread-safe.
+struct Native {
+  [[nodiscard]] std::int64_t wall_ns() const noexcept { return detail::clock_ns(CLOCK_REALTIME); }
+  [[nodiscard]] std::int64_t steady_ns() const noexcept { return detail::clock_ns(CLOCK_BOOTTIME); }
+  void wait_until(std::int64_t steady_ns) const noexcept {
+    timespec until{};
+    until.tv_sec = static_cast<time_t>(steady_ns / 1'000'000'000);
+    until.tv_nsec = static_cast<long>(steady_ns % 1'000'000'000);
+    while (::clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &until, nullptr) == EINTR) {
+    }
+  }
+  [[nodiscard]] std::uint64_t random64() const noexcept { return detail::kernel_random64(); }
+  /// This process. A forked child must not use what its parent opened, so the identity is read
+  /// once.
+  [[nodiscard]] Owner self() const noexcept {
+    static Owner const self = detail::read_self();
+    return self;
+  }
+  void on(Event const&) const noexcept {}
+};
+static_assert(world<Native>);
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/holdfast.hpp
+// All of holdfast that needs no client library. Written by cmake/update_headers.py.
+#ifndef HOLDFAST_HOLDFAST_HPP
+#define HOLDFAST_HOLDFAST_HPP
+
+#endif
