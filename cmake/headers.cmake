@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSL-1.0
 # Every public header. Written by cmake/update_headers.py, compared by a test.
 set(HOLDFAST_HEADERS
+    include/holdfast/backend/file_register.hpp
+    include/holdfast/backend/memory_register.hpp
     include/holdfast/bytes.hpp
     include/holdfast/checksum.hpp
     include/holdfast/concepts.hpp

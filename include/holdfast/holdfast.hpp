@@ -3,6 +3,8 @@
 #ifndef HOLDFAST_HOLDFAST_HPP
 #define HOLDFAST_HOLDFAST_HPP
 
+#include "holdfast/backend/file_register.hpp"
+#include "holdfast/backend/memory_register.hpp"
 #include "holdfast/bytes.hpp"
 #include "holdfast/checksum.hpp"
 #include "holdfast/concepts.hpp"

@@ -78,59 +78,6 @@ HOLDFAST_END
 
 #endif
 
-// ------------ holdfast/checksum.hpp
-// Computes CRC32C (Castagnoli, reflected polynomial 0x82f63b78, as in RFC 3720).
-#ifndef HOLDFAST_CHECKSUM_HPP
-#define HOLDFAST_CHECKSUM_HPP
-
-#include <array>
-
-HOLDFAST_BEGIN
-
-namespace detail {
-using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
-
-// tables[k][b] is the effect of byte b followed by k zero bytes: eight look-ups then take eight
-// bytes at once.
-consteval CrcTables crc_tables() {
-  CrcTables tables{};
-  for (std::uint32_t b = 0; b < 256; ++b) {
-    std::uint32_t crc = b;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1u) != 0 ? 0x82f63b78u : 0u);
-    tables[0][b] = crc;
-  }
-  for (std::size_t k = 1; k < 8; ++k) {
-    for (std::size_t b = 0; b < 256; ++b) {
-      std::uint32_t const before = tables[k - 1][b];
-      tables[k][b] = (before >> 8) ^ tables[0][before & 0xff];
-    }
-  }
-  return tables;
-}
-inline constexpr CrcTables crc_table = crc_tables();
-}  // namespace detail
-
-/// CRC32C of `from`, going on from `crc` (the CRC of what came before; 0 to begin).
-[[nodiscard]] constexpr std::uint32_t crc32c(bytes_view from, std::uint32_t crc = 0) noexcept {
-  auto const& t = detail::crc_table;
-  crc = ~crc;
-  std::size_t at = 0;
-  for (; at + 8 <= from.size(); at += 8) {
-    std::uint64_t const word = get_le<std::uint64_t>(from, at) ^ crc;
-    crc = t[7][word & 0xff] ^ t[6][(word >> 8) & 0xff] ^ t[5][(word >> 16) & 0xff] ^
-          t[4][(word >> 24) & 0xff] ^ t[3][(word >> 32) & 0xff] ^ t[2][(word >> 40) & 0xff] ^
-          t[1][(word >> 48) & 0xff] ^ t[0][word >> 56];
-  }
-  for (; at < from.size(); ++at) {
-    crc = (crc >> 8) ^ t[0][(crc ^ static_cast<std::uint32_t>(from[at])) & 0xff];
-  }
-  return ~crc;
-}
-
-HOLDFAST_END
-
-#endif
-
 // ------------ holdfast/guarantees.hpp
 // Says what a backend promises, and what a composition of backends can still promise.
 #ifndef HOLDFAST_GUARANTEES_HPP
@@ -187,6 +134,7 @@ HOLDFAST_END
 #ifndef HOLDFAST_IDS_HPP
 #define HOLDFAST_IDS_HPP
 
+#include <array>
 #include <compare>
 #include <functional>
 #include <map>
@@ -493,7 +441,7 @@ HOLDFAST_END
   if (!unique.has_value()) {                                                    \
     return ::holdfast::detail::failed(static_cast<decltype(unique)&&>(unique)); \
   }                                                                             \
-  auto&& name = static_cast<decltype(unique)&&>(unique).assume_value()
+  [[maybe_unused]] auto&& name = static_cast<decltype(unique)&&>(unique).assume_value()
 #define HOLDFAST_TRYV_2(unique, ...)                                            \
   auto&& unique = __VA_ARGS__;                                                  \
   if (!unique.has_value()) {                                                    \
@@ -536,18 +484,40 @@ using value_of = typename std::remove_cvref_t<R>::value_type;
 /// Forwards each operation of a store to the member of the same name.
 template <class T>
 struct member_store_traits {
-  static auto create(T& t, Generation g) -> decltype(t.create(g)) { return t.create(g); }
-  template <class Writer>
-  static auto seal(T& t, Writer& w) -> decltype(t.seal(w)) {
+  template <class U>
+  static auto create(U& t, Generation g) -> decltype(t.create(g)) {
+    return t.create(g);
+  }
+  template <class U, class Writer>
+  static auto seal(U& t, Writer& w) -> decltype(t.seal(w)) {
     return t.seal(w);
   }
-  static auto open(T& t, Generation g) -> decltype(t.open(g)) { return t.open(g); }
-  static auto drop(T& t, Generation g) -> decltype(t.drop(g)) { return t.drop(g); }
-  static auto generations(T& t) -> decltype(t.generations()) { return t.generations(); }
-  static auto publish(T& t, Generation g) -> decltype(t.publish(g)) { return t.publish(g); }
-  static auto part_names(T const& t) -> decltype(t.part_names()) { return t.part_names(); }
-  static auto name(T const& t) -> decltype(t.name()) { return t.name(); }
-  static auto place(T& t, std::string const& home) -> decltype(t.place(home)) {
+  template <class U>
+  static auto open(U& t, Generation g) -> decltype(t.open(g)) {
+    return t.open(g);
+  }
+  template <class U>
+  static auto drop(U& t, Generation g) -> decltype(t.drop(g)) {
+    return t.drop(g);
+  }
+  template <class U>
+  static auto generations(U& t) -> decltype(t.generations()) {
+    return t.generations();
+  }
+  template <class U>
+  static auto publish(U& t, Generation g) -> decltype(t.publish(g)) {
+    return t.publish(g);
+  }
+  template <class U>
+  static auto part_names(U const& t) -> decltype(t.part_names()) {
+    return t.part_names();
+  }
+  template <class U>
+  static auto name(U const& t) -> decltype(t.name()) {
+    return t.name();
+  }
+  template <class U>
+  static auto place(U& t, std::string const& home) -> decltype(t.place(home)) {
     return t.place(home);
   }
 };
@@ -620,14 +590,28 @@ concept parted_store = generation_store<T> && requires(T const& c) {
 /// Forwards each operation of a register to the member of the same name.
 template <class T>
 struct member_register_traits {
-  static auto load(T& t) -> decltype(t.load()) { return t.load(); }
-  static auto store_if(T& t, Version v, bytes_view b) -> decltype(t.store_if(v, b)) {
+  template <class U>
+  static auto load(U& t) -> decltype(t.load()) {
+    return t.load();
+  }
+  template <class U>
+  static auto store_if(U& t, Version v, bytes_view b) -> decltype(t.store_if(v, b)) {
     return t.store_if(v, b);
   }
-  static auto reopen(T& t) -> decltype(t.reopen()) { return t.reopen(); }
-  static auto max_size(T const& t) -> decltype(t.max_size()) { return t.max_size(); }
-  static auto pin(T& t, Generation g) -> decltype(t.pin(g)) { return t.pin(g); }
-  static auto try_exclude(T& t, Generation g) -> decltype(t.try_exclude(g)) {
+  template <class U>
+  static auto reopen(U& t) -> decltype(t.reopen()) {
+    return t.reopen();
+  }
+  template <class U>
+  static auto max_size(U const& t) -> decltype(t.max_size()) {
+    return t.max_size();
+  }
+  template <class U>
+  static auto pin(U& t, Generation g) -> decltype(t.pin(g)) {
+    return t.pin(g);
+  }
+  template <class U>
+  static auto try_exclude(U& t, Generation g) -> decltype(t.try_exclude(g)) {
     return t.try_exclude(g);
   }
 };
@@ -668,16 +652,21 @@ concept atomic_register =
 /// Forwards each operation of a lock policy to the member of the same name.
 template <class T>
 struct member_lock_traits {
-  static auto try_acquire(T& t, Owner const& o, FencingToken above)
+  template <class U>
+  static auto try_acquire(U& t, Owner const& o, FencingToken above)
       -> decltype(t.try_acquire(o, above)) {
     return t.try_acquire(o, above);
   }
-  template <class Grant>
-  static auto release(T& t, Grant& g) -> decltype(t.release(g)) {
+  template <class U, class Grant>
+  static auto release(U& t, Grant& g) -> decltype(t.release(g)) {
     return t.release(g);
   }
-  static auto inspect(T& t) -> decltype(t.inspect()) { return t.inspect(); }
-  static auto force(T& t, Holder const& seen, FencingToken above)
+  template <class U>
+  static auto inspect(U& t) -> decltype(t.inspect()) {
+    return t.inspect();
+  }
+  template <class U>
+  static auto force(U& t, Holder const& seen, FencingToken above)
       -> decltype(t.force(seen, above)) {
     return t.force(seen, above);
   }
@@ -744,13 +733,67 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/checksum.hpp
+// Computes CRC32C (Castagnoli, reflected polynomial 0x82f63b78, as in RFC 3720).
+#ifndef HOLDFAST_CHECKSUM_HPP
+#define HOLDFAST_CHECKSUM_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
+
+// tables[k][b] is the effect of byte b followed by k zero bytes: eight look-ups then take eight
+// bytes at once.
+consteval CrcTables crc_tables() {
+  CrcTables tables{};
+  for (std::uint32_t b = 0; b < 256; ++b) {
+    std::uint32_t crc = b;
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1u) != 0 ? 0x82f63b78u : 0u);
+    tables[0][b] = crc;
+  }
+  for (std::size_t k = 1; k < 8; ++k) {
+    for (std::size_t b = 0; b < 256; ++b) {
+      std::uint32_t const before = tables[k - 1][b];
+      tables[k][b] = (before >> 8) ^ tables[0][before & 0xff];
+    }
+  }
+  return tables;
+}
+inline constexpr CrcTables crc_table = crc_tables();
+}  // namespace detail
+
+/// CRC32C of `from`, going on from `crc` (the CRC of what came before; 0 to begin).
+[[nodiscard]] constexpr std::uint32_t crc32c(bytes_view from, std::uint32_t crc = 0) noexcept {
+  auto const& t = detail::crc_table;
+  crc = ~crc;
+  std::size_t at = 0;
+  for (; at + 8 <= from.size(); at += 8) {
+    std::uint64_t const word = get_le<std::uint64_t>(from, at) ^ crc;
+    crc = t[7][word & 0xff] ^ t[6][(word >> 8) & 0xff] ^ t[5][(word >> 16) & 0xff] ^
+          t[4][(word >> 24) & 0xff] ^ t[3][(word >> 32) & 0xff] ^ t[2][(word >> 40) & 0xff] ^
+          t[1][(word >> 48) & 0xff] ^ t[0][word >> 56];
+  }
+  for (; at < from.size(); ++at) {
+    crc = (crc >> 8) ^ t[0][(crc ^ static_cast<std::uint32_t>(from[at])) & 0xff];
+  }
+  return ~crc;
+}
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/detail/ring.hpp
 // Decides which record of a ring of slots counts, without any I/O.
 //
 // Invariants:
-// - Record s lies in slot s mod 16; a write touches one slot, never that of the last confirmed record.
-// - `confirmed` in a record names a record that its writer knew to be durable, so it is true whatever happens to the record.
-// - A record is confirmed if a later one or the hint says so, or if another boot wrote it: then it came from the disk.
+// - Record s lies in slot s mod 16; a write touches one slot, never that of the last confirmed
+// record.
+// - `confirmed` in a record names a record that its writer knew to be durable, so it is true
+// whatever happens to the record.
+// - A record is confirmed if a later one or the hint says so, or if another boot wrote it: then it
+// came from the disk.
 #ifndef HOLDFAST_DETAIL_RING_HPP
 #define HOLDFAST_DETAIL_RING_HPP
 
@@ -826,7 +869,8 @@ inline void encode(Record const& record, std::span<std::byte, slot_size> into) n
   if (get_le<std::uint32_t>(slot, at::crc) != crc_of(slot, length)) return Slot::bad;
   if (get_le<std::uint32_t>(slot, at::form) > format) return Slot::newer;
   into = {{get_le<std::uint64_t>(slot, at::sequence), get_le<std::uint64_t>(slot, at::nonce)},
-          get_le<std::uint64_t>(slot, at::confirmed), get_boot(slot),
+          get_le<std::uint64_t>(slot, at::confirmed),
+          get_boot(slot),
           slot.subspan(header_size, length)};
   return Slot::valid;
 }
@@ -857,7 +901,8 @@ struct Scan {
   bool stale = false;  ///< the hint names a durable record that is not here
 };
 
-/// Looks at a whole ring. `known` is what this process synced itself (none if nothing), `boot` is this boot.
+/// Looks at a whole ring. `known` is what this process synced itself (none if nothing), `boot` is
+/// this boot.
 [[nodiscard]] inline Scan scan(bytes_view all,
                                std::optional<Hint> const& hint,
                                BootId const& boot,
@@ -869,7 +914,8 @@ struct Scan {
   for (std::size_t i = 0; i < slots && i * slot_size < all.size(); ++i) {
     auto const left = all.size() - i * slot_size;
     Record record;
-    auto const what = decode(all.subspan(i * slot_size, left < slot_size ? left : slot_size), record);
+    auto const what =
+        decode(all.subspan(i * slot_size, left < slot_size ? left : slot_size), record);
     if (what == Slot::newer) out.newer_format = true;
     if (what != Slot::valid || record.version.sequence % slots != i) continue;
     found[count++] = record;
@@ -886,7 +932,8 @@ struct Scan {
     if (sequence > durable) continue;
     if (!out.confirmed || sequence > out.confirmed->version.sequence) out.confirmed = record;
   }
-  // The hint is written only after its record was durable, so it never runs ahead of an honest ring, in this boot or later.
+  // The hint is written only after its record was durable, so it never runs ahead of an honest
+  // ring, in this boot or later.
   if (hint) {
     out.stale = !out.newest || out.newest->version.sequence < hint->version.sequence ||
                 (out.newest->version.sequence == hint->version.sequence &&
@@ -895,94 +942,6 @@ struct Scan {
   return out;
 }
 }  // namespace detail::ring
-
-HOLDFAST_END
-
-#endif
-
-// ------------ holdfast/event.hpp
-// Says what an observer is told: the states of a staged run and the events on the way.
-#ifndef HOLDFAST_EVENT_HPP
-#define HOLDFAST_EVENT_HPP
-
-HOLDFAST_BEGIN
-
-/// Where a staged run stands. `detail/transitions.hpp` has the table of what may follow what.
-enum class State : std::uint8_t {
-  none,
-  initializing,
-  processing,
-  ready_to_commit,
-  committing,
-  committed,
-  rolling_back,
-  failed,
-};
-
-[[nodiscard]] constexpr std::string_view name(State state) noexcept {
-  switch (state) {
-    case State::none:
-      return "none";
-    case State::initializing:
-      return "initializing";
-    case State::processing:
-      return "processing";
-    case State::ready_to_commit:
-      return "ready_to_commit";
-    case State::committing:
-      return "committing";
-    case State::committed:
-      return "committed";
-    case State::rolling_back:
-      return "rolling_back";
-    case State::failed:
-      return "failed";
-  }
-  return "?";
-}
-
-/// One thing that happened. Lives for the call of the observer only.
-struct Event {
-  enum class Kind : std::uint8_t {
-    transition,   ///< a staged run went from `from` to `to`
-    recovered,    ///< an attempt that a crash left was dropped; `generation` is its number
-    switched,     ///< readers of this process now get `generation`
-    dropped,      ///< `generation` was deleted
-    drop_failed,  ///< it could not be deleted now and stays in `retiring`; `cause` says why
-    published,    ///< the outside names now give `generation`
-    publish_failed,
-    foreign,  ///< `generation` lies in the store but the record does not list it; left alone
-  };
-  Kind kind = Kind::transition;
-  State from = State::none;
-  State to = State::none;
-  Generation generation{};
-  FencingToken token{};
-  std::int64_t at_ns = 0;  ///< steady clock
-  error const* cause = nullptr;
-};
-
-[[nodiscard]] constexpr std::string_view name(Event::Kind kind) noexcept {
-  switch (kind) {
-    case Event::Kind::transition:
-      return "transition";
-    case Event::Kind::recovered:
-      return "recovered";
-    case Event::Kind::switched:
-      return "switched";
-    case Event::Kind::dropped:
-      return "dropped";
-    case Event::Kind::drop_failed:
-      return "drop_failed";
-    case Event::Kind::published:
-      return "published";
-    case Event::Kind::publish_failed:
-      return "publish_failed";
-    case Event::Kind::foreign:
-      return "foreign";
-  }
-  return "?";
-}
 
 HOLDFAST_END
 
@@ -1435,18 +1394,91 @@ HOLDFAST_END
 
 #endif
 
-// ------------ holdfast/version.hpp
-// The library's version: the one place that states it; the build reads it from here.
-#ifndef HOLDFAST_VERSION_HPP
-#define HOLDFAST_VERSION_HPP
+// ------------ holdfast/event.hpp
+// Says what an observer is told: the states of a staged run and the events on the way.
+#ifndef HOLDFAST_EVENT_HPP
+#define HOLDFAST_EVENT_HPP
 
-#define HOLDFAST_VERSION_MAJOR 0
-#define HOLDFAST_VERSION_MINOR 1
-#define HOLDFAST_VERSION_PATCH 0
+HOLDFAST_BEGIN
 
-/// One number to compare in `#if`: 0.1.0 is 100, 1.2.3 is 10203.
-#define HOLDFAST_VERSION \
-  (HOLDFAST_VERSION_MAJOR * 10000 + HOLDFAST_VERSION_MINOR * 100 + HOLDFAST_VERSION_PATCH)
+/// Where a staged run stands. `detail/transitions.hpp` has the table of what may follow what.
+enum class State : std::uint8_t {
+  none,
+  initializing,
+  processing,
+  ready_to_commit,
+  committing,
+  committed,
+  rolling_back,
+  failed,
+};
+
+[[nodiscard]] constexpr std::string_view name(State state) noexcept {
+  switch (state) {
+    case State::none:
+      return "none";
+    case State::initializing:
+      return "initializing";
+    case State::processing:
+      return "processing";
+    case State::ready_to_commit:
+      return "ready_to_commit";
+    case State::committing:
+      return "committing";
+    case State::committed:
+      return "committed";
+    case State::rolling_back:
+      return "rolling_back";
+    case State::failed:
+      return "failed";
+  }
+  return "?";
+}
+
+/// One thing that happened. Lives for the call of the observer only.
+struct Event {
+  enum class Kind : std::uint8_t {
+    transition,   ///< a staged run went from `from` to `to`
+    recovered,    ///< an attempt that a crash left was dropped; `generation` is its number
+    switched,     ///< readers of this process now get `generation`
+    dropped,      ///< `generation` was deleted
+    drop_failed,  ///< it could not be deleted now and stays in `retiring`; `cause` says why
+    published,    ///< the outside names now give `generation`
+    publish_failed,
+    foreign,  ///< `generation` lies in the store but the record does not list it; left alone
+  };
+  Kind kind = Kind::transition;
+  State from = State::none;
+  State to = State::none;
+  Generation generation{};
+  FencingToken token{};
+  std::int64_t at_ns = 0;  ///< steady clock
+  error const* cause = nullptr;
+};
+
+[[nodiscard]] constexpr std::string_view name(Event::Kind kind) noexcept {
+  switch (kind) {
+    case Event::Kind::transition:
+      return "transition";
+    case Event::Kind::recovered:
+      return "recovered";
+    case Event::Kind::switched:
+      return "switched";
+    case Event::Kind::dropped:
+      return "dropped";
+    case Event::Kind::drop_failed:
+      return "drop_failed";
+    case Event::Kind::published:
+      return "published";
+    case Event::Kind::publish_failed:
+      return "publish_failed";
+    case Event::Kind::foreign:
+      return "foreign";
+  }
+  return "?";
+}
+
+HOLDFAST_END
 
 #endif
 
@@ -1572,6 +1604,453 @@ struct Native {
 static_assert(world<Native>);
 
 HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/backend/file_register.hpp
+// Keeps an atomic register in one file: a ring of 16 slots, one write and one sync a commit, no
+// rename.
+//
+// A failed sync leaves pages that read back but are not on the disk. So nothing is trusted because
+// it reads back: a record counts once its writer knew it durable and said so, in the next record or
+// in PATH.hint (detail/ring.hpp), and the slot of the last such record is never written again
+// before the next one is durable.
+#ifndef HOLDFAST_BACKEND_FILE_REGISTER_HPP
+#define HOLDFAST_BACKEND_FILE_REGISTER_HPP
+
+#include <memory>
+#include <mutex>
+
+HOLDFAST_BEGIN
+
+/// An atomic register in the file `path`, with `path`.hint and, for pins, PINS beside it.
+/// Thread-safe; processes exclude each other with locks of the open file. Reading needs no write
+/// permission and takes no lock.
+template <file_system Fs, world W = Native>
+class BasicFileRegister {
+  using file = typename Fs::file;
+  struct Core {
+    Core(std::string where, Fs files, W around)
+        : path{std::move(where)}, fs{std::move(files)}, world{std::move(around)} {}
+    std::string path;
+    Fs fs;
+    W world;
+    std::mutex mutex;
+    std::optional<file> ring;
+    bool ring_writable = false;
+    std::optional<file> hint;
+    std::optional<file> pins;
+    bool pins_writable = false;
+    Version known{};  // the newest record that this object synced itself
+    bool poisoned = false;
+    std::array<std::byte, detail::ring::slots * detail::ring::slot_size> buffer{};
+  };
+
+ public:
+  static constexpr Guarantees guarantees{.durable = true,
+                                         .fenced = false,
+                                         .detects_damage = true,
+                                         .lifetime = Lifetime::disk,
+                                         .reach = Reach::host};
+
+  explicit BasicFileRegister(std::string path, Fs fs = {}, W world = {})
+      : core_{std::make_unique<Core>(std::move(path), std::move(fs), std::move(world))} {}
+
+  /// Bytes that a value may have.
+  [[nodiscard]] std::size_t max_size() const noexcept { return detail::ring::max_value; }
+  [[nodiscard]] std::string const& path() const noexcept { return core_->path; }
+
+  /// The newest value that no power cut can take back; nothing if the file is absent or holds no
+  /// such value yet.
+  [[nodiscard]] result<std::optional<Versioned>> load() {
+    std::lock_guard const guard{core_->mutex};
+    HOLDFAST_TRY(found, look(false));
+    if (!found || !found->confirmed) return std::optional<Versioned>{};
+    auto const& record = *found->confirmed;
+    return std::optional{Versioned{record.version, {record.value.begin(), record.value.end()}}};
+  }
+
+  /// Writes `value` if the newest version is `expected`; durable on return. After `uncertain` the
+  /// object is poisoned.
+  [[nodiscard]] result<Version> store_if(Version expected, bytes_view value) {
+    std::lock_guard const guard{core_->mutex};
+    if (core_->poisoned) return fail(errc::poisoned, "store");
+    if (value.size() > max_size()) return fail(errc::too_large, "store");
+    if (expected == Version::none) return create(value);
+    HOLDFAST_TRY(lock, lock_ring());
+    HOLDFAST_TRY(found, look(true));
+    if (!found) return fail(errc::register_lost, "store");
+    if (!is_confirmed(*found)) {
+      // Left by a writer that died or failed: settle it, so that the caller's next load sees one
+      // outcome.
+      HOLDFAST_TRYV(put_again(*found));
+      return fail(errc::conflict, "store");
+    }
+    if (found->newest->version != expected) return fail(errc::conflict, "store");
+    return put(*found, value);
+  }
+
+  /// Heals after a failed sync, and makes the newest value durable under a new version. Does
+  /// nothing if the file is absent.
+  [[nodiscard]] result<void> reopen() {
+    std::lock_guard const guard{core_->mutex};
+    auto& c = *core_;
+    c.ring.reset();
+    c.hint.reset();
+    c.known = {};
+    c.poisoned = false;
+    HOLDFAST_TRYV(remove_leftovers());
+    auto opened = open_ring(true);
+    if (!opened) {
+      if (opened.error().code() != errc::not_found) return opened;
+      return absent();
+    }
+    HOLDFAST_TRYV(make_pins());
+    HOLDFAST_TRY(lock, lock_ring());
+    HOLDFAST_TRY(found, look(true));
+    if (!found) return absent();
+    HOLDFAST_TRYV(put_again(*found));
+    return ok();
+  }
+
+  /// Keeps a generation from being excluded, or others from pinning it; ends with the object.
+  class Hold {
+   public:
+    Hold() = default;
+    Hold(Core& core, Generation g) noexcept : core_{&core}, generation_{g} {}
+    Hold(Hold&& other) noexcept
+        : core_{std::exchange(other.core_, nullptr)}, generation_{other.generation_} {}
+    Hold& operator=(Hold&& other) noexcept {
+      std::swap(core_, other.core_);
+      std::swap(generation_, other.generation_);
+      return *this;
+    }
+    ~Hold() {
+      // A lock that can't be released lapses with the process; there is nobody to tell here.
+      if (core_ != nullptr) static_cast<void>(core_->fs.unlock(*core_->pins, byte(generation_)));
+    }
+
+   private:
+    Core* core_ = nullptr;
+    Generation generation_{};
+  };
+
+  /// Needs only permission to read. `busy` while another process decides on `g`. One hold a
+  /// generation and object.
+  [[nodiscard]] result<Hold> pin(Generation g) {
+    HOLDFAST_TRY(locked, lock_pin(g, Mode::shared));
+    if (!locked) return fail(errc::busy, "pin");
+    return Hold{*core_, g};
+  }
+
+  /// Succeeds if no other process pins `g`, and keeps it so while the hold lives; else `pinned`.
+  [[nodiscard]] result<Hold> try_exclude(Generation g) {
+    HOLDFAST_TRY(locked, lock_pin(g, Mode::exclusive));
+    if (!locked) return fail(errc::pinned, "exclude");
+    return Hold{*core_, g};
+  }
+
+ private:
+  using Scan = detail::ring::Scan;
+  static constexpr std::int64_t lock_patience_ns = 5'000'000'000;
+
+  static Range byte(Generation g) noexcept { return {g.number, 1}; }
+
+  [[nodiscard]] auto fail(errc code, char const* where) const noexcept {
+    return boost::outcome_v2::failure(error{code, where, core_->path});
+  }
+
+  [[nodiscard]] bool is_confirmed(Scan const& found) const noexcept {
+    return found.confirmed && found.confirmed->version == found.newest->version;
+  }
+
+  // A hint without a ring, or a ring without one valid record: what it named may still exist, so
+  // this is never "empty".
+  [[nodiscard]] result<void> absent() {
+    auto hint = core_->fs.identity(core_->path + ".hint");
+    if (hint) return fail(errc::register_lost, "open");
+    if (hint.error().code() != errc::not_found) return detail::failed(hint);
+    return ok();
+  }
+
+  [[nodiscard]] result<void> open_ring(bool writable) {
+    auto& c = *core_;
+    if (c.ring && (c.ring_writable || !writable)) {
+      // The file is never replaced by us: another one under the name was put there by someone, and
+      // is what counts now.
+      HOLDFAST_TRY(ours, c.fs.identity(*c.ring));
+      HOLDFAST_TRY(named, c.fs.identity(c.path));
+      if (ours == named) return ok();
+    }
+    c.ring.reset();
+    HOLDFAST_TRY(opened, c.fs.open(c.path, writable ? Open::write : Open::read));
+    c.ring = std::move(opened);
+    c.ring_writable = writable;
+    return ok();
+  }
+
+  [[nodiscard]] result<std::optional<detail::ring::Hint>> read_hint() {
+    auto& c = *core_;
+    auto content = detail::read_file(c.fs, c.path + ".hint", detail::ring::hint_size);
+    if (content) return detail::ring::decode_hint(content.assume_value());
+    auto const code = content.error().code();
+    if (code == errc::not_found || code == errc::too_large)
+      return std::optional<detail::ring::Hint>{};
+    return detail::failed(content);
+  }
+
+  // The hint is read before the ring: a ring read later is at least as new as an honest hint.
+  // Without the lock a slot may be seen half written, so a bad verdict is believed only when it
+  // stays.
+  [[nodiscard]] result<std::optional<Scan>> look(bool locked) {
+    auto& c = *core_;
+    for (int attempt = locked ? 2 : 0;; ++attempt) {
+      HOLDFAST_TRY(hint, read_hint());
+      auto opened = open_ring(locked);
+      if (!opened && opened.error().code() == errc::not_found) {
+        if (hint) return fail(errc::register_lost, "load");
+        return std::optional<Scan>{};
+      }
+      HOLDFAST_TRYV(std::move(opened));
+      HOLDFAST_TRY(size, c.fs.read_at(*c.ring, 0, c.buffer));
+      auto const found =
+          detail::ring::scan(bytes_view{c.buffer}.first(size), hint, c.world.self().boot, c.known);
+      if (found.newer_format) return fail(errc::newer_format, "load");
+      if (found.newest && !found.stale) return std::optional{found};
+      if (attempt < 2) continue;
+      return fail(found.newest ? errc::stale_register : errc::damaged, "load");
+    }
+  }
+
+  // Ends with the scope, also where an error returns.
+  struct RingLock {
+    Core* core;
+    explicit RingLock(Core& c) noexcept : core{&c} {}
+    RingLock(RingLock&& other) noexcept : core{std::exchange(other.core, nullptr)} {}
+    RingLock& operator=(RingLock&&) = delete;
+    ~RingLock() {
+      if (core != nullptr && core->ring) static_cast<void>(core->fs.unlock(*core->ring, Range{}));
+    }
+  };
+
+  [[nodiscard]] result<RingLock> lock_ring() {
+    auto& c = *core_;
+    auto opened = open_ring(true);
+    if (!opened && opened.error().code() == errc::not_found)
+      return fail(errc::register_lost, "lock");
+    HOLDFAST_TRYV(std::move(opened));
+    auto const deadline = c.world.steady_ns() + lock_patience_ns;
+    for (;;) {
+      HOLDFAST_TRY(locked, c.fs.try_lock(*c.ring, Range{}, Mode::exclusive));
+      if (locked) return RingLock{c};
+      auto const now = c.world.steady_ns();
+      if (now >= deadline) return fail(errc::busy, "lock");
+      c.world.wait_until(now + 200'000);
+    }
+  }
+
+  // One write, one sync: the commit. From the first byte written until the sync succeeds the
+  // outcome is not known.
+  [[nodiscard]] result<Version> put(Scan const& found, bytes_view value) {
+    auto& c = *core_;
+    auto const last = found.newest->version.sequence;
+    auto const confirmed = found.confirmed ? found.confirmed->version.sequence : 0;
+    if (last + 1 - confirmed >= detail::ring::slots) return fail(errc::poisoned, "store");
+    detail::ring::Record const record{
+        {last + 1, c.world.random64()}, confirmed, c.world.self().boot, value};
+    std::array<std::byte, detail::ring::slot_size> slot;
+    detail::ring::encode(record, slot);
+    auto const at = record.version.sequence % detail::ring::slots * detail::ring::slot_size;
+    auto done = c.fs.write_at(*c.ring, at, slot);
+    if (done) done = c.fs.sync(*c.ring);
+    if (!done) {
+      c.poisoned = true;
+      return boost::outcome_v2::failure(done.error().as(errc::uncertain));
+    }
+    confirm(record.version);
+    return record.version;
+  }
+
+  // The newest value once more in the next slot. The directory too: the creator may have crashed
+  // before its sync.
+  [[nodiscard]] result<void> put_again(Scan const& found) {
+    auto& c = *core_;
+    bytes const value{found.newest->value.begin(), found.newest->value.end()};
+    auto synced = c.fs.sync_directory(detail::parent_of(c.path));
+    if (!synced) {
+      c.poisoned = true;
+      return synced;
+    }
+    HOLDFAST_TRYV(put(found, value));
+    return ok();
+  }
+
+  // Tells readers of other processes. Without it they see the record only once the next one names
+  // it, and nothing else depends on it; so a hint that can't be written does not make a durable
+  // commit fail.
+  void confirm(Version version) noexcept {
+    auto& c = *core_;
+    c.known = version;
+    auto const content = detail::ring::encode(detail::ring::Hint{version, c.world.self().boot});
+    auto const path = c.path + ".hint";
+    if (!c.hint) {
+      auto opened = c.fs.open(path, Open::write);
+      if (!opened) opened = c.fs.open(path, Open::create);
+      if (!opened) return;
+      c.hint = std::move(opened).assume_value();
+    }
+    static_cast<void>(c.fs.write_at(*c.hint, 0, content));
+  }
+
+  // A file that is complete before it has its name, and never takes the place of another.
+  [[nodiscard]] result<Version> create(bytes_view value) {
+    auto& c = *core_;
+    HOLDFAST_TRY(found, look(false));
+    if (found) return fail(errc::conflict, "store");
+    HOLDFAST_TRYV(make_pins());
+    detail::ring::Record const record{{1, c.world.random64()}, 0, c.world.self().boot, value};
+    bytes content(detail::ring::slots * detail::ring::slot_size);
+    detail::ring::encode(record,
+                         std::span<std::byte, detail::ring::slot_size>{
+                             content.data() + detail::ring::slot_size, detail::ring::slot_size});
+    auto const fresh = c.path + ".new-" + std::to_string(record.version.nonce);
+    auto linked = detail::write_new_file(c.fs, fresh, content);
+    if (linked) linked = c.fs.link(fresh, c.path);
+    auto removed = c.fs.remove(fresh);
+    if (!linked) {
+      auto const lost =
+          linked.error().code() == errc::exists || linked.error().code() == errc::not_found;
+      return boost::outcome_v2::failure(lost ? linked.error().as(errc::conflict) : linked.error());
+    }
+    HOLDFAST_TRYV(std::move(removed));
+    auto synced = c.fs.sync_directory(detail::parent_of(c.path));
+    if (!synced) {
+      c.poisoned = true;
+      return boost::outcome_v2::failure(synced.error().as(errc::uncertain));
+    }
+    confirm(record.version);
+    return record.version;
+  }
+
+  // What a crashed `create` left: never linked, or a second name of the ring.
+  [[nodiscard]] result<void> remove_leftovers() {
+    auto& c = *core_;
+    auto const directory = detail::parent_of(c.path);
+    auto entries = c.fs.list(directory);
+    if (!entries && entries.error().code() == errc::not_found) return ok();
+    HOLDFAST_TRYV(std::move(entries));
+    auto const prefix = c.path.substr(c.path.rfind('/') + 1) + ".new-";
+    for (auto const& entry : entries.assume_value()) {
+      if (entry.name.compare(0, prefix.size(), prefix) != 0) continue;
+      auto removed = c.fs.remove(detail::join(directory, entry.name));
+      if (!removed && removed.error().code() != errc::not_found) return removed;
+    }
+    return ok();
+  }
+
+  [[nodiscard]] std::string pins_path() const {
+    return detail::join(detail::parent_of(core_->path), "PINS");
+  }
+
+  // Made before the ring has its name, so that the ring's directory sync covers it.
+  [[nodiscard]] result<void> make_pins() {
+    auto made = core_->fs.open(pins_path(), Open::create);
+    if (!made && made.error().code() != errc::exists) return detail::failed(made);
+    return ok();
+  }
+
+  [[nodiscard]] result<bool> lock_pin(Generation g, Mode mode) {
+    std::lock_guard const guard{core_->mutex};
+    auto& c = *core_;
+    // Opened once and kept: closing it would let every hold go.
+    if (!c.pins) {
+      auto opened = c.fs.open(pins_path(), Open::write);
+      c.pins_writable = opened.has_value();
+      if (!opened) opened = c.fs.open(pins_path(), Open::read);
+      HOLDFAST_TRYV(std::move(opened));
+      c.pins = std::move(opened).assume_value();
+    }
+    if (mode == Mode::exclusive && !c.pins_writable) return fail(errc::denied, "exclude");
+    return c.fs.try_lock(*c.pins, byte(g), mode);
+  }
+
+  std::unique_ptr<Core> core_;
+};
+
+using FileRegister = BasicFileRegister<Posix>;
+static_assert(pinning_register<FileRegister>);
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/backend/memory_register.hpp
+// Keeps an atomic register in memory, for stores that live in memory and for tests.
+#ifndef HOLDFAST_BACKEND_MEMORY_REGISTER_HPP
+#define HOLDFAST_BACKEND_MEMORY_REGISTER_HPP
+
+HOLDFAST_BEGIN
+
+/// An atomic register that lives as long as its copies do: a copy is another handle on the same
+/// register. Thread-safe.
+class MemoryRegister {
+ public:
+  static constexpr Guarantees guarantees{.durable = false,
+                                         .fenced = false,
+                                         .detects_damage = false,
+                                         .lifetime = Lifetime::process,
+                                         .reach = Reach::process};
+
+  MemoryRegister() : cell_{std::make_shared<Cell>()} {}
+
+  [[nodiscard]] result<std::optional<Versioned>> load() const {
+    std::lock_guard const guard{cell_->mutex};
+    return cell_->held;
+  }
+
+  [[nodiscard]] result<Version> store_if(Version expected, bytes_view value) {
+    bytes copy{
+        value.begin(),
+        value.end()};  // before the lock and the change: nothing is half done if memory runs out
+    std::lock_guard const guard{cell_->mutex};
+    auto const version = cell_->held ? cell_->held->version : Version::none;
+    if (version != expected) {
+      return boost::outcome_v2::failure(error{errc::conflict, "store", "memory register"});
+    }
+    Version const next{version.sequence + 1, 0};
+    cell_->held.emplace(Versioned{next, std::move(copy)});
+    return next;
+  }
+
+  /// Nothing can fail halfway here, so there is nothing to heal.
+  [[nodiscard]] result<void> reopen() { return ok(); }
+  [[nodiscard]] std::size_t max_size() const noexcept { return std::size_t{1} << 20; }
+
+ private:
+  struct Cell {
+    std::mutex mutex;
+    std::optional<Versioned> held;
+  };
+  std::shared_ptr<Cell> cell_;
+};
+static_assert(atomic_register<MemoryRegister>);
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/version.hpp
+// The library's version: the one place that states it; the build reads it from here.
+#ifndef HOLDFAST_VERSION_HPP
+#define HOLDFAST_VERSION_HPP
+
+#define HOLDFAST_VERSION_MAJOR 0
+#define HOLDFAST_VERSION_MINOR 1
+#define HOLDFAST_VERSION_PATCH 0
+
+/// One number to compare in `#if`: 0.1.0 is 100, 1.2.3 is 10203.
+#define HOLDFAST_VERSION \
+  (HOLDFAST_VERSION_MAJOR * 10000 + HOLDFAST_VERSION_MINOR * 100 + HOLDFAST_VERSION_PATCH)
 
 #endif
 

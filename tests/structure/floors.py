@@ -32,7 +32,7 @@ STD = {
     "1": "cerrno cstdlib cstring optional",
     "1r": "",
     "2": "",
-    "2r": "",
+    "2r": "memory mutex",
     "3": "",
     "4": " ".join(HEAVY),
     "umbrella": "",

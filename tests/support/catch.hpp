@@ -21,7 +21,9 @@ namespace Catch {
 using Detail::Approx;
 
 namespace Matchers {
-inline auto ContainsSubstring(std::string const& text) { return Contains(text); }
+inline auto ContainsSubstring(std::string const& text) {
+  return Contains(text);
+}
 }  // namespace Matchers
 }  // namespace Catch
 
