@@ -36,18 +36,40 @@ using value_of = typename std::remove_cvref_t<R>::value_type;
 /// Forwards each operation of a store to the member of the same name.
 template <class T>
 struct member_store_traits {
-  static auto create(T& t, Generation g) -> decltype(t.create(g)) { return t.create(g); }
-  template <class Writer>
-  static auto seal(T& t, Writer& w) -> decltype(t.seal(w)) {
+  template <class U>
+  static auto create(U& t, Generation g) -> decltype(t.create(g)) {
+    return t.create(g);
+  }
+  template <class U, class Writer>
+  static auto seal(U& t, Writer& w) -> decltype(t.seal(w)) {
     return t.seal(w);
   }
-  static auto open(T& t, Generation g) -> decltype(t.open(g)) { return t.open(g); }
-  static auto drop(T& t, Generation g) -> decltype(t.drop(g)) { return t.drop(g); }
-  static auto generations(T& t) -> decltype(t.generations()) { return t.generations(); }
-  static auto publish(T& t, Generation g) -> decltype(t.publish(g)) { return t.publish(g); }
-  static auto part_names(T const& t) -> decltype(t.part_names()) { return t.part_names(); }
-  static auto name(T const& t) -> decltype(t.name()) { return t.name(); }
-  static auto place(T& t, std::string const& home) -> decltype(t.place(home)) {
+  template <class U>
+  static auto open(U& t, Generation g) -> decltype(t.open(g)) {
+    return t.open(g);
+  }
+  template <class U>
+  static auto drop(U& t, Generation g) -> decltype(t.drop(g)) {
+    return t.drop(g);
+  }
+  template <class U>
+  static auto generations(U& t) -> decltype(t.generations()) {
+    return t.generations();
+  }
+  template <class U>
+  static auto publish(U& t, Generation g) -> decltype(t.publish(g)) {
+    return t.publish(g);
+  }
+  template <class U>
+  static auto part_names(U const& t) -> decltype(t.part_names()) {
+    return t.part_names();
+  }
+  template <class U>
+  static auto name(U const& t) -> decltype(t.name()) {
+    return t.name();
+  }
+  template <class U>
+  static auto place(U& t, std::string const& home) -> decltype(t.place(home)) {
     return t.place(home);
   }
 };
@@ -120,14 +142,28 @@ concept parted_store = generation_store<T> && requires(T const& c) {
 /// Forwards each operation of a register to the member of the same name.
 template <class T>
 struct member_register_traits {
-  static auto load(T& t) -> decltype(t.load()) { return t.load(); }
-  static auto store_if(T& t, Version v, bytes_view b) -> decltype(t.store_if(v, b)) {
+  template <class U>
+  static auto load(U& t) -> decltype(t.load()) {
+    return t.load();
+  }
+  template <class U>
+  static auto store_if(U& t, Version v, bytes_view b) -> decltype(t.store_if(v, b)) {
     return t.store_if(v, b);
   }
-  static auto reopen(T& t) -> decltype(t.reopen()) { return t.reopen(); }
-  static auto max_size(T const& t) -> decltype(t.max_size()) { return t.max_size(); }
-  static auto pin(T& t, Generation g) -> decltype(t.pin(g)) { return t.pin(g); }
-  static auto try_exclude(T& t, Generation g) -> decltype(t.try_exclude(g)) {
+  template <class U>
+  static auto reopen(U& t) -> decltype(t.reopen()) {
+    return t.reopen();
+  }
+  template <class U>
+  static auto max_size(U const& t) -> decltype(t.max_size()) {
+    return t.max_size();
+  }
+  template <class U>
+  static auto pin(U& t, Generation g) -> decltype(t.pin(g)) {
+    return t.pin(g);
+  }
+  template <class U>
+  static auto try_exclude(U& t, Generation g) -> decltype(t.try_exclude(g)) {
     return t.try_exclude(g);
   }
 };
@@ -168,16 +204,21 @@ concept atomic_register =
 /// Forwards each operation of a lock policy to the member of the same name.
 template <class T>
 struct member_lock_traits {
-  static auto try_acquire(T& t, Owner const& o, FencingToken above)
+  template <class U>
+  static auto try_acquire(U& t, Owner const& o, FencingToken above)
       -> decltype(t.try_acquire(o, above)) {
     return t.try_acquire(o, above);
   }
-  template <class Grant>
-  static auto release(T& t, Grant& g) -> decltype(t.release(g)) {
+  template <class U, class Grant>
+  static auto release(U& t, Grant& g) -> decltype(t.release(g)) {
     return t.release(g);
   }
-  static auto inspect(T& t) -> decltype(t.inspect()) { return t.inspect(); }
-  static auto force(T& t, Holder const& seen, FencingToken above)
+  template <class U>
+  static auto inspect(U& t) -> decltype(t.inspect()) {
+    return t.inspect();
+  }
+  template <class U>
+  static auto force(U& t, Holder const& seen, FencingToken above)
       -> decltype(t.force(seen, above)) {
     return t.force(seen, above);
   }

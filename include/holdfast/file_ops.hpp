@@ -36,7 +36,7 @@ template <file_system Fs>
 [[nodiscard]] result<bytes> read_file(Fs const& fs, std::string const& path, std::uint64_t limit) {
   HOLDFAST_TRY(file, fs.open(path, Open::read));
   HOLDFAST_TRY(size, fs.size(file));
-  if (size > limit) return boost::outcome_v2::failure(error{errc::too_large, "read", path});
+  if (size > limit) return failure(errc::too_large, "read", path);
   bytes content(static_cast<std::size_t>(size));
   HOLDFAST_TRY(got, fs.read_at(file, 0, content));
   content.resize(got);

@@ -64,10 +64,10 @@ namespace detail {
 
 [[nodiscard]] inline auto os_error(char const* where, std::string const& path) noexcept {
   int const number = errno;
-  return boost::outcome_v2::failure(error{errc_of(number), where, path, number});
+  return failure(errc_of(number), where, path, number);
 }
 [[nodiscard]] inline auto sync_error(char const* where, std::string const& path) noexcept {
-  return boost::outcome_v2::failure(error{errc::sync_failed, where, path, errno});
+  return failure(errc::sync_failed, where, path, errno);
 }
 
 template <class Call>
@@ -165,8 +165,8 @@ struct Posix {
     if (errno == EAGAIN || errno == EACCES) return false;
     auto const number = errno;
     bool const unsupported = number == EINVAL || number == EOPNOTSUPP || number == ENOLCK;
-    return boost::outcome_v2::failure(
-        error{unsupported ? errc::no_locks : detail::errc_of(number), "lock", f.path(), number});
+    return failure(unsupported ? errc::no_locks : detail::errc_of(number), "lock", f.path(),
+                   number);
   }
 
   [[nodiscard]] result<void> unlock(file& f, Range range) const {

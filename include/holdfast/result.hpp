@@ -218,6 +218,17 @@ using result = boost::outcome_v2::basic_result<T, error, boost::outcome_v2::poli
   return boost::outcome_v2::success();
 }
 
+/// An error on its way out: converts to any failed `result`.
+[[nodiscard]] inline auto failure(error const& cause) noexcept {
+  return boost::outcome_v2::failure(cause);
+}
+[[nodiscard]] inline auto failure(errc code,
+                                  char const* where,
+                                  std::string_view detail = {},
+                                  std::int64_t native = 0) noexcept {
+  return failure(error{code, where, detail, native});
+}
+
 template <class T>
 inline constexpr bool is_result = false;
 template <class T>
@@ -240,7 +251,7 @@ HOLDFAST_END
   if (!unique.has_value()) {                                                    \
     return ::holdfast::detail::failed(static_cast<decltype(unique)&&>(unique)); \
   }                                                                             \
-  auto&& name = static_cast<decltype(unique)&&>(unique).assume_value()
+  [[maybe_unused]] auto&& name = static_cast<decltype(unique)&&>(unique).assume_value()
 #define HOLDFAST_TRYV_2(unique, ...)                                            \
   auto&& unique = __VA_ARGS__;                                                  \
   if (!unique.has_value()) {                                                    \

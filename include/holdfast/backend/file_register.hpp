@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: BSL-1.0
+// Keeps an atomic register in one file: a ring of 16 slots, one write and one sync a commit, no
+// rename.
+//
+// A failed sync leaves pages that read back but are not on the disk. So nothing is trusted because
+// it reads back: a record counts once its writer knew it durable and said so, in the next record or
+// in PATH.hint (detail/ring.hpp), and the slot of the last such record is never written again
+// before the next one is durable.
+#ifndef HOLDFAST_BACKEND_FILE_REGISTER_HPP
+#define HOLDFAST_BACKEND_FILE_REGISTER_HPP
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "holdfast/bytes.hpp"
+#include "holdfast/concepts.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/detail/ring.hpp"
+#include "holdfast/file_ops.hpp"
+#include "holdfast/file_system.hpp"
+#include "holdfast/posix.hpp"
+#include "holdfast/result.hpp"
+#include "holdfast/world.hpp"
+
+HOLDFAST_BEGIN
+
+/// An atomic register in the file `path`, with `path`.hint and, for pins, PINS beside it.
+/// Thread-safe; processes exclude each other with locks of the open file. Reading needs no write
+/// permission and takes no lock.
+template <file_system Fs, world W = Native>
+class BasicFileRegister {
+  using file = typename Fs::file;
+  struct Core {
+    Core(std::string where, Fs files, W around)
+        : path{std::move(where)}, fs{std::move(files)}, world{std::move(around)} {}
+    std::string path;
+    Fs fs;
+    W world;
+    std::mutex mutex;
+    std::optional<file> ring;
+    bool ring_writable = false;
+    std::optional<file> hint;
+    std::optional<file> pins;
+    bool pins_writable = false;
+    Version known{};  // the newest record that this object synced itself
+    bool poisoned = false;
+    std::array<std::byte, detail::ring::slots * detail::ring::slot_size> buffer{};
+  };
+
+ public:
+  static constexpr Guarantees guarantees{.durable = true,
+                                         .fenced = false,
+                                         .detects_damage = true,
+                                         .lifetime = Lifetime::disk,
+                                         .reach = Reach::host};
+
+  explicit BasicFileRegister(std::string path, Fs fs = {}, W world = {})
+      : core_{std::make_unique<Core>(std::move(path), std::move(fs), std::move(world))} {}
+
+  /// Bytes that a value may have.
+  [[nodiscard]] std::size_t max_size() const noexcept { return detail::ring::max_value; }
+  [[nodiscard]] std::string const& path() const noexcept { return core_->path; }
+
+  /// The newest value that no power cut can take back; nothing if the file is absent or holds no
+  /// such value yet.
+  [[nodiscard]] result<std::optional<Versioned>> load() {
+    std::lock_guard const guard{core_->mutex};
+    HOLDFAST_TRY(found, look(false));
+    if (!found || !found->confirmed) return std::optional<Versioned>{};
+    auto const& record = *found->confirmed;
+    return std::optional{Versioned{record.version, {record.value.begin(), record.value.end()}}};
+  }
+
+  /// Writes `value` if the newest version is `expected`; durable on return. After `uncertain` the
+  /// object is poisoned.
+  [[nodiscard]] result<Version> store_if(Version expected, bytes_view value) {
+    std::lock_guard const guard{core_->mutex};
+    if (core_->poisoned) return fail(errc::poisoned, "store");
+    if (value.size() > max_size()) return fail(errc::too_large, "store");
+    if (expected == Version::none) return create(value);
+    HOLDFAST_TRY(lock, lock_ring());
+    HOLDFAST_TRY(found, look(true));
+    if (!found) return fail(errc::register_lost, "store");
+    if (!is_confirmed(*found)) {
+      // Left by a writer that died or failed: settle it, so that the caller's next load sees one
+      // outcome.
+      HOLDFAST_TRYV(put_again(*found));
+      return fail(errc::conflict, "store");
+    }
+    if (found->newest->version != expected) return fail(errc::conflict, "store");
+    return put(*found, value);
+  }
+
+  /// Heals after a failed sync, and makes the newest value durable under a new version. Does
+  /// nothing if the file is absent.
+  [[nodiscard]] result<void> reopen() {
+    std::lock_guard const guard{core_->mutex};
+    auto& c = *core_;
+    c.ring.reset();
+    c.hint.reset();
+    c.known = {};
+    c.poisoned = false;
+    HOLDFAST_TRYV(remove_leftovers());
+    auto opened = open_ring(true);
+    if (!opened) {
+      if (opened.error().code() != errc::not_found) return opened;
+      return absent();
+    }
+    HOLDFAST_TRYV(make_pins());
+    HOLDFAST_TRY(lock, lock_ring());
+    HOLDFAST_TRY(found, look(true));
+    if (!found) return absent();
+    HOLDFAST_TRYV(put_again(*found));
+    return ok();
+  }
+
+  /// Keeps a generation from being excluded, or others from pinning it; ends with the object.
+  class Hold {
+   public:
+    Hold() = default;
+    Hold(Core& core, Generation g) noexcept : core_{&core}, generation_{g} {}
+    Hold(Hold&& other) noexcept
+        : core_{std::exchange(other.core_, nullptr)}, generation_{other.generation_} {}
+    Hold& operator=(Hold&& other) noexcept {
+      std::swap(core_, other.core_);
+      std::swap(generation_, other.generation_);
+      return *this;
+    }
+    ~Hold() {
+      // A lock that can't be released lapses with the process; there is nobody to tell here.
+      if (core_ != nullptr) static_cast<void>(core_->fs.unlock(*core_->pins, byte(generation_)));
+    }
+
+   private:
+    Core* core_ = nullptr;
+    Generation generation_{};
+  };
+
+  /// Needs only permission to read. `busy` while another process decides on `g`. One hold a
+  /// generation and object.
+  [[nodiscard]] result<Hold> pin(Generation g) {
+    HOLDFAST_TRY(locked, lock_pin(g, Mode::shared));
+    if (!locked) return fail(errc::busy, "pin");
+    return Hold{*core_, g};
+  }
+
+  /// Succeeds if no other process pins `g`, and keeps it so while the hold lives; else `pinned`.
+  [[nodiscard]] result<Hold> try_exclude(Generation g) {
+    HOLDFAST_TRY(locked, lock_pin(g, Mode::exclusive));
+    if (!locked) return fail(errc::pinned, "exclude");
+    return Hold{*core_, g};
+  }
+
+ private:
+  using Scan = detail::ring::Scan;
+  static constexpr std::int64_t lock_patience_ns = 5'000'000'000;
+
+  static Range byte(Generation g) noexcept { return {g.number, 1}; }
+
+  [[nodiscard]] auto fail(errc code, char const* where) const noexcept {
+    return failure(code, where, core_->path);
+  }
+
+  [[nodiscard]] bool is_confirmed(Scan const& found) const noexcept {
+    return found.confirmed && found.confirmed->version == found.newest->version;
+  }
+
+  // A hint without a ring, or a ring without one valid record: what it named may still exist, so
+  // this is never "empty".
+  [[nodiscard]] result<void> absent() {
+    auto hint = core_->fs.identity(core_->path + ".hint");
+    if (hint) return fail(errc::register_lost, "open");
+    if (hint.error().code() != errc::not_found) return detail::failed(hint);
+    return ok();
+  }
+
+  [[nodiscard]] result<void> open_ring(bool writable) {
+    auto& c = *core_;
+    if (c.ring && (c.ring_writable || !writable)) {
+      // The file is never replaced by us: another one under the name was put there by someone, and
+      // is what counts now.
+      HOLDFAST_TRY(ours, c.fs.identity(*c.ring));
+      HOLDFAST_TRY(named, c.fs.identity(c.path));
+      if (ours == named) return ok();
+    }
+    c.ring.reset();
+    HOLDFAST_TRY(opened, c.fs.open(c.path, writable ? Open::write : Open::read));
+    c.ring = std::move(opened);
+    c.ring_writable = writable;
+    return ok();
+  }
+
+  [[nodiscard]] result<std::optional<detail::ring::Hint>> read_hint() {
+    auto& c = *core_;
+    auto content = detail::read_file(c.fs, c.path + ".hint", detail::ring::hint_size);
+    if (content) return detail::ring::decode_hint(content.assume_value());
+    auto const code = content.error().code();
+    if (code == errc::not_found || code == errc::too_large)
+      return std::optional<detail::ring::Hint>{};
+    return detail::failed(content);
+  }
+
+  // The hint is read before the ring: a ring read later is at least as new as an honest hint.
+  // Without the lock a slot may be seen half written, so a bad verdict is believed only when it
+  // stays.
+  [[nodiscard]] result<std::optional<Scan>> look(bool locked) {
+    auto& c = *core_;
+    for (int attempt = locked ? 2 : 0;; ++attempt) {
+      HOLDFAST_TRY(hint, read_hint());
+      auto opened = open_ring(locked);
+      if (!opened && opened.error().code() == errc::not_found) {
+        if (hint) return fail(errc::register_lost, "load");
+        return std::optional<Scan>{};
+      }
+      HOLDFAST_TRYV(std::move(opened));
+      HOLDFAST_TRY(size, c.fs.read_at(*c.ring, 0, c.buffer));
+      auto const found =
+          detail::ring::scan(bytes_view{c.buffer}.first(size), hint, c.world.self().boot, c.known);
+      if (found.newer_format) return fail(errc::newer_format, "load");
+      if (found.newest && !found.stale) return std::optional{found};
+      if (attempt < 2) continue;
+      return fail(found.newest ? errc::stale_register : errc::damaged, "load");
+    }
+  }
+
+  // Ends with the scope, also where an error returns.
+  struct RingLock {
+    Core* core;
+    explicit RingLock(Core& c) noexcept : core{&c} {}
+    RingLock(RingLock&& other) noexcept : core{std::exchange(other.core, nullptr)} {}
+    RingLock& operator=(RingLock&&) = delete;
+    ~RingLock() {
+      if (core != nullptr && core->ring) static_cast<void>(core->fs.unlock(*core->ring, Range{}));
+    }
+  };
+
+  [[nodiscard]] result<RingLock> lock_ring() {
+    auto& c = *core_;
+    auto opened = open_ring(true);
+    if (!opened && opened.error().code() == errc::not_found)
+      return fail(errc::register_lost, "lock");
+    HOLDFAST_TRYV(std::move(opened));
+    auto const deadline = c.world.steady_ns() + lock_patience_ns;
+    for (;;) {
+      HOLDFAST_TRY(locked, c.fs.try_lock(*c.ring, Range{}, Mode::exclusive));
+      if (locked) return RingLock{c};
+      auto const now = c.world.steady_ns();
+      if (now >= deadline) return fail(errc::busy, "lock");
+      c.world.wait_until(now + 200'000);
+    }
+  }
+
+  // One write, one sync: the commit. From the first byte written until the sync succeeds the
+  // outcome is not known.
+  [[nodiscard]] result<Version> put(Scan const& found, bytes_view value) {
+    auto& c = *core_;
+    auto const last = found.newest->version.sequence;
+    auto const confirmed = found.confirmed ? found.confirmed->version.sequence : 0;
+    if (last + 1 - confirmed >= detail::ring::slots) return fail(errc::poisoned, "store");
+    detail::ring::Record const record{
+        {last + 1, c.world.random64()}, confirmed, c.world.self().boot, value};
+    std::array<std::byte, detail::ring::slot_size> slot;
+    detail::ring::encode(record, slot);
+    auto const at = record.version.sequence % detail::ring::slots * detail::ring::slot_size;
+    auto done = c.fs.write_at(*c.ring, at, slot);
+    if (done) done = c.fs.sync(*c.ring);
+    if (!done) {
+      c.poisoned = true;
+      return failure(done.error().as(errc::uncertain));
+    }
+    confirm(record.version);
+    return record.version;
+  }
+
+  // The newest value once more in the next slot. The directory too: the creator may have crashed
+  // before its sync.
+  [[nodiscard]] result<void> put_again(Scan const& found) {
+    auto& c = *core_;
+    bytes const value{found.newest->value.begin(), found.newest->value.end()};
+    auto synced = c.fs.sync_directory(detail::parent_of(c.path));
+    if (!synced) {
+      c.poisoned = true;
+      return synced;
+    }
+    HOLDFAST_TRYV(put(found, value));
+    return ok();
+  }
+
+  // Tells readers of other processes. Without it they see the record only once the next one names
+  // it, and nothing else depends on it; so a hint that can't be written does not make a durable
+  // commit fail.
+  void confirm(Version version) noexcept {
+    auto& c = *core_;
+    c.known = version;
+    auto const content = detail::ring::encode(detail::ring::Hint{version, c.world.self().boot});
+    auto const path = c.path + ".hint";
+    if (!c.hint) {
+      auto opened = c.fs.open(path, Open::write);
+      if (!opened) opened = c.fs.open(path, Open::create);
+      if (!opened) return;
+      c.hint = std::move(opened).assume_value();
+    }
+    static_cast<void>(c.fs.write_at(*c.hint, 0, content));
+  }
+
+  // A file that is complete before it has its name, and never takes the place of another.
+  [[nodiscard]] result<Version> create(bytes_view value) {
+    auto& c = *core_;
+    HOLDFAST_TRY(found, look(false));
+    if (found) return fail(errc::conflict, "store");
+    HOLDFAST_TRYV(make_pins());
+    detail::ring::Record const record{{1, c.world.random64()}, 0, c.world.self().boot, value};
+    bytes content(detail::ring::slots * detail::ring::slot_size);
+    detail::ring::encode(record,
+                         std::span<std::byte, detail::ring::slot_size>{
+                             content.data() + detail::ring::slot_size, detail::ring::slot_size});
+    auto const fresh = c.path + ".new-" + std::to_string(record.version.nonce);
+    auto linked = detail::write_new_file(c.fs, fresh, content);
+    if (linked) linked = c.fs.link(fresh, c.path);
+    auto removed = c.fs.remove(fresh);
+    if (!linked) {
+      auto const lost =
+          linked.error().code() == errc::exists || linked.error().code() == errc::not_found;
+      return failure(lost ? linked.error().as(errc::conflict) : linked.error());
+    }
+    HOLDFAST_TRYV(std::move(removed));
+    auto synced = c.fs.sync_directory(detail::parent_of(c.path));
+    if (!synced) {
+      c.poisoned = true;
+      return failure(synced.error().as(errc::uncertain));
+    }
+    confirm(record.version);
+    return record.version;
+  }
+
+  // What a crashed `create` left: never linked, or a second name of the ring.
+  [[nodiscard]] result<void> remove_leftovers() {
+    auto& c = *core_;
+    auto const directory = detail::parent_of(c.path);
+    auto entries = c.fs.list(directory);
+    if (!entries && entries.error().code() == errc::not_found) return ok();
+    HOLDFAST_TRYV(std::move(entries));
+    auto const prefix = c.path.substr(c.path.rfind('/') + 1) + ".new-";
+    for (auto const& entry : entries.assume_value()) {
+      if (entry.name.compare(0, prefix.size(), prefix) != 0) continue;
+      auto removed = c.fs.remove(detail::join(directory, entry.name));
+      if (!removed && removed.error().code() != errc::not_found) return removed;
+    }
+    return ok();
+  }
+
+  [[nodiscard]] std::string pins_path() const {
+    return detail::join(detail::parent_of(core_->path), "PINS");
+  }
+
+  // Made before the ring has its name, so that the ring's directory sync covers it.
+  [[nodiscard]] result<void> make_pins() {
+    auto made = core_->fs.open(pins_path(), Open::create);
+    if (!made && made.error().code() != errc::exists) return detail::failed(made);
+    return ok();
+  }
+
+  [[nodiscard]] result<bool> lock_pin(Generation g, Mode mode) {
+    std::lock_guard const guard{core_->mutex};
+    auto& c = *core_;
+    // Opened once and kept: closing it would let every hold go.
+    if (!c.pins) {
+      auto opened = c.fs.open(pins_path(), Open::write);
+      c.pins_writable = opened.has_value();
+      if (!opened) opened = c.fs.open(pins_path(), Open::read);
+      HOLDFAST_TRYV(std::move(opened));
+      c.pins = std::move(opened).assume_value();
+    }
+    if (mode == Mode::exclusive && !c.pins_writable) return fail(errc::denied, "exclude");
+    return c.fs.try_lock(*c.pins, byte(g), mode);
+  }
+
+  std::unique_ptr<Core> core_;
+};
+
+using FileRegister = BasicFileRegister<Posix>;
+static_assert(pinning_register<FileRegister>);
+
+HOLDFAST_END
+
+#endif
