@@ -62,7 +62,8 @@ class BasicFileLock {
     HOLDFAST_TRY(seen, read());
     HOLDFAST_TRY(locked,
                  core_->fs.try_lock(*core_->open, byte_of(seen.epoch.number), Mode::exclusive));
-    if (!locked || core_->held_epoch == seen.epoch.number) return busy(seen);
+    if (!locked || (core_->held_epoch != 0 && core_->held_epoch == seen.epoch.number))
+      return busy(seen);
     auto epoch = seen.epoch.number;
     auto last = seen.last ? std::max(seen.last->token, above) : above;
     bool const unknown = !seen.last || seen.epoch.boot != core_->world.self().boot || epoch == 0;
