@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: BSL-1.0
 # Every public header. Written by cmake/update_headers.py, compared by a test.
 set(HOLDFAST_HEADERS
+    include/holdfast/backend/directory.hpp
     include/holdfast/backend/file_register.hpp
+    include/holdfast/backend/file_tree.hpp
     include/holdfast/backend/memory_register.hpp
+    include/holdfast/backend/seal_format.hpp
+    include/holdfast/backend/sealed_directory.hpp
     include/holdfast/bytes.hpp
     include/holdfast/checksum.hpp
     include/holdfast/concepts.hpp
     include/holdfast/config.hpp
+    include/holdfast/detail/fork.hpp
+    include/holdfast/detail/lock_record.hpp
     include/holdfast/detail/ring.hpp
     include/holdfast/event.hpp
     include/holdfast/file_ops.hpp
@@ -14,6 +20,8 @@ set(HOLDFAST_HEADERS
     include/holdfast/guarantees.hpp
     include/holdfast/holdfast.hpp
     include/holdfast/ids.hpp
+    include/holdfast/policy/exclusive.hpp
+    include/holdfast/policy/file_lock.hpp
     include/holdfast/posix.hpp
     include/holdfast/result.hpp
     include/holdfast/version.hpp

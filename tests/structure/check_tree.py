@@ -23,6 +23,9 @@ def check_floors():
         if floors.place(within(header)) is None:
             yield f"{header}: the plan (tests/structure/floors.py) has no floor for it"
             continue
+        for line in tree.lines(header):
+            if re.match(r'\s*#\s*include\s+"(?!holdfast/)', line):
+                yield f"{header}: {line.strip()} does not say holdfast/"
         for used in tree.own_includes(header):
             if not (tree.INCLUDE_DIR / used).exists():
                 yield f"{header}: includes {used}, which does not exist"

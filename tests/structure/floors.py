@@ -30,7 +30,7 @@ STD = {
     "0": "algorithm array compare concepts cstddef cstdint functional map span string string_view "
          "type_traits utility vector",
     "1": "cerrno cstdlib cstring optional",
-    "1r": "",
+    "1r": "atomic",
     "2": "",
     "2r": "memory mutex",
     "3": "",
@@ -44,6 +44,7 @@ FOREIGN = {
     "boost/outcome/": ["result.hpp"],
     "dirent.h": ["posix.hpp"],
     "fcntl.h": ["posix.hpp", "world.hpp"],
+    "pthread.h": ["detail/fork"],
     "sys/": ["posix.hpp", "world.hpp"],
     "time.h": ["world.hpp"],
     "unistd.h": ["posix.hpp", "world.hpp"],
