@@ -14,6 +14,15 @@ foreach(client sqlite rocksdb)
   endif()
 endforeach()
 
+# Says early, and in words, what a compiler would say late.
+function(holdfast_need_clients what)
+  foreach(client sqlite rocksdb)
+    if(NOT TARGET holdfast::${client})
+      message(FATAL_ERROR "${what} need the client library of ${client}: ./dev setup installs it")
+    endif()
+  endforeach()
+endfunction()
+
 # The sources matching a pattern under this folder, at any depth; a new file is seen at the next build.
 function(holdfast_sources out pattern)
   file(GLOB_RECURSE found CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${pattern}")
