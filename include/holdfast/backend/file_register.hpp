@@ -18,6 +18,7 @@
 #include <string>
 #include <utility>
 
+#include "holdfast/backend/pins_file.hpp"
 #include "holdfast/bytes.hpp"
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
@@ -38,16 +39,18 @@ class BasicFileRegister {
   using file = typename Fs::file;
   struct Core {
     Core(std::string where, Fs files, W around)
-        : path{std::move(where)}, fs{std::move(files)}, world{std::move(around)} {}
+        : path{std::move(where)},
+          fs{std::move(files)},
+          world{std::move(around)},
+          pins{detail::join(detail::parent_of(path), "PINS"), fs} {}
     std::string path;
     Fs fs;
     W world;
+    PinsFile<Fs> pins;
     std::mutex mutex;
     std::optional<file> ring;
     bool ring_writable = false;
     std::optional<file> hint;
-    std::optional<file> pins;
-    bool pins_writable = false;
     Version known{};  // the newest record that this object synced itself
     bool poisoned = false;
     std::array<std::byte, detail::ring::slots * detail::ring::slot_size> buffer{};
@@ -112,7 +115,7 @@ class BasicFileRegister {
       if (opened.error().code() != errc::not_found) return opened;
       return absent();
     }
-    HOLDFAST_TRYV(make_pins());
+    HOLDFAST_TRYV(c.pins.make());
     HOLDFAST_TRY(lock, lock_ring());
     HOLDFAST_TRY(found, look(true));
     if (!found) return absent();
@@ -120,48 +123,14 @@ class BasicFileRegister {
     return ok();
   }
 
-  /// Keeps a generation from being excluded, or others from pinning it; ends with the object.
-  class Hold {
-   public:
-    Hold() = default;
-    Hold(Core& core, Generation g) noexcept : core_{&core}, generation_{g} {}
-    Hold(Hold&& other) noexcept
-        : core_{std::exchange(other.core_, nullptr)}, generation_{other.generation_} {}
-    Hold& operator=(Hold&& other) noexcept {
-      std::swap(core_, other.core_);
-      std::swap(generation_, other.generation_);
-      return *this;
-    }
-    ~Hold() {
-      // A lock that can't be released lapses with the process; there is nobody to tell here.
-      if (core_ != nullptr) static_cast<void>(core_->fs.unlock(*core_->pins, byte(generation_)));
-    }
-
-   private:
-    Core* core_ = nullptr;
-    Generation generation_{};
-  };
-
-  /// Needs only permission to read. `busy` while another process decides on `g`. One hold a
-  /// generation and object.
-  [[nodiscard]] result<Hold> pin(Generation g) {
-    HOLDFAST_TRY(locked, lock_pin(g, Mode::shared));
-    if (!locked) return fail(errc::busy, "pin");
-    return Hold{*core_, g};
-  }
-
-  /// Succeeds if no other process pins `g`, and keeps it so while the hold lives; else `pinned`.
-  [[nodiscard]] result<Hold> try_exclude(Generation g) {
-    HOLDFAST_TRY(locked, lock_pin(g, Mode::exclusive));
-    if (!locked) return fail(errc::pinned, "exclude");
-    return Hold{*core_, g};
-  }
+  using Hold = typename PinsFile<Fs>::Hold;
+  /// See PinsFile.
+  [[nodiscard]] result<Hold> pin(Generation g) { return core_->pins.pin(g); }
+  [[nodiscard]] result<Hold> try_exclude(Generation g) { return core_->pins.try_exclude(g); }
 
  private:
   using Scan = detail::ring::Scan;
   static constexpr std::int64_t lock_patience_ns = 5'000'000'000;
-
-  static Range byte(Generation g) noexcept { return {g.number, 1}; }
 
   [[nodiscard]] auto fail(errc code, char const* where) const noexcept {
     return failure(code, where, core_->path);
@@ -314,7 +283,8 @@ class BasicFileRegister {
     auto& c = *core_;
     HOLDFAST_TRY(found, look(false));
     if (found) return fail(errc::conflict, "store");
-    HOLDFAST_TRYV(make_pins());
+    // Before the ring has its name, so that the ring's directory sync covers it.
+    HOLDFAST_TRYV(c.pins.make());
     detail::ring::Record const record{{1, c.world.random64()}, 0, c.world.self().boot, value};
     bytes content(detail::ring::slots * detail::ring::slot_size);
     detail::ring::encode(record,
@@ -353,32 +323,6 @@ class BasicFileRegister {
       if (!removed && removed.error().code() != errc::not_found) return removed;
     }
     return ok();
-  }
-
-  [[nodiscard]] std::string pins_path() const {
-    return detail::join(detail::parent_of(core_->path), "PINS");
-  }
-
-  // Made before the ring has its name, so that the ring's directory sync covers it.
-  [[nodiscard]] result<void> make_pins() {
-    auto made = core_->fs.open(pins_path(), Open::create);
-    if (!made && made.error().code() != errc::exists) return detail::failed(made);
-    return ok();
-  }
-
-  [[nodiscard]] result<bool> lock_pin(Generation g, Mode mode) {
-    std::lock_guard const guard{core_->mutex};
-    auto& c = *core_;
-    // Opened once and kept: closing it would let every hold go.
-    if (!c.pins) {
-      auto opened = c.fs.open(pins_path(), Open::write);
-      c.pins_writable = opened.has_value();
-      if (!opened) opened = c.fs.open(pins_path(), Open::read);
-      HOLDFAST_TRYV(std::move(opened));
-      c.pins = std::move(opened).assume_value();
-    }
-    if (mode == Mode::exclusive && !c.pins_writable) return fail(errc::denied, "exclude");
-    return c.fs.try_lock(*c.pins, byte(g), mode);
   }
 
   std::unique_ptr<Core> core_;

@@ -97,7 +97,7 @@ class BasicFileLock {
     if (grant.born.left()) return fail(errc::forked, "release");
     std::lock_guard const guard{core_->mutex};
     grant.released = true;
-    core_->held_epoch = 0;
+    if (core_->held_epoch == grant.epoch) core_->held_epoch = 0;
     // The lock is let go even where the record can't be cleared: a record without its lock names
     // nobody.
     auto cleared = clear_record(grant.token);

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSL-1.0
+// Keeps generations from being dropped by other processes: generation g is byte g of a file, pinned
+// by a shared lock.
+#ifndef HOLDFAST_BACKEND_PINS_FILE_HPP
+#define HOLDFAST_BACKEND_PINS_FILE_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "holdfast/config.hpp"
+#include "holdfast/file_system.hpp"
+#include "holdfast/ids.hpp"
+#include "holdfast/result.hpp"
+
+HOLDFAST_BEGIN
+
+/// Pins in the file `path`. They lapse with the process, also with a zombie. Thread-safe.
+template <file_system Fs>
+class PinsFile {
+  struct Core {
+    std::string path;
+    Fs fs;
+    std::mutex mutex;
+    std::optional<typename Fs::file> file;
+    bool writable = false;
+    std::map<std::uint64_t, std::size_t>
+        holds;  // one lock serves all holds of a generation: the file is the same
+
+    Core(std::string where, Fs files) : path{std::move(where)}, fs{std::move(files)} {}
+    static Range byte(Generation g) noexcept { return {g.number, 1}; }
+  };
+
+ public:
+  explicit PinsFile(std::string path, Fs fs)
+      : core_{std::make_shared<Core>(std::move(path), std::move(fs))} {}
+
+  /// Ends with the object; keeps the file open.
+  class Hold {
+   public:
+    Hold() = default;
+    Hold(std::shared_ptr<Core> core, Generation g) noexcept
+        : core_{std::move(core)}, generation_{g} {}
+    Hold(Hold&& other) noexcept = default;
+    Hold& operator=(Hold&& other) noexcept {
+      std::swap(core_, other.core_);
+      std::swap(generation_, other.generation_);
+      return *this;
+    }
+    ~Hold() {
+      if (core_ == nullptr) return;
+      std::lock_guard const guard{core_->mutex};
+      auto const held = core_->holds.find(generation_.number);
+      if (--held->second != 0) return;
+      core_->holds.erase(held);
+      // A lock that can't be released lapses with the process; there is nobody to tell here.
+      static_cast<void>(core_->fs.unlock(*core_->file, Core::byte(generation_)));
+    }
+
+   private:
+    std::shared_ptr<Core> core_;
+    Generation generation_{};
+  };
+
+  /// Makes the file if it is missing. Its name is durable after a sync of its directory.
+  [[nodiscard]] result<void> make() {
+    auto made = core_->fs.open(core_->path, Open::create);
+    if (!made && made.error().code() != errc::exists) return detail::failed(made);
+    return ok();
+  }
+
+  /// Needs only permission to read. `busy` while another process has excluded `g`.
+  [[nodiscard]] result<Hold> pin(Generation g) { return hold(g, Mode::shared, errc::busy, "pin"); }
+
+  /// `pinned` if anyone pins `g`, also through this object.
+  [[nodiscard]] result<Hold> try_exclude(Generation g) {
+    return hold(g, Mode::exclusive, errc::pinned, "exclude");
+  }
+
+ private:
+  [[nodiscard]] result<Hold> hold(Generation g, Mode mode, errc refusal, char const* where) {
+    std::lock_guard const guard{core_->mutex};
+    HOLDFAST_TRYV(open());
+    auto& holds = core_->holds;
+    auto const held = holds.find(g.number);
+    if (held != holds.end()) {
+      // An exclusive lock through the same file would convert the shared one that the other holds
+      // rely on.
+      if (mode == Mode::exclusive) return failure(refusal, where, core_->path);
+      held->second += 1;
+      return Hold{core_, g};
+    }
+    if (mode == Mode::exclusive && !core_->writable)
+      return failure(errc::denied, where, core_->path);
+    auto const place =
+        holds.emplace(g.number, 1).first;  // allocates before there is a lock to lose
+    auto locked = core_->fs.try_lock(*core_->file, Core::byte(g), mode);
+    if (locked && locked.assume_value()) return Hold{core_, g};
+    holds.erase(place);
+    if (!locked) return detail::failed(locked);
+    return failure(refusal, where, core_->path);
+  }
+
+  // Opened once and kept: closing the file would let every hold go.
+  [[nodiscard]] result<void> open() {
+    if (core_->file) return ok();
+    auto opened = core_->fs.open(core_->path, Open::write);
+    core_->writable = opened.has_value();
+    if (!opened) opened = core_->fs.open(core_->path, Open::read);
+    HOLDFAST_TRYV(std::move(opened));
+    core_->file = std::move(opened).assume_value();
+    return ok();
+  }
+
+  std::shared_ptr<Core> core_;
+};
+
+HOLDFAST_END
+
+#endif

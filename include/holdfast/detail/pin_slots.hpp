@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSL-1.0
+// Lets readers protect what they read with one plain store: hazard slots, one cache line a thread
+// and object.
+//
+// Invariants:
+// - A reader stores a pointer in its slot, then sees that it is still the published one. The
+// reclaimer unpublishes, then runs
+//   a barrier in every thread (membarrier), then reads the slots: so it sees the store, or the
+//   reader sees the change.
+// - Slots belong to the object, outlive threads, and are used again once their thread is gone. A
+// thread_local only
+//   remembers where they are: two libraries may each have their own copy of it, and both find the
+//   same slots.
+#ifndef HOLDFAST_DETAIL_PIN_SLOTS_HPP
+#define HOLDFAST_DETAIL_PIN_SLOTS_HPP
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "holdfast/config.hpp"
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// The slots of one thread.
+struct alignas(128) ThreadSlots {
+  static constexpr std::uint32_t count = 8;
+  std::array<std::atomic<void const*>, count> hazard{};
+  std::atomic<std::uint32_t> used{0};  // only the owner writes; bit i = slot i
+  std::atomic<std::int32_t> owner{0};  // kernel thread id
+};
+
+struct SlotCache {
+  std::uint64_t object = 0;
+  ThreadSlots* slots = nullptr;
+};
+inline constexpr std::size_t cached_objects = 4;
+inline constinit thread_local std::array<SlotCache, cached_objects> slot_cache{};
+// A forked child must not pass for the thread of its parent that had these slots.
+inline bool const slot_cache_watched = [] {
+  return ::pthread_atfork(nullptr, nullptr, [] { slot_cache = {}; }) == 0;
+}();
+
+// From linux/membarrier.h, whose presence is not worth a dependency.
+inline constexpr int membarrier_private_expedited = 1 << 3;
+inline constexpr int membarrier_register_private_expedited = 1 << 4;
+inline long membarrier(int command) noexcept {
+#ifdef SYS_membarrier
+  return ::syscall(SYS_membarrier, command, 0, 0);
+#else
+  static_cast<void>(command);
+  return -1;
+#endif
+}
+
+class PinSlots {
+ public:
+  /// `id` is drawn at random: an object made at the address of a dead one must not find its cached
+  /// slots.
+  explicit PinSlots(std::uint64_t id) noexcept
+      : id_{id | 1}, asymmetric_{membarrier(membarrier_register_private_expedited) == 0} {}
+  PinSlots(PinSlots const&) = delete;
+  PinSlots& operator=(PinSlots const&) = delete;
+
+  /// The slots of this thread if it has used them before; the fast path.
+  [[nodiscard]] ThreadSlots* cached() const noexcept {
+    auto const& entry = slot_cache[id_ / 2 % cached_objects];
+    return entry.object == id_ ? entry.slots : nullptr;
+  }
+
+  /// The slots of this thread, found or made.
+  [[nodiscard]] ThreadSlots* find() {
+    auto const self = static_cast<std::int32_t>(::syscall(SYS_gettid));
+    std::lock_guard const guard{mutex_};
+    ThreadSlots* mine = nullptr;
+    for (auto const& slots : all_) {
+      if (slots->owner.load(std::memory_order_relaxed) == self) mine = slots.get();
+    }
+    for (std::size_t i = 0; mine == nullptr && i < all_.size(); ++i) {
+      if (orphaned(*all_[i])) mine = all_[i].get();
+    }
+    if (mine == nullptr) {
+      all_.push_back(std::make_unique<ThreadSlots>());
+      mine = all_.back().get();
+    }
+    mine->owner.store(self, std::memory_order_relaxed);
+    slot_cache[id_ / 2 % cached_objects] = {id_, mine};
+    return mine;
+  }
+
+  /// Protects `pointer` in slot `index` before the next load of the published pointer.
+  void protect(ThreadSlots& slots, std::uint32_t index, void const* pointer) const noexcept {
+    if (asymmetric_) {
+      slots.hazard[index].store(pointer, std::memory_order_release);
+      std::atomic_signal_fence(std::memory_order_seq_cst);  // the reclaimer's barrier does the rest
+    } else {
+      slots.hazard[index].exchange(pointer, std::memory_order_seq_cst);
+    }
+  }
+
+  /// Every pointer that some thread protects, among those unpublished before the call.
+  [[nodiscard]] std::vector<void const*> protected_pointers() {
+    if (asymmetric_) {
+      membarrier(membarrier_private_expedited);
+    } else {
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+    }
+    std::lock_guard const guard{mutex_};
+    std::vector<void const*> out;
+    for (auto const& slots : all_) {
+      for (auto const& hazard : slots->hazard) {
+        auto const* pointer = hazard.load(std::memory_order_acquire);
+        if (pointer != nullptr) out.push_back(pointer);
+      }
+    }
+    return out;
+  }
+
+ private:
+  // A thread that ended with a view still open (a leak of its program) keeps its slots for ever.
+  static bool orphaned(ThreadSlots const& slots) noexcept {
+    if (slots.used.load(std::memory_order_relaxed) != 0) return false;
+    auto const owner = slots.owner.load(std::memory_order_relaxed);
+    return ::syscall(SYS_tgkill, ::getpid(), owner, 0) != 0 && errno == ESRCH;
+  }
+
+  std::uint64_t id_;
+  bool asymmetric_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<ThreadSlots>> all_;
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif

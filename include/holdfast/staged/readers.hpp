@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSL-1.0
+// Shows readers one generation of everything, switches it in one store, and closes old ones when
+// nobody holds them.
+#ifndef HOLDFAST_STAGED_READERS_HPP
+#define HOLDFAST_STAGED_READERS_HPP
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "holdfast/config.hpp"
+#include "holdfast/detail/manifest.hpp"
+#include "holdfast/detail/pin_slots.hpp"
+#include "holdfast/ids.hpp"
+#include "holdfast/result.hpp"
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// An open generation: its reader, what the record says of it, and the hold that keeps other
+/// processes from dropping it.
+template <class Reader, class Hold>
+struct Shown {
+  Shown(Kept what, Reader&& opened, Hold&& held)
+      : kept{std::move(what)}, hold{std::move(held)}, reader{std::move(opened)} {}
+  Kept kept;
+  Hold hold;  // before the reader: let go only after it is closed
+  Reader reader;
+  std::atomic<std::uint64_t> pins{0};
+};
+
+/// Where a view keeps its protection: a slot of its thread, or a count when the slots are all in
+/// use.
+template <class Shown>
+struct Protection {
+  Shown* shown = nullptr;
+  ThreadSlots* slots = nullptr;
+  std::uint32_t index = 0;
+
+  void release() noexcept {
+    if (slots != nullptr) {
+      slots->hazard[index].store(nullptr, std::memory_order_release);
+      auto const used = slots->used.load(std::memory_order_relaxed);
+      slots->used.store(used & ~(1u << index), std::memory_order_relaxed);
+    } else if (shown != nullptr) {
+      shown->pins.fetch_sub(1, std::memory_order_release);
+    }
+  }
+};
+
+template <class Reader, class Hold>
+class Readers {
+ public:
+  using Shown = detail::Shown<Reader, Hold>;
+
+  explicit Readers(std::uint64_t id) : slots_{id} {}
+
+  [[nodiscard]] Shown* current() const noexcept { return current_.load(std::memory_order_acquire); }
+
+  /// Protects the current generation for this thread; nothing is shown when there is none. Never
+  /// waits.
+  [[nodiscard]] Protection<Shown> protect() {
+    ThreadSlots* slots = slots_.cached();
+    if (slots == nullptr) [[unlikely]]
+      slots = slots_.find();
+    auto const used = slots->used.load(std::memory_order_relaxed);
+    auto const index = static_cast<std::uint32_t>(std::countr_one(used));
+    if (index >= ThreadSlots::count) [[unlikely]]
+      return count();
+    Shown* shown = current_.load(std::memory_order_acquire);
+    for (;;) {
+      if (shown == nullptr) [[unlikely]]
+        return {};
+      slots_.protect(*slots, index, shown);
+      Shown* const again = current_.load(std::memory_order_acquire);
+      if (again == shown) [[likely]]
+        break;
+      shown = again;
+    }
+    slots->used.store(used | 1u << index, std::memory_order_relaxed);
+    return {shown, slots, index};
+  }
+
+  /// Makes room for one more, so that `show` can't fail.
+  void reserve() {
+    std::lock_guard const guard{mutex_};
+    open_.reserve(open_.size() + 1);
+  }
+
+  /// The switch: from here on readers get `next`. Room was made by `reserve`.
+  void show(std::unique_ptr<Shown> next) noexcept {
+    std::lock_guard const guard{mutex_};
+    current_.store(next.get(), std::memory_order_seq_cst);
+    open_.push_back(std::move(next));
+  }
+
+  /// Closes what is neither current nor held. Returns at once; what is held is closed by a later
+  /// call.
+  void reclaim() {
+    std::vector<std::unique_ptr<Shown>>
+        closing;  // closed outside the lock: closing a database takes time
+    {
+      std::lock_guard const guard{mutex_};
+      if (open_.size() < 2) return;
+      auto const held = slots_.protected_pointers();
+      // The slots are read before the counts: a pin is counted before its view gives up the slot.
+      auto const keep = [&](std::unique_ptr<Shown> const& shown) {
+        return shown.get() == current_.load(std::memory_order_relaxed) ||
+               std::find(held.begin(), held.end(), shown.get()) != held.end() ||
+               shown->pins.load(std::memory_order_acquire) != 0;
+      };
+      auto const first = std::partition(open_.begin(), open_.end(), keep);
+      std::move(first, open_.end(), std::back_inserter(closing));
+      open_.erase(first, open_.end());
+    }
+  }
+
+  /// Is this generation open in this object?
+  [[nodiscard]] bool is_open(Generation g) {
+    std::lock_guard const guard{mutex_};
+    return std::any_of(open_.begin(), open_.end(),
+                       [g](auto const& shown) { return shown->kept.generation == g; });
+  }
+
+ private:
+  Protection<Shown> count() {
+    std::lock_guard const guard{mutex_};
+    Shown* const shown = current_.load(std::memory_order_relaxed);
+    if (shown != nullptr) shown->pins.fetch_add(1, std::memory_order_relaxed);
+    return {shown, nullptr, 0};
+  }
+
+  std::atomic<Shown*> current_{nullptr};
+  PinSlots slots_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Shown>> open_;
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
