@@ -46,9 +46,10 @@ class DirectoryWriter {
       auto const made = fs_.make_directory(detail::join(path(), name.substr(0, slash)));
       if (!made && made.error().code() != errc::exists) return detail::failed(made);
     }
-    auto const file = detail::join(path(), name);
-    auto written = building_.note(detail::write_new_file(fs_, file, content));
-    if (!written) return discard(file, written.error());
+    auto const path_of_file = detail::join(path(), name);
+    HOLDFAST_TRY(file, fs_.open(path_of_file, Open::create));
+    auto const written = building_.note(write(file, content));
+    if (!written) return discard(path_of_file, written.error());
     building_.known.insert_or_assign(relative,
                                      SealedFile{relative, content.size(), crc32c(content)});
     return ok();
@@ -60,15 +61,17 @@ class DirectoryWriter {
   [[nodiscard]] Building& building() noexcept { return building_; }
 
  private:
-  // A file that was not written whole must not be sealed.
+  [[nodiscard]] result<void> write(typename Fs::file& file, bytes_view content) const {
+    HOLDFAST_TRYV(fs_.write_at(file, 0, content));
+    return fs_.sync(file);
+  }
+  // A file that was not written whole must not be sealed: it goes, or the whole building does.
   [[nodiscard]] result<void> discard(std::string const& file, error const& why) {
-    if (why.code() != errc::exists) {
-      auto const removed = fs_.remove(file);
-      bool const gone = removed || removed.error().code() == errc::not_found;
-      if (!gone) building_.broken = removed.error();
-    }
+    auto const removed = fs_.remove(file);
+    if (!removed && !building_.broken) building_.broken = removed.error();
     return boost::outcome_v2::failure(why);
   }
+
   Fs fs_;
   Building building_;
 };
