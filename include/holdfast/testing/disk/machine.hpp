@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSL-1.0
+// Models a running machine: the page cache over a disk, the log of what is done to it, locks of
+// open files, processes and a clock.
+#ifndef HOLDFAST_TESTING_DISK_MACHINE_HPP
+#define HOLDFAST_TESTING_DISK_MACHINE_HPP
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "holdfast/bytes.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/file_system.hpp"
+#include "holdfast/result.hpp"
+#include "holdfast/testing/disk/image.hpp"
+#include "holdfast/testing/disk/log.hpp"
+
+HOLDFAST_BEGIN
+
+namespace testing::disk {
+inline constexpr std::uint64_t page_size = 4096;  ///< by which a write makes a file grow
+
+struct FileLock {
+  InodeId inode = root;
+  std::uint32_t process = 0;
+  std::uint64_t file = 0;  ///< the open file that holds it
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  Mode mode = Mode::shared;
+};
+
+struct ProcessState {
+  bool alive = true;
+  std::uint64_t calls_left = ~std::uint64_t{0};  ///< killed before the call that finds 0
+};
+
+/// Where a path leads. `name` is empty for the root.
+struct Place {
+  InodeId directory = root;
+  std::string name{};
+  InodeId target = no_inode;
+  bool exists = false;
+};
+
+struct Machine {
+  Machine(Image image, std::uint64_t boot_number, std::uint64_t seed_of_all)
+      : cache{std::move(image)}, boot{boot_number}, seed{seed_of_all} {}
+
+  Image cache;
+  Log log{};
+  std::vector<FileLock> locks{};
+  std::vector<ProcessState> processes{};
+  std::uint32_t first_process = 1;  ///< number of processes[0]
+  std::uint32_t calls = 0;
+  std::uint64_t files_opened = 0;
+  std::uint64_t boot;
+  std::uint64_t seed;
+  std::int64_t clock_ns = 0;
+  std::function<void()> before_call{};  ///< lets others run in the midst of an operation
+  bool in_hook = false;
+
+  ProcessState& process(std::uint32_t number) { return processes[number - first_process]; }
+
+  /// False if the process is dead: then the call has no effect and answers an error. An error and
+  /// not an exception: it unwinds any library code on its ordinary paths, also through noexcept.
+  [[nodiscard]] bool enter(std::uint32_t number) {
+    if (before_call && !in_hook && process(number).alive) {
+      in_hook = true;
+      before_call();
+      in_hook = false;
+    }
+    auto& own = process(number);
+    if (!own.alive) return false;
+    if (own.calls_left == 0) {
+      kill(number);
+      return false;
+    }
+    --own.calls_left;
+    ++calls;
+    return true;
+  }
+  void kill(std::uint32_t number) {
+    process(number).alive = false;
+    std::erase_if(locks, [&](FileLock const& lock) { return lock.process == number; });
+    Step step;
+    step.kind = Step::Kind::kill;
+    step.process = number;
+    step.call = calls;
+    step.operation = "killed";
+    log.steps.push_back(std::move(step));
+  }
+
+  // ---- the log
+
+  Step& record(Step::Kind kind,
+               std::uint32_t number,
+               char const* operation,
+               std::string_view path,
+               std::string_view to_path = {}) {
+    auto& step = log.steps.emplace_back();
+    step.kind = kind;
+    step.process = number;
+    step.call = calls;
+    step.first = log.effects.size();
+    step.operation = operation;
+    step.path = path;
+    step.to_path = to_path;
+    return step;
+  }
+  /// Adds an effect to the last step, and to what everyone reads from now on.
+  void issue(Effect effect) {
+    cache.expect(effect);
+    cache.apply(effect);
+    log.effects.push_back(std::move(effect));
+    ++log.steps.back().count;
+  }
+
+  // ---- paths
+
+  [[nodiscard]] result<Place> resolve(std::string_view path, int links = 0) const {
+    std::vector<InodeId> above{root};
+    return walk(path, above, links);
+  }
+
+  // ---- locks of open files
+
+  [[nodiscard]] bool lock(FileLock const& wanted) {
+    for (auto const& held : locks) {
+      bool const apart = held.inode != wanted.inode || held.file == wanted.file ||
+                         held.end <= wanted.begin || wanted.end <= held.begin;
+      if (!apart && (held.mode == Mode::exclusive || wanted.mode == Mode::exclusive)) return false;
+    }
+    unlock(wanted.file, wanted.begin, wanted.end);  // what it holds there already is converted
+    locks.push_back(wanted);
+    return true;
+  }
+  void unlock(std::uint64_t file, std::uint64_t begin, std::uint64_t end) {
+    std::vector<FileLock> rests;
+    std::erase_if(locks, [&](FileLock const& held) {
+      if (held.file != file || held.end <= begin || end <= held.begin) return false;
+      if (held.begin < begin) {
+        rests.push_back(held);
+        rests.back().end = begin;
+      }
+      if (end < held.end) {
+        rests.push_back(held);
+        rests.back().begin = end;
+      }
+      return true;
+    });
+    locks.insert(locks.end(), rests.begin(), rests.end());
+  }
+
+ private:
+  // `above` is the chain of directories down to where the walk stands.
+  [[nodiscard]] result<Place> walk(std::string_view path,
+                                   std::vector<InodeId>& above,
+                                   int links) const {
+    if (!path.empty() && path.front() == '/') above.assign(1, root);
+    Place place{root, {}, above.back(), true};
+    while (true) {
+      while (!path.empty() && path.front() == '/') path.remove_prefix(1);
+      if (path.empty()) return place;
+      auto const name = path.substr(0, path.find('/'));
+      path.remove_prefix(name.size());
+      bool const last = path.find_first_not_of('/') == std::string_view::npos;
+      auto const here = above.back();
+      if (cache.at(here).kind != Entry::Kind::directory)
+        return failure(errc::invalid, "simulated", name);
+      if (name == ".") continue;
+      if (name == "..") {
+        if (above.size() > 1) above.pop_back();
+        place = {root, {}, above.back(), true};
+        continue;
+      }
+      auto const target = cache.at(here).find(name);
+      place = {here, std::string{name}, target, target != no_inode};
+      if (last) return place;
+      if (target == no_inode) return failure(errc::not_found, "simulated", name);
+      if (cache.at(target).kind == Entry::Kind::symlink) {
+        if (links == 8) return failure(errc::foreign, "simulated", name);
+        HOLDFAST_TRY(behind, walk(cache.at(target).link_target, above, links + 1));
+        if (!behind.exists) return failure(errc::not_found, "simulated", name);
+        // A link to a link: the walk above stopped before the last one.
+        if (cache.at(behind.target).kind == Entry::Kind::symlink)
+          return failure(errc::foreign, "simulated", name);
+        if (above.back() != behind.target) above.push_back(behind.target);
+      } else {
+        above.push_back(target);
+      }
+    }
+  }
+};
+}  // namespace testing::disk
+
+HOLDFAST_END
+
+#endif
