@@ -56,7 +56,8 @@ struct Event {
     drop_failed,  ///< it could not be deleted now and stays in `retiring`; `cause` says why
     published,    ///< the outside names now give `generation`
     publish_failed,
-    foreign,  ///< `generation` lies in the store but the record does not list it; left alone
+    lock_failed,  ///< the stage lock could not be let go; it lapses with the process
+    foreign,      ///< `generation` lies in the store but the record does not list it; left alone
   };
   Kind kind = Kind::transition;
   State from = State::none;
@@ -83,6 +84,8 @@ struct Event {
       return "published";
     case Event::Kind::publish_failed:
       return "publish_failed";
+    case Event::Kind::lock_failed:
+      return "lock_failed";
     case Event::Kind::foreign:
       return "foreign";
   }

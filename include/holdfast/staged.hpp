@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSL-1.0
+// Builds derived state aside, switches to it in one atomic step, and shows readers one generation
+// of everything.
+//
+// Laws S1 to S19. In short: readers never see a mix and never wait; a commit is all or nothing over
+// every part, its marks included; a crash anywhere leaves the old or the new; nothing that the
+// record does not list is ever dropped.
+#ifndef HOLDFAST_STAGED_HPP
+#define HOLDFAST_STAGED_HPP
+
+#include <concepts>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "holdfast/adaptor/together.hpp"
+#include "holdfast/backend/file_register.hpp"
+#include "holdfast/concepts.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/explain.hpp"
+#include "holdfast/file_ops.hpp"
+#include "holdfast/policy/file_lock.hpp"
+#include "holdfast/staged/core.hpp"
+#include "holdfast/staged/follower.hpp"
+#include "holdfast/staged/handles.hpp"
+#include "holdfast/staged/view.hpp"
+#include "holdfast/world.hpp"
+
+HOLDFAST_BEGIN
+
+/// A home opened for building and reading; made by `open_staged`. Movable; handles stay valid. May
+/// be used from any thread. Views must end before it does.
+template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
+class Staged {
+  using Core = detail::StagedCore<Store, Register, Locking, W>;
+
+ public:
+  using stage_type = Stage<Core>;
+  using ready_type = Ready<Core>;
+  using view_type = View<typename Core::Shown>;
+  using pin_type = Pin<typename Core::Shown>;
+
+  explicit Staged(std::shared_ptr<Core> core) noexcept : core_{std::move(core)} {}
+
+  /// Starts a build of the next generation; readers go on. `busy`, naming the holder, while another
+  /// builds; `full` while too many old generations are still read.
+  [[nodiscard]] result<stage_type> stage() {
+    if (!core_) return failure(errc::spent, "stage");
+    HOLDFAST_TRY(attempt, core_->stage());
+    return stage_type{core_, std::move(attempt)};
+  }
+
+  /// The current generation, for this scope. Never waits. `no_generation` before the first commit.
+  [[nodiscard]] result<view_type> view() const {
+    if (!core_) [[unlikely]]
+      return failure(errc::spent, "view");
+    return core_->source().view();
+  }
+
+  /// The current generation, for as long as the handle lives and wherever it goes.
+  [[nodiscard]] result<pin_type> pin() const {
+    if (!core_) return failure(errc::spent, "pin");
+    return core_->source().pin(core_);
+  }
+
+  /// Makes a retained generation current again. A build under way will get `conflict`.
+  [[nodiscard]] result<Committed> revert(Generation to) {
+    if (!core_) return failure(errc::spent, "revert");
+    return core_->revert(to);
+  }
+
+  /// Settles a commit that answered `uncertain`, in this process or after a restart.
+  [[nodiscard]] result<Outcome> resolve(Ticket const& ticket) {
+    if (!core_) return failure(errc::spent, "resolve");
+    return core_->resolve(ticket);
+  }
+
+  /// Puts right what a failure left; not needed after a crash, opening does it.
+  [[nodiscard]] result<void> recover() {
+    if (!core_) return failure(errc::spent, "recover");
+    return core_->recover();
+  }
+
+  /// Shows what other processes committed or reverted to. True if that changed something.
+  [[nodiscard]] result<bool> refresh() {
+    if (!core_) return failure(errc::spent, "refresh");
+    return core_->refresh();
+  }
+
+  /// Deletes what retires and is not read any more. A commit does this too.
+  [[nodiscard]] result<Collected> collect() {
+    if (!core_) return failure(errc::spent, "collect");
+    return core_->collect();
+  }
+
+  [[nodiscard]] result<Status> status() const {
+    if (!core_) return failure(errc::spent, "status");
+    return core_->status();
+  }
+  [[nodiscard]] State state() const noexcept { return core_ ? core_->state() : State::none; }
+
+ private:
+  std::shared_ptr<Core> core_;
+};
+
+namespace detail {
+inline constexpr std::string_view home_readme =
+    "This folder is managed by holdfast. CURRENT is its one record: `strings CURRENT` shows it.\n"
+    "Each part has a folder with one numbered folder a generation. Do not edit, move or delete\n"
+    "anything here by hand: what the record does not list is never touched, and what it lists\n"
+    "is never rebuilt by itself.\n";
+
+// For people only, so not synced; made again at the next open if a crash took it.
+template <file_system Fs>
+[[nodiscard]] result<void> make_home(Fs const& fs, std::string const& home) {
+  HOLDFAST_TRYV(make_directories(fs, home));
+  auto file = fs.open(join(home, "README.txt"), Open::create);
+  if (file) return fs.write_at(file.assume_value(), 0, as_bytes(home_readme));
+  if (file.error().code() == errc::exists) return ok();
+  return failed(file);
+}
+
+template <placed_store Store>
+[[nodiscard]] Store placed(Store store, std::string const& home) {
+  store_traits<Store>::place(store, home);
+  return store;
+}
+
+template <placed_store First>
+[[nodiscard]] First together(std::string const& home, First first) {
+  return placed(std::move(first), home);
+}
+template <placed_store First, placed_store Second, placed_store... Rest>
+[[nodiscard]] auto together(std::string const& home, First first, Second second, Rest... rest) {
+  return Together<First, Second, Rest...>{placed(std::move(first), home),
+                                          placed(std::move(second), home),
+                                          placed(std::move(rest), home)...};
+}
+
+template <class... Stores>
+consteval bool explain_placed() {
+  return ((explain_store<Stores>() && explain_place<Stores>()) && ...);
+}
+}  // namespace detail
+
+/// Opens a home for building and reading: recovers what a crash left unless another process builds
+/// just now, and shows the current generation. Every part of `store` must live and reach as far as
+/// `reg`.
+template <class Store, class Register, class Locking, class W = Native>
+[[nodiscard]] auto open_staged(
+    StagedOptions options, Store store, Register reg, Locking lock, W world = {}) {
+  if constexpr (explain_staged<Store, Register, Locking>()) {
+    using Opened = Staged<Store, Register, Locking, W>;
+    using Core = detail::StagedCore<Store, Register, Locking, W>;
+    auto core = std::make_shared<Core>(options, std::move(store), std::move(reg), std::move(lock),
+                                       std::move(world));
+    auto opened = core->open();
+    if (!opened) return result<Opened>{detail::failed(opened)};
+    return result<Opened>{Opened{std::move(core)}};
+  } else {
+    return detail::refused{};
+  }
+}
+
+/// The same for a home in a directory: the record in HOME/CURRENT, the lock in HOME/LOCK, each
+/// store in HOME/its name.
+template <class... Stores>
+requires(sizeof...(Stores) > 0)
+    [[nodiscard]] auto open_staged(std::string home, StagedOptions options, Stores... stores) {
+  if constexpr (detail::explain_placed<Stores...>()) {
+    using Opened = decltype(open_staged(options, detail::together(home, std::move(stores)...),
+                                        FileRegister{home}, FileLock{home}));
+    auto made = detail::make_home(Posix{}, home);
+    if (!made) return Opened{detail::failed(made)};
+    return open_staged(options, detail::together(home, std::move(stores)...),
+                       FileRegister{detail::join(home, "CURRENT")},
+                       FileLock{detail::join(home, "LOCK")});
+  } else {
+    return detail::refused{};
+  }
+}
+template <class First, class... Stores>
+requires(!std::same_as<First, StagedOptions>)
+    [[nodiscard]] auto open_staged(std::string home, First first, Stores... stores) {
+  return open_staged(std::move(home), StagedOptions{}, std::move(first), std::move(stores)...);
+}
+
+/// Opens a home for reading only, from any process: never writes, locks out a builder or recovers,
+/// and needs no permission to write. Call `refresh` to follow switches made elsewhere.
+template <class Store, class Register, class W = Native>
+requires(!std::convertible_to<Store, std::string>)
+    [[nodiscard]] auto open_view(Store store, Register reg, W world = {}) {
+  if constexpr (explain_store<Store>() && explain_register<Register>() &&
+                explain_guarantees<Store, Register>()) {
+    using Opened = Follower<Store, Register>;
+    auto source = std::make_shared<detail::Source<Store, Register>>(
+        std::move(store), std::move(reg), world.random64());
+    auto loaded = source->load();
+    if (!loaded) return result<Opened>{detail::failed(loaded)};
+    static_cast<void>(source->refresh());  // kept as the answer of `view`
+    return result<Opened>{Opened{std::move(source)}};
+  } else {
+    return detail::refused{};
+  }
+}
+template <class... Stores>
+requires(sizeof...(Stores) > 0) [[nodiscard]] auto open_view(std::string home, Stores... stores) {
+  if constexpr (detail::explain_placed<Stores...>()) {
+    return open_view(detail::together(home, std::move(stores)...),
+                     FileRegister{detail::join(home, "CURRENT")});
+  } else {
+    return detail::refused{};
+  }
+}
+
+HOLDFAST_END
+
+#endif

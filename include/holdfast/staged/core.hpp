@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: BSL-1.0
+// Runs the protocol of a home for writing: open, recover, stage, seal, commit, discard, resolve,
+// revert, collect.
+//
+// The order of durable effects of a run:
+//   1. register: {fence = token, next = g + 1, attempt = g}   before anything of g exists, so that
+//   a crash leaves nothing unlisted
+//   2. store:    create(g), fill, seal(g)                      durable, still unseen
+//   3. register: {current = g, marks, no attempt}              the commit point
+//   4. store:    publish(g), drop of what retires              may fail or be cut off; the next
+//   open goes on
+#ifndef HOLDFAST_STAGED_CORE_HPP
+#define HOLDFAST_STAGED_CORE_HPP
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "holdfast/concepts.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/detail/manifest.hpp"
+#include "holdfast/detail/manifest_text.hpp"
+#include "holdfast/detail/transitions.hpp"
+#include "holdfast/staged/housekeeping.hpp"
+#include "holdfast/staged/keeper.hpp"
+#include "holdfast/staged/source.hpp"
+#include "holdfast/world.hpp"
+
+HOLDFAST_BEGIN
+
+namespace detail {
+template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
+class StagedCore : public Keeper<Store, Register, Locking, W> {
+  using Base = Keeper<Store, Register, Locking, W>;
+  using Base::dropped_, Base::lock_, Base::mutex_, Base::options_, Base::recovered_, Base::source_,
+      Base::state_, Base::world_;
+  using Base::go, Base::publish_locked, Base::recover_locked, Base::release, Base::require_loaded,
+      Base::store, Base::tell, Base::collect_locked;
+  using typename Base::Granted;
+
+ public:
+  using typename Base::Grant;
+  using typename Base::Shown;
+  using Writer = writer_of<Store>;
+
+  /// One build, from `stage` to its end. On the heap: references into the writer survive moves of
+  /// the handle.
+  struct Attempt {
+    Generation generation;
+    std::uint64_t nonce = 0;
+    Grant grant;
+    Version version;    // of the register after the attempt was recorded
+    Manifest manifest;  // as recorded then
+    std::optional<Writer> writer{};
+    std::unique_ptr<Shown> opened{};
+    bool lost = false;  // a sync failed: it can only be dropped
+  };
+  using AttemptPtr = std::unique_ptr<Attempt>;
+
+  using Base::Base;
+
+  /// Recovers if nobody else builds, and shows the current generation. One that can't be opened is
+  /// told by `view`: the home can still be reverted or built anew.
+  [[nodiscard]] result<void> open() {
+    std::lock_guard const guard{mutex_};
+    auto grant = lock_traits<Locking>::try_acquire(lock_, world_.self(), {});
+    if (grant) {
+      Granted const granted{*this, grant.assume_value()};
+      HOLDFAST_TRYV(recover_locked());
+      publish_locked();
+    } else if (grant.error().code() != errc::busy) {
+      return detail::failed(grant);
+    }
+    static_cast<void>(source_.refresh());  // kept as the answer of `view`
+    return ok();
+  }
+
+  /// Puts right what a crash or a failure left. Leaves the state `failed`.
+  [[nodiscard]] result<void> recover() {
+    std::lock_guard const guard{mutex_};
+    HOLDFAST_TRYV(check_free("recover"));
+    HOLDFAST_TRY(grant, lock_traits<Locking>::try_acquire(lock_, world_.self(), {}));
+    Granted const granted{*this, grant};
+    HOLDFAST_TRYV(recover_locked());
+    publish_locked();
+    static_cast<void>(source_.refresh());
+    return ok();
+  }
+
+  [[nodiscard]] result<AttemptPtr> stage() {
+    std::lock_guard const guard{mutex_};
+    HOLDFAST_TRYV(check_free("stage"));
+    HOLDFAST_TRY(before, source_.load());
+    auto const fence = before ? before->manifest.fence : FencingToken{};
+    HOLDFAST_TRY(grant, lock_traits<Locking>::try_acquire(lock_, world_.self(), fence));
+    auto begun = begin(grant);
+    if (!begun) {
+      release(grant);
+      return begun;
+    }
+    auto attempt = std::move(begun).assume_value();
+    Rollback rollback{*this, attempt};
+    building_ = true;
+    go(State::initializing, attempt->generation);
+    HOLDFAST_TRY(writer, store_traits<Store>::create(source_.store(), attempt->generation));
+    attempt->writer.emplace(std::move(writer));
+    go(State::processing, attempt->generation);
+    rollback.armed = false;
+    return attempt;
+  }
+
+  /// Durable, still unseen. May be called again after it failed, unless a sync failed.
+  [[nodiscard]] result<void> seal(Attempt& attempt) {
+    HOLDFAST_TRYV(check_alive(attempt, "seal"));
+    auto sealed = store_traits<Store>::seal(source_.store(), *attempt.writer);
+    if (sealed) {
+      go(State::ready_to_commit, attempt.generation);
+    } else if (sealed.error().code() == errc::sync_failed) {
+      attempt.lost = true;
+    }
+    return sealed;
+  }
+
+  /// Opens the sealed generation for a look before the switch, which needs it opened anyway.
+  [[nodiscard]] result<reader_of<Store> const*> look(Attempt& attempt) {
+    HOLDFAST_TRYV(check_alive(attempt, "validate"));
+    if (!attempt.opened) {
+      Kept const kept{
+          attempt.generation,
+          0,
+          {},
+          std::vector<Generation>(attempt.manifest.part_names.size(), attempt.generation)};
+      HOLDFAST_TRY(opened, source_.open(kept));
+      attempt.opened = std::move(opened);
+    }
+    return &attempt.opened->reader;
+  }
+
+  /// The switch. An error before anything was written leaves the attempt whole; `conflict`,
+  /// `fenced` and other failures discard it; `uncertain` keeps it aside until `resolve`.
+  [[nodiscard]] result<Committed> commit(AttemptPtr& attempt, CommitOptions options) {
+    std::lock_guard const guard{mutex_};
+    HOLDFAST_TRYV(look(*attempt));  // opened before the switch: it can't leave readers with nothing
+    auto next = manifest::commit(attempt->manifest, std::move(options.marks), options_.retain,
+                                 world_.wall_ns() / 1'000'000'000);
+    auto const text = manifest::encode(next);
+    if (text.size() > register_traits<Register>::max_size(source_.reg()) ||
+        manifest::size_of_marks(next) > manifest::max_marks) {
+      return failure(errc::too_large, "commit", "marks");
+    }
+    attempt->opened->kept = next.retained.front();
+    attempt->writer.reset();
+    source_.readers().reserve();
+    go(State::committing, attempt->generation);
+    auto stored = store(attempt->version, as_bytes(text));
+    Ticket const ticket{next.sequence, attempt->nonce, attempt->generation.number};
+    if (stored) return switched(std::move(attempt), ticket);
+    auto cause = stored.error();
+    if (cause.code() == errc::uncertain) {
+      pending_ = std::move(attempt);
+      pending_ticket_ = ticket;
+      return failure(cause.with(ticket));
+    }
+    if (cause.code() == errc::conflict && fenced(*attempt)) cause = cause.as(errc::fenced);
+    discard_locked(std::move(attempt));
+    return failure(cause);
+  }
+
+  /// Drops the attempt: what readers see does not change. What can't be dropped now is left to
+  /// `recover`.
+  void discard(AttemptPtr attempt) noexcept {
+    try {
+      std::lock_guard const guard{mutex_};
+      discard_locked(std::move(attempt));
+    } catch (...) {
+      // Out of memory while cleaning up: the record still lists the attempt, and the next recovery
+      // drops it.
+      state_.store(State::failed, std::memory_order_relaxed);
+      building_ = false;
+      recovered_ = false;
+    }
+  }
+
+  /// Settles a commit whose outcome was not known. `unknown` = so long ago that the record has
+  /// forgotten it.
+  [[nodiscard]] result<Outcome> resolve(Ticket const& ticket) {
+    std::lock_guard const guard{mutex_};
+    if (source_.born().left()) return failure(errc::forked, "resolve");
+    bool const ours = pending_ && pending_ticket_ == ticket;
+    if (ours) {
+      HOLDFAST_TRYV(register_traits<Register>::reopen(source_.reg()));
+    }
+    HOLDFAST_TRY(outcome, settle(ticket));
+    if (!ours) return outcome;
+    auto attempt = std::move(pending_);
+    if (outcome == Outcome::committed) {
+      static_cast<void>(switched(std::move(attempt), ticket));
+    } else {
+      discard_locked(std::move(attempt));
+    }
+    return outcome;
+  }
+
+  /// Makes a retained generation current again, with its marks. Needs only the register: works
+  /// while others build.
+  [[nodiscard]] result<Committed> revert(Generation to) {
+    std::lock_guard const guard{mutex_};
+    if (source_.born().left()) return failure(errc::forked, "revert");
+    for (int attempt = 0;; ++attempt) {
+      HOLDFAST_TRY(loaded, require_loaded("revert"));
+      auto const nonce = world_.random64();
+      HOLDFAST_TRY(next, manifest::revert(loaded.manifest, to, nonce));
+      HOLDFAST_TRY(opened, source_.open(next.retained.front()));
+      source_.readers().reserve();
+      auto stored = store(loaded.version, as_bytes(manifest::encode(next)));
+      if (stored) {
+        source_.show(std::move(opened));
+        tell({.kind = Event::Kind::switched, .generation = to});
+        return Committed{to, next.sequence, publish_alone()};
+      }
+      auto const cause = stored.error();
+      if (cause.code() == errc::uncertain)
+        return failure(cause.with({next.sequence, nonce, to.number}));
+      if (cause.code() != errc::conflict || attempt == 16) return failure(cause);
+    }
+  }
+
+ private:
+  // Discards an attempt that did not come to be, also when a callback throws.
+  struct Rollback {
+    StagedCore& core;
+    AttemptPtr& attempt;
+    bool armed = true;
+    Rollback(StagedCore& c, AttemptPtr& a) noexcept : core{c}, attempt{a} {}
+    Rollback(Rollback const&) = delete;
+    Rollback& operator=(Rollback const&) = delete;
+    ~Rollback() {
+      if (armed) core.discard_locked(std::move(attempt));
+    }
+  };
+
+  [[nodiscard]] result<void> check_free(char const* where) {
+    if (source_.born().left()) return failure(errc::forked, where);
+    if (pending_) return failure(error{errc::uncertain, where}.with(pending_ticket_));
+    if (building_) return failure(errc::busy, where, "this object builds already");
+    return ok();
+  }
+
+  [[nodiscard]] result<void> check_alive(Attempt const& attempt, char const* where) {
+    if (source_.born().left()) return failure(errc::forked, where);
+    if (attempt.lost) return failure(errc::sync_failed, where);
+    return ok();
+  }
+
+  // Records the attempt: the first of a run's two durable stores.
+  [[nodiscard]] result<AttemptPtr> begin(Grant& grant) {
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(found, source_.load());
+      if (!recovered_ || !found || found->manifest.attempt) {
+        HOLDFAST_TRYV(recover_locked());
+      }
+      HOLDFAST_TRY(loaded, require_loaded("stage"));
+      auto const nonce = world_.random64();
+      if (loaded.manifest.retained.size() + loaded.manifest.retiring.size() >=
+          manifest::max_listed) {
+        HOLDFAST_TRYV(
+            collect_locked(false));  // the grace is a courtesy; a full list would stop all builds
+      }
+      HOLDFAST_TRY(next, manifest::begin(manifest::without(loaded.manifest, dropped_), grant.token,
+                                         world_.self(), nonce));
+      auto const largest =
+          manifest::encode(manifest::commit(next, {}, options_.retain, world_.wall_ns())).size();
+      auto const text = manifest::encode(next);
+      if (std::max(largest, text.size()) > register_traits<Register>::max_size(source_.reg())) {
+        return failure(errc::too_large, "stage",
+                       "the record; retain fewer generations or smaller marks");
+      }
+      auto stored = store(loaded.version, as_bytes(text));
+      if (stored) {
+        dropped_.clear();
+        Generation const g = next.attempt->generation;
+        return std::make_unique<Attempt>(
+            Attempt{g, nonce, std::move(grant), stored.assume_value(), std::move(next)});
+      }
+      recovered_ = false;
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
+  // After the commit point: nothing here changes the outcome.
+  [[nodiscard]] result<Committed> switched(AttemptPtr attempt, Ticket const& ticket) {
+    source_.show(std::move(attempt->opened));
+    tell({.kind = Event::Kind::switched,
+          .generation = attempt->generation,
+          .token = attempt->grant.token});
+    go(State::committed, attempt->generation);
+    Committed done{attempt->generation, ticket.sequence, publish_locked()};
+    release(attempt->grant);
+    building_ = false;
+    go(State::none, attempt->generation);
+    auto collected = collect_locked();
+    if (!collected) {
+      keep_first(done.housekeeping, collected.assume_error());
+    } else if (collected.assume_value().failure) {
+      keep_first(done.housekeeping, *collected.assume_value().failure);
+    }
+    return done;
+  }
+
+  void discard_locked(AttemptPtr attempt) {
+    if (source_.born().left()) return;  // a forked child only closes
+    go(State::rolling_back, attempt->generation);
+    attempt->opened.reset();
+    attempt->writer.reset();
+    auto ended = store_traits<Store>::drop(source_.store(), attempt->generation);
+    if (ended) ended = end_attempt(*attempt);
+    release(attempt->grant);
+    building_ = false;
+    if (ended) {
+      go(State::none, attempt->generation);
+    } else {
+      recovered_ = false;
+      go(State::failed, attempt->generation, &ended.assume_error());
+    }
+  }
+
+  // Others may have reverted meanwhile; only our own attempt is taken out.
+  [[nodiscard]] result<void> end_attempt(Attempt const& attempt) {
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(loaded, require_loaded("discard"));
+      auto const& listed = loaded.manifest.attempt;
+      if (!listed || listed->nonce != attempt.nonce) return ok();
+      auto stored =
+          store(loaded.version, as_bytes(manifest::encode(manifest::end(loaded.manifest))));
+      if (stored) return ok();
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
+  [[nodiscard]] bool fenced(Attempt const& attempt) {
+    auto loaded = source_.load();
+    return loaded && loaded.assume_value() &&
+           loaded.assume_value()->manifest.fence > attempt.grant.token;
+  }
+
+  // Unless the commit shows, a write of it may still be under way: the same value at a new version
+  // makes it fail.
+  [[nodiscard]] result<Outcome> settle(Ticket const& ticket) {
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(loaded, require_loaded("resolve"));
+      auto const outcome = manifest::outcome(loaded.manifest, ticket);
+      auto const& attempt = loaded.manifest.attempt;
+      bool const under_way = attempt && attempt->nonce == ticket.nonce;
+      if (outcome != Outcome::not_committed || !under_way) return outcome;
+      auto stored = store(loaded.version, as_bytes(manifest::encode(loaded.manifest)));
+      if (stored) return outcome;
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
+  // For `revert`, which does not hold the stage lock: whoever holds it publishes when done.
+  std::optional<error> publish_alone() {
+    if constexpr (publishing_store<Store>) {
+      if (building_ || pending_) return publish_locked();
+      auto grant = lock_traits<Locking>::try_acquire(lock_, world_.self(), {});
+      if (!grant) return grant.error();
+      Granted const granted{*this, grant.assume_value()};
+      return publish_locked();
+    }
+    return {};
+  }
+
+  AttemptPtr pending_;  // its commit is uncertain
+  Ticket pending_ticket_;
+  bool building_ = false;
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif

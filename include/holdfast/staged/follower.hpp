@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSL-1.0
+// Reads a home that other processes build: shows what they committed, and writes nothing.
+#ifndef HOLDFAST_STAGED_FOLLOWER_HPP
+#define HOLDFAST_STAGED_FOLLOWER_HPP
+
+#include <memory>
+#include <utility>
+
+#include "holdfast/concepts.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/result.hpp"
+#include "holdfast/staged/housekeeping.hpp"
+#include "holdfast/staged/source.hpp"
+
+HOLDFAST_BEGIN
+
+/// A home opened for reading; made by `open_view`. Movable; handles stay valid. May be used from
+/// any thread. What it shows is kept from being dropped, where the register can do that. Views must
+/// end before it does.
+template <generation_store Store, atomic_register Register>
+class Follower {
+  using Source = detail::Source<Store, Register>;
+
+ public:
+  using view_type = View<typename Source::Shown>;
+  using pin_type = Pin<typename Source::Shown>;
+
+  explicit Follower(std::shared_ptr<Source> source) noexcept : source_{std::move(source)} {}
+
+  /// The generation shown by the last `refresh`, for this scope. Never waits.
+  [[nodiscard]] result<view_type> view() const {
+    if (!source_) [[unlikely]]
+      return failure(errc::spent, "view");
+    return source_->view();
+  }
+  /// The same, for as long as the handle lives.
+  [[nodiscard]] result<pin_type> pin() const {
+    if (!source_) return failure(errc::spent, "pin");
+    return source_->pin(source_);
+  }
+  /// Shows what is current now. True if that changed something.
+  [[nodiscard]] result<bool> refresh() {
+    if (!source_) return failure(errc::spent, "refresh");
+    return source_->refresh();
+  }
+  /// What the record says. Who builds is not told here: ask the lock.
+  [[nodiscard]] result<Status> status() const {
+    if (!source_) return failure(errc::spent, "status");
+    HOLDFAST_TRY(loaded, source_->load());
+    Status status;
+    if (loaded) status.manifest = std::move(loaded->manifest);
+    status.trouble = source_->trouble();
+    return status;
+  }
+
+ private:
+  std::shared_ptr<Source> source_;
+};
+
+HOLDFAST_END
+
+#endif

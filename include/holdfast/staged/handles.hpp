@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSL-1.0
+// Gives a build its handles: a Stage to write through, a Ready to validate and commit. Dropped,
+// they discard.
+#ifndef HOLDFAST_STAGED_HANDLES_HPP
+#define HOLDFAST_STAGED_HANDLES_HPP
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include "holdfast/concepts.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/result.hpp"
+#include "holdfast/staged/core.hpp"
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// What both handles share: one attempt, discarded when the handle ends with it.
+template <class Core>
+class Handle {
+ public:
+  Handle(std::shared_ptr<Core> core, typename Core::AttemptPtr attempt) noexcept
+      : core_{std::move(core)}, attempt_{std::move(attempt)} {}
+  Handle(Handle&&) noexcept = default;
+  Handle& operator=(Handle&& other) noexcept {
+    std::swap(core_, other.core_);
+    std::swap(attempt_, other.attempt_);
+    return *this;
+  }
+  ~Handle() { discard(); }
+
+  /// The number that the generation will have; 0 after the handle was moved from.
+  [[nodiscard]] Generation generation() const noexcept {
+    return attempt_ ? attempt_->generation : Generation{};
+  }
+  /// The token under which this build writes.
+  [[nodiscard]] FencingToken token() const noexcept {
+    return attempt_ ? attempt_->grant.token : FencingToken{};
+  }
+  /// Ends the build; nothing that readers see changes.
+  void discard() noexcept {
+    if (attempt_) core_->discard(std::move(attempt_));
+  }
+
+ protected:
+  [[nodiscard]] result<void> check(char const* where) const noexcept {
+    if (!attempt_) return failure(errc::spent, where);
+    return ok();
+  }
+  std::shared_ptr<Core> core_;
+  typename Core::AttemptPtr attempt_;
+};
+}  // namespace detail
+
+/// A sealed generation that nobody sees yet. One thread at a time.
+template <class Core>
+class [[nodiscard]] Ready : public detail::Handle<Core> {
+ public:
+  using detail::Handle<Core>::Handle;
+
+  /// Shows `look` the unseen generation's reader; goes on with this handle if it answers true (or
+  /// an ok result<void>). False discards and answers `rejected`; an error or an exception discards
+  /// and is passed on.
+  template <class Look>
+  [[nodiscard]] result<Ready> validate(Look&& look) && {
+    HOLDFAST_TRYV(this->check("validate"));
+    Ready self{std::move(*this)};  // discards on every way out but the last
+    HOLDFAST_TRY(reader, self.core_->look(*self.attempt_));
+    using Answer = std::invoke_result_t<Look, reader_of_core const&>;
+    if constexpr (some_result<Answer>) {
+      auto answer = std::forward<Look>(look)(*reader);
+      if (!answer) return detail::failed(answer);
+      if constexpr (std::is_same_v<value_of<Answer>, bool>) {
+        if (!answer.assume_value()) return failure(errc::rejected, "validate");
+      }
+    } else {
+      if (!std::forward<Look>(look)(*reader)) return failure(errc::rejected, "validate");
+    }
+    return self;
+  }
+
+  /// The switch, all or nothing. The error of a commit that was not applied is `conflict` or
+  /// `fenced`, and the build is discarded; `uncertain` carries a ticket for `resolve`; `too_large`
+  /// leaves this handle whole.
+  [[nodiscard]] result<Committed> commit(CommitOptions options = {}) && {
+    HOLDFAST_TRYV(this->check("commit"));
+    return this->core_->commit(this->attempt_, std::move(options));
+  }
+
+ private:
+  using reader_of_core = decltype(Core::Shown::reader);
+};
+
+/// A build in progress. One thread at a time; the writer stays where it is when the handle moves.
+template <class Core>
+class [[nodiscard]] Stage : public detail::Handle<Core> {
+ public:
+  using detail::Handle<Core>::Handle;
+
+  /// The store's writer (a tuple of them for `Together`). The handle must not have been moved from.
+  [[nodiscard]] typename Core::Writer& writer() & noexcept { return *this->attempt_->writer; }
+  typename Core::Writer& writer() && = delete;
+
+  /// Makes it durable, still unseen. An error gives the stage back: it is whole and may be sealed
+  /// again, unless it says `sync_failed`.
+  [[nodiscard]] result<Ready<Core>> seal() && {
+    HOLDFAST_TRYV(this->check("seal"));
+    HOLDFAST_TRYV(this->core_->seal(*this->attempt_));
+    return Ready<Core>{std::move(this->core_), std::move(this->attempt_)};
+  }
+};
+
+HOLDFAST_END
+
+#endif

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSL-1.0
+// Names what staged operations take and answer besides generations: options, commit, collection,
+// status.
+#ifndef HOLDFAST_STAGED_HOUSEKEEPING_HPP
+#define HOLDFAST_STAGED_HOUSEKEEPING_HPP
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "holdfast/config.hpp"
+#include "holdfast/detail/manifest.hpp"
+#include "holdfast/event.hpp"
+#include "holdfast/ids.hpp"
+#include "holdfast/result.hpp"
+
+HOLDFAST_BEGIN
+
+struct StagedOptions {
+  /// Generations that stay revertible, the current one among them; at least 1, at most 48.
+  std::size_t retain = 2;
+  /// Give the current generation its outside names, where the store can.
+  bool publish = true;
+  /// How long a generation outlives its outside name, for foreign readers that are just opening it.
+  /// Milliseconds.
+  std::int64_t publish_grace_ms = 1000;
+};
+
+struct CommitOptions {
+  /// Progress values that become visible with the generation, and only with it.
+  Marks marks{};
+};
+
+/// A commit that stands, whatever `housekeeping` says.
+struct Committed {
+  Generation generation;
+  std::uint64_t sequence = 0;
+  /// What could not be done after the switch (publish, drops); the next commit, `collect` or open
+  /// goes on with it.
+  std::optional<error> housekeeping{};
+};
+
+/// What a collection did.
+struct Collected {
+  std::vector<Generation> dropped;
+  std::vector<Generation> waiting;  ///< pinned, in their grace, or failed to drop
+  std::optional<error> failure{};   ///< the first drop that failed for another reason than a pin
+};
+
+/// What can be told of a home at one moment.
+struct Status {
+  std::optional<Manifest> manifest;  ///< nothing on a home that was never written
+  std::optional<Holder> holder;      ///< who builds, if anyone does
+  State state = State::none;         ///< of this object's own run
+  std::optional<error> trouble;      ///< why the current generation can't be shown
+  std::vector<Generation> foreign;   ///< generations that the record does not list; left alone
+};
+
+namespace detail {
+inline bool contains(std::vector<Generation> const& all, Generation g) noexcept {
+  return std::find(all.begin(), all.end(), g) != all.end();
+}
+inline void keep_first(std::optional<error>& kept, error const& next) noexcept {
+  if (!kept) kept = next;
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif

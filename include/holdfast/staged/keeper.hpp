@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: BSL-1.0
+// Keeps a home in order: recovers what a crash left, deletes what retires, publishes what is
+// current, tells the observer.
+#ifndef HOLDFAST_STAGED_KEEPER_HPP
+#define HOLDFAST_STAGED_KEEPER_HPP
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "holdfast/concepts.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/detail/manifest.hpp"
+#include "holdfast/detail/manifest_text.hpp"
+#include "holdfast/detail/transitions.hpp"
+#include "holdfast/staged/housekeeping.hpp"
+#include "holdfast/staged/source.hpp"
+#include "holdfast/world.hpp"
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// What every writing operation of a home rests on. `*_locked` wants `mutex_` held, and where it
+/// says so the stage lock.
+template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
+class Keeper {
+ public:
+  using Source = detail::Source<Store, Register>;
+  using Shown = typename Source::Shown;
+  using Grant = grant_of<Locking>;
+
+  Keeper(StagedOptions options, Store store, Register reg, Locking lock, W world)
+      : options_{options},
+        source_{std::move(store), std::move(reg), world.random64()},
+        lock_{std::move(lock)},
+        world_{std::move(world)} {}
+  Keeper(Keeper const&) = delete;
+  Keeper& operator=(Keeper const&) = delete;
+
+  [[nodiscard]] Source& source() noexcept { return source_; }
+  [[nodiscard]] Locking& locking() noexcept { return lock_; }
+  [[nodiscard]] State state() const noexcept { return state_.load(std::memory_order_relaxed); }
+
+  /// Closes what nobody reads any more and deletes what retires. Works while others build.
+  [[nodiscard]] result<Collected> collect() {
+    std::lock_guard const guard{mutex_};
+    if (source_.born().left()) return failure(errc::forked, "collect");
+    return collect_locked();
+  }
+
+  [[nodiscard]] result<bool> refresh() {
+    HOLDFAST_TRY(changed, source_.refresh());
+    if (changed)
+      tell({.kind = Event::Kind::switched,
+            .generation = source_.readers().current()->kept.generation});
+    return changed;
+  }
+
+  /// What the record says now; nothing on a home that was never written.
+  [[nodiscard]] result<Status> status() {
+    HOLDFAST_TRY(loaded, source_.load());
+    Status status;
+    if (loaded) status.manifest = std::move(loaded->manifest);
+    HOLDFAST_TRY(holder, lock_traits<Locking>::inspect(lock_));
+    status.holder = holder;
+    status.state = state();
+    status.trouble = source_.trouble();
+    std::lock_guard const guard{mutex_};
+    status.foreign = foreign_;
+    return status;
+  }
+
+ protected:
+  // The stage lock for a scope.
+  struct Granted {
+    Keeper& core;
+    Grant& grant;
+    Granted(Keeper& c, Grant& g) noexcept : core{c}, grant{g} {}
+    Granted(Granted const&) = delete;
+    Granted& operator=(Granted const&) = delete;
+    ~Granted() { core.release(grant); }
+  };
+  void tell(Event event) noexcept {
+    event.at_ns = world_.steady_ns();
+    world_.on(event);
+  }
+
+  void go(State to, Generation g, error const* cause = nullptr) noexcept {
+    auto const from = state_.exchange(to, std::memory_order_relaxed);
+    tell(
+        {.kind = Event::Kind::transition, .from = from, .to = to, .generation = g, .cause = cause});
+  }
+
+  // A lock that can't be let go lapses with its process; the work that was done under it stands.
+  void release(Grant& grant) noexcept {
+    auto released = lock_traits<Locking>::release(lock_, grant);
+    if (!released) tell({.kind = Event::Kind::lock_failed, .cause = &released.assume_error()});
+  }
+
+  [[nodiscard]] result<Loaded> require_loaded(char const* where) {
+    HOLDFAST_TRY(loaded, source_.load());
+    if (!loaded) return failure(errc::no_generation, where);
+    return std::move(*loaded);
+  }
+
+  // An exception out of a register leaves open whether it stored.
+  [[nodiscard]] result<Version> store(Version expected, bytes_view value) {
+    try {
+      return register_traits<Register>::store_if(source_.reg(), expected, value);
+    } catch (...) {
+      return failure(errc::uncertain, "store", "the register threw");
+    }
+  }
+
+  // Under the stage lock nobody else builds, so an attempt in the record is one that a crash, a
+  // failure or force ended.
+  [[nodiscard]] result<void> recover_locked() {
+    HOLDFAST_TRYV(register_traits<Register>::reopen(source_.reg()));
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(loaded, source_.load());
+      HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
+      if (!loaded) {
+        if (!remains.empty()) {
+          return failure(errc::register_lost, "open",
+                         "generation " + std::to_string(remains.back().number));
+        }
+        auto stored = store(Version::none, as_bytes(manifest::encode(fresh())));
+        if (!stored && stored.error().code() != errc::conflict) return detail::failed(stored);
+        continue;
+      }
+      HOLDFAST_TRYV(check_home(loaded->manifest, remains));
+      HOLDFAST_TRY(next, recovered(loaded->manifest));
+      if (next == loaded->manifest) break;
+      auto stored = store(loaded->version, as_bytes(manifest::encode(next)));
+      if (stored) break;
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+    dropped_.clear();
+    recovered_ = true;
+    if (state() == State::failed) go(State::none, {});
+    return ok();
+  }
+
+  [[nodiscard]] Manifest fresh() {
+    Manifest m;
+    for (std::size_t i = 0; i < m.home.size(); ++i)
+      m.home[i] = static_cast<std::uint8_t>(world_.random64());
+    m.part_names = source_.part_names();
+    return m;
+  }
+
+  // Refuses before anything is touched. What lies there unlisted is reported and left alone.
+  [[nodiscard]] result<void> check_home(Manifest const& m, std::vector<Generation> const& remains) {
+    if (m.part_names != source_.part_names()) {
+      return failure(errc::foreign, "open",
+                     "the home has other parts than the store that opens it");
+    }
+    foreign_.clear();
+    for (auto const g : remains) {
+      if (g.number >= m.next) {
+        return failure(errc::stale_register, "open",
+                       "generation " + std::to_string(g.number) + " lies in the store");
+      }
+      if (manifest::lists(m, g)) continue;
+      foreign_.push_back(g);
+      tell({.kind = Event::Kind::foreign, .generation = g});
+    }
+    return ok();
+  }
+
+  // The record without what is now dropped. The record that lists it is confirmed: a load gives
+  // nothing else.
+  [[nodiscard]] result<Manifest> recovered(Manifest const& m) {
+    auto next = m;
+    if (m.attempt) {
+      auto const g = m.attempt->generation;
+      HOLDFAST_TRYV(store_traits<Store>::drop(source_.store(), g));
+      tell({.kind = Event::Kind::recovered, .generation = g, .token = m.attempt->token});
+      next = manifest::end(std::move(next));
+    }
+    auto const collected = drop_retiring(m);
+    next = manifest::without(std::move(next), collected.dropped);
+    return manifest::without(std::move(next), dropped_);
+  }
+
+  // `patient` leaves foreign readers of a published name their grace.
+  [[nodiscard]] Collected drop_retiring(Manifest const& m, bool patient = true) {
+    Collected out;
+    for (auto const& retiring : m.retiring) {
+      if (contains(dropped_, retiring.generation)) continue;
+      auto dropped = drop(retiring, patient);
+      auto const* cause = dropped ? nullptr : &dropped.assume_error();
+      if (cause == nullptr) {
+        out.dropped.push_back(retiring.generation);
+      } else {
+        out.waiting.push_back(retiring.generation);
+        if (cause->code() != errc::pinned && !out.failure) out.failure = *cause;
+      }
+      tell({.kind = cause == nullptr ? Event::Kind::dropped : Event::Kind::drop_failed,
+            .generation = retiring.generation,
+            .cause = cause});
+    }
+    return out;
+  }
+
+  [[nodiscard]] result<void> drop(Retiring const& retiring, bool patient) {
+    auto const g = retiring.generation;
+    if (source_.readers().is_open(g)) return failure(errc::pinned, "drop");
+    if (patient && in_grace(retiring)) {
+      return failure(errc::pinned, "drop", "grace for readers of the published name");
+    }
+    typename Source::Hold alone{};
+    if constexpr (pinning_register<Register>) {
+      HOLDFAST_TRY(hold, register_traits<Register>::try_exclude(source_.reg(), g));
+      alone = std::move(hold);
+    }
+    return store_traits<Store>::drop(source_.store(), g);
+  }
+
+  // A clock that went back counts as expired: the grace is a courtesy, and what is open stays
+  // readable.
+  [[nodiscard]] bool in_grace([[maybe_unused]] Retiring const& retiring) const noexcept {
+    if constexpr (publishing_store<Store>) {
+      auto const age_ms = world_.wall_ns() / 1'000'000 - retiring.since_s * 1000;
+      return options_.publish && age_ms >= 0 && age_ms < options_.publish_grace_ms;
+    }
+    return false;
+  }
+
+  [[nodiscard]] result<Collected> collect_locked(bool patient = true) {
+    source_.readers().reclaim();
+    HOLDFAST_TRY(loaded, source_.load());
+    if (!loaded) return Collected{};
+    auto out = drop_retiring(loaded->manifest, patient);
+    dropped_.insert(dropped_.end(), out.dropped.begin(), out.dropped.end());
+    return out;
+  }
+
+  // Read before and after: a revert in between would else be overtaken by the name of the
+  // generation it left.
+  std::optional<error> publish_locked() {
+    if constexpr (publishing_store<Store>) {
+      if (!options_.publish) return {};
+      for (int round = 0; round < 16; ++round) {
+        auto before = require_loaded("publish");
+        if (!before) return before.error();
+        auto const g = before.assume_value().manifest.current;
+        if (g.number == 0) return {};
+        auto published = store_traits<Store>::publish(source_.store(), g);
+        auto const* cause = published ? nullptr : &published.assume_error();
+        tell({.kind = published ? Event::Kind::published : Event::Kind::publish_failed,
+              .generation = g,
+              .cause = cause});
+        if (!published) return published.error();
+        auto after = require_loaded("publish");
+        if (after && after.assume_value().manifest.current == g) return {};
+      }
+      return error{errc::busy, "publish",
+                   "the current generation changes faster than it is published"};
+    }
+    return {};
+  }
+
+  StagedOptions options_;
+  Source source_;
+  Locking lock_;
+  W world_;
+  std::mutex mutex_;
+  std::atomic<State> state_{State::none};
+  std::vector<Generation> dropped_;  // deleted, but still listed as retiring
+  std::vector<Generation> foreign_;
+  bool recovered_ = false;
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif

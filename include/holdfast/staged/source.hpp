@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSL-1.0
+// Reads a home: loads its record, opens the generation the record names, and shows it to this
+// process.
+#ifndef HOLDFAST_STAGED_SOURCE_HPP
+#define HOLDFAST_STAGED_SOURCE_HPP
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "holdfast/concepts.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/detail/fork.hpp"
+#include "holdfast/detail/manifest.hpp"
+#include "holdfast/detail/manifest_text.hpp"
+#include "holdfast/staged/readers.hpp"
+#include "holdfast/staged/view.hpp"
+
+HOLDFAST_BEGIN
+
+namespace detail {
+struct NoHold {};
+template <class Register>
+struct HoldOf {
+  using type = NoHold;
+};
+template <pinning_register Register>
+struct HoldOf<Register> {
+  using type = hold_of<Register>;
+};
+
+/// The record and which write of the register it is.
+struct Loaded {
+  Version version;
+  Manifest manifest;
+};
+
+/// The reading half of a home. Writes nothing, takes no stage lock. Thread-safe.
+template <generation_store Store, atomic_register Register>
+class Source {
+ public:
+  using Hold = typename HoldOf<Register>::type;
+  using ReadersT = Readers<reader_of<Store>, Hold>;
+  using Shown = typename ReadersT::Shown;
+
+  Source(Store store, Register reg, std::uint64_t id)
+      : store_{std::move(store)}, register_{std::move(reg)}, readers_{id} {}
+
+  [[nodiscard]] Store& store() noexcept { return store_; }
+  [[nodiscard]] Register& reg() noexcept { return register_; }
+  [[nodiscard]] ReadersT& readers() noexcept { return readers_; }
+  [[nodiscard]] Birthplace const& born() const noexcept { return born_; }
+
+  [[nodiscard]] result<std::optional<Loaded>> load() {
+    HOLDFAST_TRY(found, register_traits<Register>::load(register_));
+    if (!found) return std::optional<Loaded>{};
+    HOLDFAST_TRY(manifest, manifest::decode(as_text(found->value)));
+    return std::optional{Loaded{found->version, std::move(manifest)}};
+  }
+
+  /// The part names as the record has them: those of a parted store, else the store's own name.
+  [[nodiscard]] std::vector<std::string> part_names() const {
+    if constexpr (parted_store<Store>) {
+      return store_traits<Store>::part_names(store_);
+    } else if constexpr (requires { store_traits<Store>::name(store_); }) {
+      return {std::string{store_traits<Store>::name(store_)}};
+    } else {
+      return {"store"};
+    }
+  }
+
+  /// Opens a generation and keeps other processes from dropping it. It is not shown yet.
+  [[nodiscard]] result<std::unique_ptr<Shown>> open(Kept kept) {
+    bool const mixed = std::any_of(kept.parts.begin(), kept.parts.end(),
+                                   [&](Generation g) { return g != kept.generation; });
+    if (mixed) return failure(errc::newer_format, "open", "parts of several generations");
+    Hold hold{};
+    if constexpr (pinning_register<Register>) {
+      HOLDFAST_TRY(held, register_traits<Register>::pin(register_, kept.generation));
+      hold = std::move(held);
+    }
+    HOLDFAST_TRY(reader, store_traits<Store>::open(store_, kept.generation));
+    return std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(hold));
+  }
+
+  /// Shows what the record names now. True if that is another generation than before.
+  [[nodiscard]] result<bool> refresh() {
+    if (born_.left()) return failure(errc::forked, "refresh");
+    std::lock_guard const guard{refreshing_};
+    auto switched = try_refresh();
+    trouble_.reset();
+    if (!switched) trouble_ = switched.error();
+    return switched;
+  }
+
+  /// Puts an opened generation in front of readers.
+  void show(std::unique_ptr<Shown> next) {
+    std::lock_guard const guard{refreshing_};
+    trouble_.reset();
+    auto const* const current = readers_.current();
+    if (current != nullptr && current->kept.sequence >= next->kept.sequence) return;
+    readers_.show(std::move(next));
+  }
+
+  [[nodiscard]] result<View<Shown>> view() {
+    auto const protection = readers_.protect();
+    if (protection.shown == nullptr) [[unlikely]]
+      return why_nothing();
+    return result<View<Shown>>{boost::outcome_v2::in_place_type<View<Shown>>, protection};
+  }
+
+  [[nodiscard]] result<Pin<Shown>> pin(std::shared_ptr<void> keeper) {
+    auto protection = readers_.protect();
+    if (protection.shown == nullptr) return detail::failed(why_nothing());
+    protection.shown->pins.fetch_add(1, std::memory_order_relaxed);
+    protection.release();  // counted before: the reclaimer reads the slots first
+    return Pin<Shown>{std::move(keeper), protection.shown};
+  }
+
+  /// Why the last `refresh` showed nothing new, if it failed.
+  [[nodiscard]] std::optional<error> trouble() {
+    std::lock_guard const guard{refreshing_};
+    return trouble_;
+  }
+
+ private:
+  // Between reading the record and pinning, another process may retire the generation: then the
+  // record has changed.
+  [[nodiscard]] result<bool> try_refresh() {
+    for (int attempt = 0;; ++attempt) {
+      HOLDFAST_TRY(loaded, load());
+      if (!loaded || loaded->manifest.current.number == 0) return false;
+      auto const* kept = manifest::find(loaded->manifest, loaded->manifest.current);
+      auto const* current = readers_.current();
+      if (current != nullptr && current->kept.sequence >= kept->sequence) return false;
+      auto opened = open(*kept);
+      HOLDFAST_TRY(after, load());
+      bool const stays = after && manifest::find(after->manifest, kept->generation) != nullptr;
+      if (opened && stays) {
+        readers_.reserve();
+        readers_.show(std::move(opened).assume_value());
+        readers_.reclaim();
+        return true;
+      }
+      if (attempt == 16 || (!opened && stays && opened.error().code() != errc::busy)) {
+        if (!opened) return detail::failed(opened);
+        return failure(errc::busy, "refresh",
+                       "the current generation changes faster than it opens");
+      }
+    }
+  }
+
+  [[nodiscard]] result<View<Shown>> why_nothing() {
+    if (born_.left()) return failure(errc::forked, "view");
+    auto const why = trouble();
+    if (why) return failure(*why);
+    return failure(errc::no_generation, "view");
+  }
+
+  Store store_;
+  Register register_;
+  ReadersT readers_;  // after the register: its holds end first
+  std::mutex refreshing_;
+  std::optional<error> trouble_;
+  Birthplace born_;
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
