@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSL-1.0
+// Keeps one checksummed, synced file a generation: what a small backend of your own is made from.
+#ifndef HOLDFAST_BACKEND_FILE_BLOBS_HPP
+#define HOLDFAST_BACKEND_FILE_BLOBS_HPP
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "holdfast/backend/sealed_directory.hpp"
+#include "holdfast/bytes.hpp"
+#include "holdfast/checksum.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/file_ops.hpp"
+#include "holdfast/file_system.hpp"
+#include "holdfast/guarantees.hpp"
+#include "holdfast/ids.hpp"
+#include "holdfast/posix.hpp"
+#include "holdfast/result.hpp"
+
+HOLDFAST_BEGIN
+
+/// The operations of a store, with bytes in place of writer and reader: the file is
+/// home/name/0000000007/blob. Different generations may be used from different threads.
+template <file_system Fs>
+class BasicFileBlobs {
+ public:
+  static constexpr Guarantees guarantees{.durable = true,
+                                         .fenced = false,
+                                         .detects_damage = true,
+                                         .lifetime = Lifetime::disk,
+                                         .reach = Reach::host};
+
+  explicit BasicFileBlobs(std::string name, Fs fs = {})
+      : folders_{std::move(name), std::move(fs)} {}
+
+  void place(std::string const& home) { folders_.place(home); }
+  [[nodiscard]] std::string const& name() const noexcept { return folders_.name(); }
+
+  [[nodiscard]] result<void> create(Generation g) {
+    HOLDFAST_TRY(made, folders_.create(g));
+    std::scoped_lock const lock{state_->mutex};
+    state_->made.insert_or_assign(g, std::move(made));
+    return ok();
+  }
+
+  /// Writes and seals g, which this object created. The same content again is a success, another
+  /// one `exists`. May be tried again after any failure but `sync_failed`, which stays.
+  [[nodiscard]] result<void> put(Generation g, bytes_view content) {
+    HOLDFAST_TRY(made, find(g));
+    Building& building = *made;
+    SealedFile const blob{file_name, content.size(), crc32c(content)};
+    if (building.sealed && building.known.at(file_name) == blob) return ok();
+    if (building.sealed) return detail::refuse(errc::exists, "put", path_of(g));
+    HOLDFAST_TRYV(building.writable());
+    auto const removed = folders_.files().remove(path_of(g));  // what a put that failed has left
+    if (!removed && removed.error().code() != errc::not_found) return detail::failed(removed);
+    HOLDFAST_TRYV(building.note(detail::write_new_file(folders_.files(), path_of(g), content)));
+    building.known.insert_or_assign(file_name, blob);
+    return folders_.seal(building, Digest::read_back);
+  }
+
+  /// The content, checked against its digest: `unsealed`, or `damaged`.
+  [[nodiscard]] result<bytes> get(Generation g) const {
+    HOLDFAST_TRY(seal, folders_.open(g, false));
+    auto const* const blob = seal.find(file_name);
+    if (blob == nullptr) return detail::refuse(errc::damaged, "get", path_of(g));
+    return detail::read_sealed(folders_.files(), path_of(g), *blob);
+  }
+
+  [[nodiscard]] result<void> drop(Generation g) {
+    HOLDFAST_TRYV(folders_.drop(g));
+    std::scoped_lock const lock{state_->mutex};
+    state_->made.erase(g);
+    return ok();
+  }
+  [[nodiscard]] result<std::vector<Generation>> generations() const {
+    return folders_.generations();
+  }
+  /// Points the symlink `home/name/current` at the file of g.
+  [[nodiscard]] result<void> publish(Generation g) {
+    return folders_.publish(g, {.link = "current", .inner = file_name, .beside = {}});
+  }
+  [[nodiscard]] result<Verified> verify(Generation g) const { return folders_.verify(g); }
+
+ private:
+  static constexpr char const* file_name = "blob";
+
+  [[nodiscard]] std::string path_of(Generation g) const {
+    return detail::join(folders_.path_of(g), file_name);
+  }
+  // How far each generation got that this object made: a failed sync is known nowhere else.
+  struct State {
+    std::mutex mutex;
+    std::map<Generation, Building> made;
+  };
+  [[nodiscard]] result<Building*> find(Generation g) const {
+    std::scoped_lock const lock{state_->mutex};
+    auto const found = state_->made.find(g);
+    if (found == state_->made.end()) {
+      return detail::refuse(errc::not_found, "put without create", name());
+    }
+    return &found->second;
+  }
+
+  SealedDirectory<Fs> folders_;
+  std::unique_ptr<State> state_ = std::make_unique<State>();
+};
+
+using FileBlobs = BasicFileBlobs<Posix>;
+
+HOLDFAST_END
+
+#endif

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSL-1.0
+// A store of values in this process's memory: for tests, and for state that may be rebuilt.
+#ifndef HOLDFAST_BACKEND_MEMORY_STORE_HPP
+#define HOLDFAST_BACKEND_MEMORY_STORE_HPP
+
+#include <concepts>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "holdfast/concepts.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/guarantees.hpp"
+#include "holdfast/ids.hpp"
+#include "holdfast/result.hpp"
+
+HOLDFAST_BEGIN
+
+/// Each generation is a T. A writer gives `T&`; seal moves it out of the writer, so that nobody can
+/// change what readers see. A reader gives `T const&` and keeps it alive, also when it is dropped.
+template <class T>
+requires std::default_initializable<T> && std::move_constructible<T>
+class MemoryStore {
+  // Null until it is sealed.
+  using Values = std::map<Generation, std::shared_ptr<T const>>;
+  struct State {
+    std::mutex mutex;
+    Values values;
+  };
+
+ public:
+  class writer {
+   public:
+    [[nodiscard]] T& operator*() const noexcept { return *value_; }
+    [[nodiscard]] T* operator->() const noexcept { return value_.get(); }
+
+   private:
+    friend class MemoryStore;
+    explicit writer(Generation g) : generation_{g}, value_{std::make_unique<T>()} {}
+    Generation generation_;
+    std::unique_ptr<T> value_;
+    bool sealed_ = false;
+  };
+  class reader {
+   public:
+    [[nodiscard]] T const& operator*() const noexcept { return *value_; }
+    [[nodiscard]] T const* operator->() const noexcept { return value_.get(); }
+
+   private:
+    friend class MemoryStore;
+    explicit reader(std::shared_ptr<T const> value) : value_{std::move(value)} {}
+    std::shared_ptr<T const> value_;
+  };
+  static constexpr Guarantees guarantees{};
+
+  explicit MemoryStore(std::string name = "memory")
+      : name_{std::move(name)}, state_{std::make_unique<State>()} {}
+
+  /// Memory needs no place.
+  void place(std::string const&) noexcept {}
+  [[nodiscard]] std::string const& name() const noexcept { return name_; }
+
+  [[nodiscard]] result<writer> create(Generation g) {
+    if (g.number == 0) return refuse(errc::invalid, "create generation 0");
+    writer made{g};
+    std::scoped_lock const lock{state_->mutex};
+    if (!state_->values.try_emplace(g).second) return refuse(errc::exists, "create");
+    return made;
+  }
+  [[nodiscard]] result<void> seal(writer& w) {
+    if (w.sealed_) return ok();
+    std::scoped_lock const lock{state_->mutex};
+    auto const found = state_->values.find(w.generation_);
+    if (found == state_->values.end()) return refuse(errc::not_found, "seal what was dropped");
+    found->second = std::make_shared<T const>(std::move(*w.value_));
+    w.sealed_ = true;
+    return ok();
+  }
+  [[nodiscard]] result<reader> open(Generation g) const {
+    std::scoped_lock const lock{state_->mutex};
+    auto const found = state_->values.find(g);
+    if (found == state_->values.end()) return refuse(errc::not_found, "open");
+    if (!found->second) return refuse(errc::unsealed, "open");
+    return reader{found->second};
+  }
+  [[nodiscard]] result<void> drop(Generation g) {
+    typename Values::node_type gone;  // destroys the value after the lock was let go
+    std::scoped_lock const lock{state_->mutex};
+    gone = state_->values.extract(g);
+    return ok();
+  }
+  [[nodiscard]] result<std::vector<Generation>> generations() const {
+    std::scoped_lock const lock{state_->mutex};
+    std::vector<Generation> all;
+    for (auto const& [g, value] : state_->values) all.push_back(g);
+    return all;
+  }
+
+ private:
+  [[nodiscard]] auto refuse(errc code, char const* where) const {
+    return boost::outcome_v2::failure(error{code, where, name_});
+  }
+  std::string name_;
+  std::unique_ptr<State> state_;
+};
+static_assert(placed_store<MemoryStore<int>>);
+
+HOLDFAST_END
+
+#endif
