@@ -1,20 +1,31 @@
 # SPDX-License-Identifier: BSL-1.0
 # Every public header. Written by cmake/update_headers.py, compared by a test.
 set(HOLDFAST_HEADERS
+    include/holdfast/adaptor/together.hpp
     include/holdfast/backend/directory.hpp
+    include/holdfast/backend/file_blobs.hpp
     include/holdfast/backend/file_register.hpp
     include/holdfast/backend/file_tree.hpp
     include/holdfast/backend/memory_register.hpp
+    include/holdfast/backend/memory_store.hpp
+    include/holdfast/backend/pins_file.hpp
     include/holdfast/backend/seal_format.hpp
     include/holdfast/backend/sealed_directory.hpp
+    include/holdfast/backend/sqlite.hpp
+    include/holdfast/backend/sqlite_connection.hpp
     include/holdfast/bytes.hpp
     include/holdfast/checksum.hpp
     include/holdfast/concepts.hpp
     include/holdfast/config.hpp
     include/holdfast/detail/fork.hpp
     include/holdfast/detail/lock_record.hpp
+    include/holdfast/detail/manifest.hpp
+    include/holdfast/detail/manifest_text.hpp
+    include/holdfast/detail/pin_slots.hpp
     include/holdfast/detail/ring.hpp
+    include/holdfast/detail/transitions.hpp
     include/holdfast/event.hpp
+    include/holdfast/explain.hpp
     include/holdfast/file_ops.hpp
     include/holdfast/file_system.hpp
     include/holdfast/guarantees.hpp
@@ -24,5 +35,29 @@ set(HOLDFAST_HEADERS
     include/holdfast/policy/file_lock.hpp
     include/holdfast/posix.hpp
     include/holdfast/result.hpp
+    include/holdfast/staged.hpp
+    include/holdfast/staged/core.hpp
+    include/holdfast/staged/follower.hpp
+    include/holdfast/staged/handles.hpp
+    include/holdfast/staged/housekeeping.hpp
+    include/holdfast/staged/keeper.hpp
+    include/holdfast/staged/readers.hpp
+    include/holdfast/staged/source.hpp
+    include/holdfast/staged/view.hpp
+    include/holdfast/testing/disk/crash_states.hpp
+    include/holdfast/testing/disk/hash.hpp
+    include/holdfast/testing/disk/image.hpp
+    include/holdfast/testing/disk/log.hpp
+    include/holdfast/testing/disk/machine.hpp
+    include/holdfast/testing/disk/shared.hpp
+    include/holdfast/testing/disk/subsets.hpp
+    include/holdfast/testing/explorer.hpp
+    include/holdfast/testing/laws.hpp
+    include/holdfast/testing/register_laws.hpp
+    include/holdfast/testing/register_scenario.hpp
+    include/holdfast/testing/scenario.hpp
+    include/holdfast/testing/simulated_disk.hpp
+    include/holdfast/testing/simulated_files.hpp
+    include/holdfast/testing/simulated_world.hpp
     include/holdfast/version.hpp
     include/holdfast/world.hpp)

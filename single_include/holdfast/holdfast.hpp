@@ -78,54 +78,51 @@ HOLDFAST_END
 
 #endif
 
-// ------------ holdfast/checksum.hpp
-// Computes CRC32C (Castagnoli, reflected polynomial 0x82f63b78, as in RFC 3720).
-#ifndef HOLDFAST_CHECKSUM_HPP
-#define HOLDFAST_CHECKSUM_HPP
+// ------------ holdfast/guarantees.hpp
+// Says what a backend promises, and what a composition of backends can still promise.
+#ifndef HOLDFAST_GUARANTEES_HPP
+#define HOLDFAST_GUARANTEES_HPP
 
-#include <array>
+#include <algorithm>
 
 HOLDFAST_BEGIN
 
-namespace detail {
-using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
+/// What outlives what: a process, a boot of the machine, or only the disk itself.
+enum class Lifetime : std::uint8_t { process, boot, disk };
+/// Who can see it: this process, this machine, many machines.
+enum class Reach : std::uint8_t { process, host, cluster };
 
-// tables[k][b] is the effect of byte b followed by k zero bytes: eight look-ups then take eight
-// bytes at once.
-consteval CrcTables crc_tables() {
-  CrcTables tables{};
-  for (std::uint32_t b = 0; b < 256; ++b) {
-    std::uint32_t crc = b;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1u) != 0 ? 0x82f63b78u : 0u);
-    tables[0][b] = crc;
-  }
-  for (std::size_t k = 1; k < 8; ++k) {
-    for (std::size_t b = 0; b < 256; ++b) {
-      std::uint32_t const before = tables[k - 1][b];
-      tables[k][b] = (before >> 8) ^ tables[0][before & 0xff];
-    }
-  }
-  return tables;
-}
-inline constexpr CrcTables crc_table = crc_tables();
-}  // namespace detail
+/// A model's promises; what is not declared is the weakest.
+struct Guarantees {
+  bool durable = false;         ///< an acknowledged write survives a power cut
+  bool fenced = false;          ///< compares fencing tokens and refuses older ones
+  bool detects_damage = false;  ///< a flipped bit is an error, never data
+  Lifetime lifetime = Lifetime::process;
+  Reach reach = Reach::process;
+  friend constexpr bool operator==(Guarantees const&, Guarantees const&) = default;
+};
 
-/// CRC32C of `from`, going on from `crc` (the CRC of what came before; 0 to begin).
-[[nodiscard]] constexpr std::uint32_t crc32c(bytes_view from, std::uint32_t crc = 0) noexcept {
-  auto const& t = detail::crc_table;
-  crc = ~crc;
-  std::size_t at = 0;
-  for (; at + 8 <= from.size(); at += 8) {
-    std::uint64_t const word = get_le<std::uint64_t>(from, at) ^ crc;
-    crc = t[7][word & 0xff] ^ t[6][(word >> 8) & 0xff] ^ t[5][(word >> 16) & 0xff] ^
-          t[4][(word >> 24) & 0xff] ^ t[3][(word >> 32) & 0xff] ^ t[2][(word >> 40) & 0xff] ^
-          t[1][(word >> 48) & 0xff] ^ t[0][word >> 56];
-  }
-  for (; at < from.size(); ++at) {
-    crc = (crc >> 8) ^ t[0][(crc ^ static_cast<std::uint32_t>(from[at])) & 0xff];
-  }
-  return ~crc;
+/// The promises that both keep: what a composition of the two can promise.
+[[nodiscard]] constexpr Guarantees weaker(Guarantees a, Guarantees b) noexcept {
+  return {a.durable && b.durable, a.fenced && b.fenced, a.detects_damage && b.detects_damage,
+          std::min(a.lifetime, b.lifetime), std::min(a.reach, b.reach)};
 }
+
+/// The declared guarantees of T, or the weakest.
+template <class T>
+[[nodiscard]] constexpr Guarantees guarantees_of() noexcept {
+  if constexpr (requires { Guarantees{T::guarantees}; }) {
+    return T::guarantees;
+  } else {
+    return {};
+  }
+}
+
+/// A store must live and reach at least as far as the register that names its generations.
+template <class Store, class Register>
+inline constexpr bool outlives = guarantees_of<Store>().lifetime >=
+                                 guarantees_of<Register>().lifetime&& guarantees_of<Store>().reach
+                                 >= guarantees_of<Register>().reach;
 
 HOLDFAST_END
 
@@ -137,6 +134,7 @@ HOLDFAST_END
 #ifndef HOLDFAST_IDS_HPP
 #define HOLDFAST_IDS_HPP
 
+#include <array>
 #include <compare>
 #include <functional>
 #include <map>
@@ -471,6 +469,553 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/concepts.hpp
+// Says what you bring: the concepts of stores, registers and locks, and the traits through which
+// holdfast uses them.
+//
+// Each operation is a `can_*` of its own, so that a compiler names the one that is missing.
+// Specialise `store_traits<T>` (deriving from `member_store_traits<T>`) to change one operation of
+// a type that you can't edit.
+#ifndef HOLDFAST_CONCEPTS_HPP
+#define HOLDFAST_CONCEPTS_HPP
+
+#include <optional>
+
+HOLDFAST_BEGIN
+
+template <class R, class T>
+concept gives = std::same_as<R, result<T>>;
+template <class R>
+concept some_result = is_result<std::remove_cvref_t<R>>;
+template <some_result R>
+using value_of = typename std::remove_cvref_t<R>::value_type;
+
+// ---- stores
+
+/// Forwards each operation of a store to the member of the same name.
+template <class T>
+struct member_store_traits {
+  template <class U>
+  static auto create(U& t, Generation g) -> decltype(t.create(g)) {
+    return t.create(g);
+  }
+  template <class U, class Writer>
+  static auto seal(U& t, Writer& w) -> decltype(t.seal(w)) {
+    return t.seal(w);
+  }
+  template <class U>
+  static auto open(U& t, Generation g) -> decltype(t.open(g)) {
+    return t.open(g);
+  }
+  template <class U>
+  static auto drop(U& t, Generation g) -> decltype(t.drop(g)) {
+    return t.drop(g);
+  }
+  template <class U>
+  static auto generations(U& t) -> decltype(t.generations()) {
+    return t.generations();
+  }
+  template <class U>
+  static auto publish(U& t, Generation g) -> decltype(t.publish(g)) {
+    return t.publish(g);
+  }
+  template <class U>
+  static auto part_names(U const& t) -> decltype(t.part_names()) {
+    return t.part_names();
+  }
+  template <class U>
+  static auto name(U const& t) -> decltype(t.name()) {
+    return t.name();
+  }
+  template <class U>
+  static auto place(U& t, std::string const& home) -> decltype(t.place(home)) {
+    return t.place(home);
+  }
+};
+template <class T>
+struct store_traits : member_store_traits<T> {};
+
+template <class T>
+using writer_of = value_of<decltype(store_traits<T>::create(std::declval<T&>(), Generation{}))>;
+template <class T>
+using reader_of = value_of<decltype(store_traits<T>::open(std::declval<T&>(), Generation{}))>;
+
+template <class T>
+concept can_create = requires(T& t, Generation g) {
+  { store_traits<T>::create(t, g) } -> some_result;
+};
+template <class T>
+concept can_seal = can_create<T> && requires(T& t, writer_of<T>& w) {
+  { store_traits<T>::seal(t, w) } -> gives<void>;
+};
+template <class T>
+concept can_open = requires(T& t, Generation g) {
+  { store_traits<T>::open(t, g) } -> some_result;
+};
+template <class T>
+concept can_drop = requires(T& t, Generation g) {
+  { store_traits<T>::drop(t, g) } -> gives<void>;
+};
+template <class T>
+concept can_list = requires(T& t) {
+  { store_traits<T>::generations(t) } -> gives<std::vector<Generation>>;
+};
+
+/// Keeps numbered generations. Laws B1 to B7:
+/// - `create(g)` makes an empty, unseen generation; remains of an earlier g are refused (`exists`),
+/// never reused.
+/// - `seal(writer)` makes it durable and complete; idempotent; a failed seal leaves the writer
+/// whole, except after a failed sync.
+/// - `open(g)` gives a reader whose const members are safe from many threads; unsealed or damaged
+/// is an error, never data.
+/// - `drop(g)` leaves every other generation alone, is idempotent, and is durable when it returns.
+/// - `generations()` lists every g that has remains, sealed or not, in ascending order; other
+/// things in the place are not listed.
+template <class T>
+concept generation_store = std::movable<T> && can_create<T> && can_seal<T> && can_open<T> &&
+    can_drop<T> && can_list<T> && std::movable<writer_of<T>> && std::movable<reader_of<T>>;
+
+/// Gives the current generation a fixed outside name for foreign readers. The name may lag behind,
+/// never lead.
+template <class T>
+concept publishing_store = generation_store<T> && requires(T& t, Generation g) {
+  { store_traits<T>::publish(t, g) } -> gives<void>;
+};
+
+/// Has a name and takes its place under a home: what the short `open_staged` needs. `place` makes
+/// no effect on disk.
+template <class T>
+concept placed_store = generation_store<T> && requires(T& t, T const& c, std::string const& home) {
+  { store_traits<T>::name(c) } -> std::convertible_to<std::string>;
+  { store_traits<T>::place(t, home) } -> std::same_as<void>;
+};
+
+/// Is made of several named parts.
+template <class T>
+concept parted_store = generation_store<T> && requires(T const& c) {
+  { store_traits<T>::part_names(c) } -> std::same_as<std::vector<std::string>>;
+};
+
+// ---- registers
+
+/// Forwards each operation of a register to the member of the same name.
+template <class T>
+struct member_register_traits {
+  template <class U>
+  static auto load(U& t) -> decltype(t.load()) {
+    return t.load();
+  }
+  template <class U>
+  static auto store_if(U& t, Version v, bytes_view b) -> decltype(t.store_if(v, b)) {
+    return t.store_if(v, b);
+  }
+  template <class U>
+  static auto reopen(U& t) -> decltype(t.reopen()) {
+    return t.reopen();
+  }
+  template <class U>
+  static auto max_size(U const& t) -> decltype(t.max_size()) {
+    return t.max_size();
+  }
+  template <class U>
+  static auto pin(U& t, Generation g) -> decltype(t.pin(g)) {
+    return t.pin(g);
+  }
+  template <class U>
+  static auto try_exclude(U& t, Generation g) -> decltype(t.try_exclude(g)) {
+    return t.try_exclude(g);
+  }
+};
+template <class T>
+struct register_traits : member_register_traits<T> {};
+
+template <class T>
+concept can_load = requires(T& t) {
+  { register_traits<T>::load(t) } -> gives<std::optional<Versioned>>;
+};
+template <class T>
+concept can_store_if = requires(T& t, Version v, bytes_view b) {
+  { register_traits<T>::store_if(t, v, b) } -> gives<Version>;
+};
+template <class T>
+concept can_reopen = requires(T& t) {
+  { register_traits<T>::reopen(t) } -> gives<void>;
+};
+template <class T>
+concept has_max_size = requires(T const& t) {
+  { register_traits<T>::max_size(t) } -> std::convertible_to<std::size_t>;
+};
+
+/// A small durable record with compare-and-swap. `Version::none` stands for "absent"; versions grow
+/// with each write.
+/// - `store_if(v, b)` writes b if the version is still v, durable on return; `conflict` = surely
+/// not applied,
+///   `uncertain` = perhaps applied (settle it with `reopen`, then `load`).
+/// - `load()` never gives what a power cut could still take back.
+/// - `reopen()` heals after a failed sync, and makes what is there now durable; on an absent
+/// register it does nothing.
+template <class T>
+concept atomic_register =
+    std::movable<T> && can_load<T> && can_store_if<T> && can_reopen<T> && has_max_size<T>;
+
+// ---- locks
+
+/// Forwards each operation of a lock policy to the member of the same name.
+template <class T>
+struct member_lock_traits {
+  template <class U>
+  static auto try_acquire(U& t, Owner const& o, FencingToken above)
+      -> decltype(t.try_acquire(o, above)) {
+    return t.try_acquire(o, above);
+  }
+  template <class U, class Grant>
+  static auto release(U& t, Grant& g) -> decltype(t.release(g)) {
+    return t.release(g);
+  }
+  template <class U>
+  static auto inspect(U& t) -> decltype(t.inspect()) {
+    return t.inspect();
+  }
+  template <class U>
+  static auto force(U& t, Holder const& seen, FencingToken above)
+      -> decltype(t.force(seen, above)) {
+    return t.force(seen, above);
+  }
+};
+template <class T>
+struct lock_traits : member_lock_traits<T> {};
+
+template <class T>
+using grant_of = value_of<decltype(lock_traits<T>::try_acquire(
+    std::declval<T&>(), std::declval<Owner const&>(), FencingToken{}))>;
+
+template <class T>
+concept can_try_acquire = requires(T& t, Owner const& o, FencingToken above) {
+  { lock_traits<T>::try_acquire(t, o, above) } -> some_result;
+};
+template <class T>
+concept has_token = can_try_acquire<T> && requires(grant_of<T> const& g) {
+  { g.token } -> std::convertible_to<FencingToken>;
+};
+template <class T>
+concept can_release = can_try_acquire<T> && requires(T& t, grant_of<T>& g) {
+  { lock_traits<T>::release(t, g) } -> gives<void>;
+};
+template <class T>
+concept can_inspect = requires(T& t) {
+  { lock_traits<T>::inspect(t) } -> gives<std::optional<Holder>>;
+};
+template <class T>
+concept can_force = requires(T& t, Holder const& h, FencingToken above) {
+  { lock_traits<T>::force(t, h, above) } -> gives<FencingToken>;
+};
+
+/// Grants to one at a time, with a token greater than `above` and than every token granted before.
+/// Held elsewhere = `busy`, naming the holder. `force(seen)` takes it from the holder that was
+/// seen, and from no other.
+template <class T>
+concept lock_policy = std::movable<T> && can_try_acquire<T> && has_token<T> && can_release<T> &&
+    can_inspect<T> && can_force<T>;
+
+// ---- pins between processes
+
+template <class T>
+concept can_pin = requires(T& t, Generation g) {
+  { register_traits<T>::pin(t, g) } -> some_result;
+};
+template <class T>
+concept can_exclude = requires(T& t, Generation g) {
+  { register_traits<T>::try_exclude(t, g) } -> some_result;
+};
+template <class T>
+using hold_of = value_of<decltype(register_traits<T>::pin(std::declval<T&>(), Generation{}))>;
+
+/// Keeps generations from being dropped by other processes. Holds release themselves and lapse with
+/// their process. `pin(g)`: while the hold lives nobody else is given `try_exclude(g)` (`busy`
+/// while someone is deciding). `try_exclude(g)`: while the hold lives nobody else can pin g;
+/// `pinned` if someone does.
+template <class T>
+concept pinning_register =
+    atomic_register<T> && can_pin<T> && can_exclude<T> && std::movable<hold_of<T>> && std::same_as<
+        hold_of<T>,
+        value_of<decltype(register_traits<T>::try_exclude(std::declval<T&>(), Generation{}))>>;
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/adaptor/together.hpp
+// Makes one store of several: its writers and readers are tuples of theirs.
+#ifndef HOLDFAST_ADAPTOR_TOGETHER_HPP
+#define HOLDFAST_ADAPTOR_TOGETHER_HPP
+
+#include <iterator>
+#include <tuple>
+
+HOLDFAST_BEGIN
+
+namespace detail {
+template <class First, class... Rest>
+[[nodiscard]] constexpr Guarantees weakest_of() noexcept {
+  Guarantees all = guarantees_of<First>();
+  ((all = weaker(all, guarantees_of<Rest>())), ...);
+  return all;
+}
+
+template <class T>
+concept named_part = requires(T const& t) {
+  { store_traits<T>::name(t) } -> std::convertible_to<std::string>;
+};
+template <class T>
+concept placed_part = requires(T& t, std::string const& home) {
+  store_traits<T>::place(t, home);
+};
+
+// The part's own names if it is made of parts, else its name; one without a name goes by its place.
+template <class Part>
+void add_names(Part const& part, std::vector<std::string>& names) {
+  if constexpr (parted_store<Part>) {
+    auto inner = store_traits<Part>::part_names(part);
+    std::move(inner.begin(), inner.end(), std::back_inserter(names));
+  } else if constexpr (named_part<Part>) {
+    names.emplace_back(store_traits<Part>::name(part));
+  } else {
+    names.push_back("part " + std::to_string(names.size()));
+  }
+}
+}  // namespace detail
+
+/// One store made of others, for one switch over all of them. Every part keeps the same generation
+/// number. Two parts of one name would share a place, so that every operation then answers
+/// `invalid`.
+template <generation_store... Parts>
+requires(sizeof...(Parts) > 0) class Together {
+ public:
+  using parts = std::tuple<Parts...>;
+  using writer = std::tuple<writer_of<Parts>...>;
+  using reader = std::tuple<reader_of<Parts>...>;
+  static constexpr Guarantees guarantees = detail::weakest_of<Parts...>();
+
+  explicit Together(Parts... stores) : stores_{std::move(stores)...} {}
+
+  /// The parts themselves, in order.
+  [[nodiscard]] parts& stores() noexcept { return stores_; }
+  [[nodiscard]] parts const& stores() const noexcept { return stores_; }
+
+  [[nodiscard]] std::vector<std::string> part_names() const {
+    std::vector<std::string> names;
+    std::apply([&](Parts const&... part) { (detail::add_names(part, names), ...); }, stores_);
+    return names;
+  }
+  /// The parts' names joined by '+'.
+  [[nodiscard]] std::string name() const {
+    std::string all;
+    for (auto const& part : part_names()) all.append(all.empty() ? "" : "+").append(part);
+    return all;
+  }
+  /// Places every part in the same home.
+  void place(std::string const& home) requires(detail::placed_part<Parts>&&...) {
+    std::apply([&](Parts&... part) { (store_traits<Parts>::place(part, home), ...); }, stores_);
+  }
+  /// `invalid`, naming it, if two parts have the same name.
+  [[nodiscard]] result<void> check() const {
+    auto names = part_names();
+    std::sort(names.begin(), names.end());
+    auto const twin = std::adjacent_find(names.begin(), names.end());
+    if (twin == names.end()) return ok();
+    return boost::outcome_v2::failure(error{errc::invalid, "two stores of one name", *twin});
+  }
+
+  /// Creates in every part; if one fails, those made before it are dropped again.
+  [[nodiscard]] result<writer> create(Generation g) {
+    HOLDFAST_TRYV(check());
+    Made made;
+    try {
+      auto const created = create_each(g, made, every);
+      if (!created) undo_each(g, made, every);
+      if (!created) return boost::outcome_v2::failure(created.error());
+      return take(made, every);
+    } catch (...) {
+      undo_each(g, made, every);
+      throw;
+    }
+  }
+  /// Seals part by part, up to the first error; a sealed part stays so when it is tried again.
+  [[nodiscard]] result<void> seal(writer& w) { return seal_each(w, every); }
+
+  [[nodiscard]] result<reader> open(Generation g) {
+    HOLDFAST_TRYV(check());
+    std::tuple<std::optional<reader_of<Parts>>...> opened;
+    HOLDFAST_TRYV(open_each(g, opened, every));
+    return take(opened, every);
+  }
+  /// Tries every part, then gives the first error.
+  [[nodiscard]] result<void> drop(Generation g) {
+    HOLDFAST_TRYV(check());
+    return drop_each(g, every);
+  }
+  /// What any part has remains of.
+  [[nodiscard]] result<std::vector<Generation>> generations() {
+    HOLDFAST_TRYV(check());
+    std::vector<Generation> all;
+    HOLDFAST_TRYV(list_each(all, every));
+    std::sort(all.begin(), all.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
+    return all;
+  }
+  /// Publishes in every part that can; tries all of them, then gives the first error.
+  [[nodiscard]] result<void> publish(Generation g) requires(publishing_store<Parts> || ...) {
+    HOLDFAST_TRYV(check());
+    return publish_each(g, every);
+  }
+
+ private:
+  // Named function templates, not lambdas over a pack: clang 14 can't do those.
+  static constexpr std::index_sequence_for<Parts...> every{};
+  using Made = std::tuple<std::optional<writer_of<Parts>>...>;
+  template <std::size_t I>
+  using Part = std::tuple_element_t<I, parts>;
+  template <std::size_t I>
+  using traits = store_traits<Part<I>>;
+
+  // Keeps the first error of several; true while there is none.
+  static bool note(result<void>& all, result<void> const& next) {
+    if (all && !next) all = boost::outcome_v2::failure(next.error());
+    return all.has_value();
+  }
+  template <class Filled>
+  static result<void> fill(std::optional<Filled>& into, result<Filled> outcome) {
+    HOLDFAST_TRY(value, std::move(outcome));
+    into.emplace(std::move(value));
+    return ok();
+  }
+  template <class... Filled, std::size_t... I>
+  [[nodiscard]] static std::tuple<Filled...> take(std::tuple<std::optional<Filled>...>& from,
+                                                  std::index_sequence<I...>) {
+    return std::tuple<Filled...>{*std::move(std::get<I>(from))...};
+  }
+
+  template <std::size_t... I>
+  result<void> create_each(Generation g, Made& made, std::index_sequence<I...>) {
+    result<void> all = ok();
+    (note(all, fill(std::get<I>(made), traits<I>::create(std::get<I>(stores_), g))) && ...);
+    return all;
+  }
+  // Writers go first: a backend may not drop what it still has open. A drop that fails as well is
+  // not told: the caller's record of the attempt lists g, and recovery drops it.
+  template <std::size_t I>
+  void undo(Generation g, Made& made) {
+    if (!std::get<I>(made)) return;
+    std::get<I>(made).reset();
+    static_cast<void>(traits<I>::drop(std::get<I>(stores_), g));
+  }
+  template <std::size_t... I>
+  void undo_each(Generation g, Made& made, std::index_sequence<I...>) {
+    (undo<I>(g, made), ...);
+  }
+  template <std::size_t... I>
+  result<void> seal_each(writer& w, std::index_sequence<I...>) {
+    result<void> all = ok();
+    (note(all, traits<I>::seal(std::get<I>(stores_), std::get<I>(w))) && ...);
+    return all;
+  }
+  template <class Opened, std::size_t... I>
+  result<void> open_each(Generation g, Opened& opened, std::index_sequence<I...>) {
+    result<void> all = ok();
+    (note(all, fill(std::get<I>(opened), traits<I>::open(std::get<I>(stores_), g))) && ...);
+    return all;
+  }
+  template <std::size_t... I>
+  result<void> drop_each(Generation g, std::index_sequence<I...>) {
+    result<void> all = ok();
+    (note(all, traits<I>::drop(std::get<I>(stores_), g)), ...);
+    return all;
+  }
+  template <std::size_t I>
+  result<void> publish_part([[maybe_unused]] Generation g) {
+    if constexpr (publishing_store<Part<I>>) {
+      return traits<I>::publish(std::get<I>(stores_), g);
+    } else {
+      return ok();
+    }
+  }
+  template <std::size_t... I>
+  result<void> publish_each(Generation g, std::index_sequence<I...>) {
+    result<void> all = ok();
+    (note(all, publish_part<I>(g)), ...);
+    return all;
+  }
+  template <std::size_t I>
+  result<void> list_part(std::vector<Generation>& all) {
+    HOLDFAST_TRY(found, traits<I>::generations(std::get<I>(stores_)));
+    all.insert(all.end(), found.begin(), found.end());
+    return ok();
+  }
+  template <std::size_t... I>
+  result<void> list_each(std::vector<Generation>& found, std::index_sequence<I...>) {
+    result<void> all = ok();
+    (note(all, list_part<I>(found)) && ...);
+    return all;
+  }
+
+  parts stores_;
+};
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/checksum.hpp
+// Computes CRC32C (Castagnoli, reflected polynomial 0x82f63b78, as in RFC 3720).
+#ifndef HOLDFAST_CHECKSUM_HPP
+#define HOLDFAST_CHECKSUM_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
+
+// tables[k][b] is the effect of byte b followed by k zero bytes: eight look-ups then take eight
+// bytes at once.
+consteval CrcTables crc_tables() {
+  CrcTables tables{};
+  for (std::uint32_t b = 0; b < 256; ++b) {
+    std::uint32_t crc = b;
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1u) != 0 ? 0x82f63b78u : 0u);
+    tables[0][b] = crc;
+  }
+  for (std::size_t k = 1; k < 8; ++k) {
+    for (std::size_t b = 0; b < 256; ++b) {
+      std::uint32_t const before = tables[k - 1][b];
+      tables[k][b] = (before >> 8) ^ tables[0][before & 0xff];
+    }
+  }
+  return tables;
+}
+inline constexpr CrcTables crc_table = crc_tables();
+}  // namespace detail
+
+/// CRC32C of `from`, going on from `crc` (the CRC of what came before; 0 to begin).
+[[nodiscard]] constexpr std::uint32_t crc32c(bytes_view from, std::uint32_t crc = 0) noexcept {
+  auto const& t = detail::crc_table;
+  crc = ~crc;
+  std::size_t at = 0;
+  for (; at + 8 <= from.size(); at += 8) {
+    std::uint64_t const word = get_le<std::uint64_t>(from, at) ^ crc;
+    crc = t[7][word & 0xff] ^ t[6][(word >> 8) & 0xff] ^ t[5][(word >> 16) & 0xff] ^
+          t[4][(word >> 24) & 0xff] ^ t[3][(word >> 32) & 0xff] ^ t[2][(word >> 40) & 0xff] ^
+          t[1][(word >> 48) & 0xff] ^ t[0][word >> 56];
+  }
+  for (; at < from.size(); ++at) {
+    crc = (crc >> 8) ^ t[0][(crc ^ static_cast<std::uint32_t>(from[at])) & 0xff];
+  }
+  return ~crc;
+}
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/backend/seal_format.hpp
 // Says what a SEAL file holds: the generation's number and every name in it with size and digest.
 //
@@ -480,9 +1025,6 @@ HOLDFAST_END
 // a seal: names ascend strictly.
 #ifndef HOLDFAST_BACKEND_SEAL_FORMAT_HPP
 #define HOLDFAST_BACKEND_SEAL_FORMAT_HPP
-
-#include <algorithm>
-#include <optional>
 
 HOLDFAST_BEGIN
 
@@ -843,8 +1385,7 @@ template <file_system Fs>
   bytes buffer(static_cast<std::size_t>(std::min(step, size)));
   std::uint32_t crc = 0;
   for (std::uint64_t at = 0; at < size; at += step) {
-    auto const into =
-        bytes_span{buffer}.first(static_cast<std::size_t>(std::min(step, size - at)));
+    auto const into = bytes_span{buffer}.first(static_cast<std::size_t>(std::min(step, size - at)));
     HOLDFAST_TRY(got, fs.read_at(file, at, into));
     if (got != into.size()) return refuse(errc::damaged, "digest", path);
     crc = crc32c(into, crc);
@@ -880,7 +1421,8 @@ template <file_system Fs>
     return failed(content);
   }
   auto const& bytes = content.assume_value();
-  bool const same = bytes.size() == sealed.size && (!sealed.digest || crc32c(bytes) == *sealed.digest);
+  bool const same =
+      bytes.size() == sealed.size && (!sealed.digest || crc32c(bytes) == *sealed.digest);
   if (!same) return refuse(errc::damaged, "read", path);
   return content;
 }
@@ -1184,9 +1726,9 @@ HOLDFAST_BEGIN
 enum class Digest : std::uint8_t { none, read_back };
 /// What `verify` could go by.
 enum class Verified : std::uint8_t {
-  digests,            ///< every byte of every file, by the digests of the SEAL
-  own_checksums,      ///< every byte of the data, by the backend's own checksums
-  names_and_sizes,    ///< nothing more: no digests were taken at seal
+  digests,          ///< every byte of every file, by the digests of the SEAL
+  own_checksums,    ///< every byte of the data, by the backend's own checksums
+  names_and_sizes,  ///< nothing more: no digests were taken at seal
 };
 
 /// The fixed outside name of a generation: the symlink `link` in the root, pointing to `inner` in
@@ -1201,20 +1743,20 @@ struct PublishedName {
 /// A generation on its way to its seal; what the writers of the file-based stores carry.
 struct Building {
   Generation generation;
-  std::string path;                         ///< its folder
-  std::map<std::string, SealedFile> known;  ///< files already synced, with their digests
+  std::string path;                           ///< its folder
+  std::map<std::string, SealedFile> known{};  ///< files already synced, by name
+  std::optional<error> broken{};              ///< what can't be mended: it can only be dropped
   bool sealed = false;
-  bool sync_failed = false;
 
-  /// Remembers a failed sync, and gives the result back.
+  /// Gives the outcome back, and remembers a failed sync: what was written before it is lost.
   template <class R>
-  R note(R outcome) {
-    if (!outcome && outcome.error().code() == errc::sync_failed) sync_failed = true;
+  [[nodiscard]] R note(R outcome) {
+    if (!outcome && outcome.error().code() == errc::sync_failed) broken = outcome.error();
     return outcome;
   }
   /// Whether it may still be written to: `spent` once sealed, `sync_failed` after a failed sync.
   [[nodiscard]] result<void> writable() const {
-    if (sync_failed) return detail::refuse(errc::sync_failed, "write", path);
+    if (broken) return boost::outcome_v2::failure(*broken);
     if (sealed) return detail::refuse(errc::spent, "write", path);
     return ok();
   }
@@ -1243,7 +1785,7 @@ class SealedDirectory {
     HOLDFAST_TRYV(usable("create"));
     if (g.number == 0) return detail::refuse(errc::invalid, "create generation 0", name_);
     HOLDFAST_TRYV(detail::make_directories(fs_, *root_));
-    Building made{.generation = g, .path = path_of(g), .known = {}};
+    Building made{.generation = g, .path = path_of(g)};
     HOLDFAST_TRYV(fs_.make_directory(made.path));
     return made;
   }
@@ -1320,8 +1862,7 @@ class SealedDirectory {
     HOLDFAST_TRYV(seal_of(g));
     HOLDFAST_TRYV(check_link(g, as));
     auto const fresh = detail::join(*root_, as.link + ".next");
-    auto const target =
-        as.inner.empty() ? folder_of(g) : detail::join(folder_of(g), as.inner);
+    auto const target = as.inner.empty() ? folder_of(g) : detail::join(folder_of(g), as.inner);
     // A crash may have left the symlink that was to be renamed; check_link saw that it is one.
     auto const removed = fs_.remove(fresh);
     if (!removed && removed.error().code() != errc::not_found) return detail::failed(removed);
@@ -1333,10 +1874,10 @@ class SealedDirectory {
 
   /// `invalid` before `place`, or if the name is no plain name.
   [[nodiscard]] result<void> usable(char const* where) const {
-    bool const plain =
-        detail::is_relative_name(name_) && name_.find('/') == std::string::npos;
+    bool const plain = detail::is_relative_name(name_) && name_.find('/') == std::string::npos;
     if (plain && root_) return ok();
-    return detail::refuse(errc::invalid, where, plain ? name_ + ": place(home) comes first" : name_);
+    return detail::refuse(errc::invalid, where,
+                          plain ? name_ + ": place(home) comes first" : name_);
   }
 
  private:
@@ -1444,7 +1985,12 @@ class SealedDirectory {
 
   [[nodiscard]] result<void> check_names(Seal const& seal) const {
     auto const path = path_of(seal.generation);
-    HOLDFAST_TRY(names, names_of(path));
+    auto walked = names_of(path);
+    if (!walked && walked.error().code() == errc::foreign) {
+      return boost::outcome_v2::failure(walked.error().as(errc::damaged));
+    }
+    if (!walked) return detail::failed(walked);
+    auto& names = walked.assume_value();
     std::sort(names.begin(), names.end());
     for (auto const& name : names) {
       if (seal.find(name) == nullptr) {
@@ -1495,327 +2041,6 @@ HOLDFAST_END
 
 #endif
 
-// ------------ holdfast/guarantees.hpp
-// Says what a backend promises, and what a composition of backends can still promise.
-#ifndef HOLDFAST_GUARANTEES_HPP
-#define HOLDFAST_GUARANTEES_HPP
-
-HOLDFAST_BEGIN
-
-/// What outlives what: a process, a boot of the machine, or only the disk itself.
-enum class Lifetime : std::uint8_t { process, boot, disk };
-/// Who can see it: this process, this machine, many machines.
-enum class Reach : std::uint8_t { process, host, cluster };
-
-/// A model's promises; what is not declared is the weakest.
-struct Guarantees {
-  bool durable = false;         ///< an acknowledged write survives a power cut
-  bool fenced = false;          ///< compares fencing tokens and refuses older ones
-  bool detects_damage = false;  ///< a flipped bit is an error, never data
-  Lifetime lifetime = Lifetime::process;
-  Reach reach = Reach::process;
-  friend constexpr bool operator==(Guarantees const&, Guarantees const&) = default;
-};
-
-/// The promises that both keep: what a composition of the two can promise.
-[[nodiscard]] constexpr Guarantees weaker(Guarantees a, Guarantees b) noexcept {
-  return {a.durable && b.durable, a.fenced && b.fenced, a.detects_damage && b.detects_damage,
-          std::min(a.lifetime, b.lifetime), std::min(a.reach, b.reach)};
-}
-
-/// The declared guarantees of T, or the weakest.
-template <class T>
-[[nodiscard]] constexpr Guarantees guarantees_of() noexcept {
-  if constexpr (requires { Guarantees{T::guarantees}; }) {
-    return T::guarantees;
-  } else {
-    return {};
-  }
-}
-
-/// A store must live and reach at least as far as the register that names its generations.
-template <class Store, class Register>
-inline constexpr bool outlives = guarantees_of<Store>().lifetime >=
-                                 guarantees_of<Register>().lifetime&& guarantees_of<Store>().reach
-                                 >= guarantees_of<Register>().reach;
-
-HOLDFAST_END
-
-#endif
-
-// ------------ holdfast/concepts.hpp
-// Says what you bring: the concepts of stores, registers and locks, and the traits through which
-// holdfast uses them.
-//
-// Each operation is a `can_*` of its own, so that a compiler names the one that is missing.
-// Specialise `store_traits<T>` (deriving from `member_store_traits<T>`) to change one operation of
-// a type that you can't edit.
-#ifndef HOLDFAST_CONCEPTS_HPP
-#define HOLDFAST_CONCEPTS_HPP
-
-HOLDFAST_BEGIN
-
-template <class R, class T>
-concept gives = std::same_as<R, result<T>>;
-template <class R>
-concept some_result = is_result<std::remove_cvref_t<R>>;
-template <some_result R>
-using value_of = typename std::remove_cvref_t<R>::value_type;
-
-// ---- stores
-
-/// Forwards each operation of a store to the member of the same name.
-template <class T>
-struct member_store_traits {
-  template <class U>
-  static auto create(U& t, Generation g) -> decltype(t.create(g)) {
-    return t.create(g);
-  }
-  template <class U, class Writer>
-  static auto seal(U& t, Writer& w) -> decltype(t.seal(w)) {
-    return t.seal(w);
-  }
-  template <class U>
-  static auto open(U& t, Generation g) -> decltype(t.open(g)) {
-    return t.open(g);
-  }
-  template <class U>
-  static auto drop(U& t, Generation g) -> decltype(t.drop(g)) {
-    return t.drop(g);
-  }
-  template <class U>
-  static auto generations(U& t) -> decltype(t.generations()) {
-    return t.generations();
-  }
-  template <class U>
-  static auto publish(U& t, Generation g) -> decltype(t.publish(g)) {
-    return t.publish(g);
-  }
-  template <class U>
-  static auto part_names(U const& t) -> decltype(t.part_names()) {
-    return t.part_names();
-  }
-  template <class U>
-  static auto name(U const& t) -> decltype(t.name()) {
-    return t.name();
-  }
-  template <class U>
-  static auto place(U& t, std::string const& home) -> decltype(t.place(home)) {
-    return t.place(home);
-  }
-};
-template <class T>
-struct store_traits : member_store_traits<T> {};
-
-template <class T>
-using writer_of = value_of<decltype(store_traits<T>::create(std::declval<T&>(), Generation{}))>;
-template <class T>
-using reader_of = value_of<decltype(store_traits<T>::open(std::declval<T&>(), Generation{}))>;
-
-template <class T>
-concept can_create = requires(T& t, Generation g) {
-  { store_traits<T>::create(t, g) } -> some_result;
-};
-template <class T>
-concept can_seal = can_create<T> && requires(T& t, writer_of<T>& w) {
-  { store_traits<T>::seal(t, w) } -> gives<void>;
-};
-template <class T>
-concept can_open = requires(T& t, Generation g) {
-  { store_traits<T>::open(t, g) } -> some_result;
-};
-template <class T>
-concept can_drop = requires(T& t, Generation g) {
-  { store_traits<T>::drop(t, g) } -> gives<void>;
-};
-template <class T>
-concept can_list = requires(T& t) {
-  { store_traits<T>::generations(t) } -> gives<std::vector<Generation>>;
-};
-
-/// Keeps numbered generations. Laws B1 to B7:
-/// - `create(g)` makes an empty, unseen generation; remains of an earlier g are refused (`exists`),
-/// never reused.
-/// - `seal(writer)` makes it durable and complete; idempotent; a failed seal leaves the writer
-/// whole, except after a failed sync.
-/// - `open(g)` gives a reader whose const members are safe from many threads; unsealed or damaged
-/// is an error, never data.
-/// - `drop(g)` leaves every other generation alone, is idempotent, and is durable when it returns.
-/// - `generations()` lists every g that has remains, sealed or not, in ascending order; other
-/// things in the place are not listed.
-template <class T>
-concept generation_store = std::movable<T> && can_create<T> && can_seal<T> && can_open<T> &&
-    can_drop<T> && can_list<T> && std::movable<writer_of<T>> && std::movable<reader_of<T>>;
-
-/// Gives the current generation a fixed outside name for foreign readers. The name may lag behind,
-/// never lead.
-template <class T>
-concept publishing_store = generation_store<T> && requires(T& t, Generation g) {
-  { store_traits<T>::publish(t, g) } -> gives<void>;
-};
-
-/// Has a name and takes its place under a home: what the short `open_staged` needs. `place` makes
-/// no effect on disk.
-template <class T>
-concept placed_store = generation_store<T> && requires(T& t, T const& c, std::string const& home) {
-  { store_traits<T>::name(c) } -> std::convertible_to<std::string>;
-  { store_traits<T>::place(t, home) } -> std::same_as<void>;
-};
-
-/// Is made of several named parts.
-template <class T>
-concept parted_store = generation_store<T> && requires(T const& c) {
-  { store_traits<T>::part_names(c) } -> std::same_as<std::vector<std::string>>;
-};
-
-// ---- registers
-
-/// Forwards each operation of a register to the member of the same name.
-template <class T>
-struct member_register_traits {
-  template <class U>
-  static auto load(U& t) -> decltype(t.load()) {
-    return t.load();
-  }
-  template <class U>
-  static auto store_if(U& t, Version v, bytes_view b) -> decltype(t.store_if(v, b)) {
-    return t.store_if(v, b);
-  }
-  template <class U>
-  static auto reopen(U& t) -> decltype(t.reopen()) {
-    return t.reopen();
-  }
-  template <class U>
-  static auto max_size(U const& t) -> decltype(t.max_size()) {
-    return t.max_size();
-  }
-  template <class U>
-  static auto pin(U& t, Generation g) -> decltype(t.pin(g)) {
-    return t.pin(g);
-  }
-  template <class U>
-  static auto try_exclude(U& t, Generation g) -> decltype(t.try_exclude(g)) {
-    return t.try_exclude(g);
-  }
-};
-template <class T>
-struct register_traits : member_register_traits<T> {};
-
-template <class T>
-concept can_load = requires(T& t) {
-  { register_traits<T>::load(t) } -> gives<std::optional<Versioned>>;
-};
-template <class T>
-concept can_store_if = requires(T& t, Version v, bytes_view b) {
-  { register_traits<T>::store_if(t, v, b) } -> gives<Version>;
-};
-template <class T>
-concept can_reopen = requires(T& t) {
-  { register_traits<T>::reopen(t) } -> gives<void>;
-};
-template <class T>
-concept has_max_size = requires(T const& t) {
-  { register_traits<T>::max_size(t) } -> std::convertible_to<std::size_t>;
-};
-
-/// A small durable record with compare-and-swap. `Version::none` stands for "absent"; versions grow
-/// with each write.
-/// - `store_if(v, b)` writes b if the version is still v, durable on return; `conflict` = surely
-/// not applied,
-///   `uncertain` = perhaps applied (settle it with `reopen`, then `load`).
-/// - `load()` never gives what a power cut could still take back.
-/// - `reopen()` heals after a failed sync, and makes what is there now durable; on an absent
-/// register it does nothing.
-template <class T>
-concept atomic_register =
-    std::movable<T> && can_load<T> && can_store_if<T> && can_reopen<T> && has_max_size<T>;
-
-// ---- locks
-
-/// Forwards each operation of a lock policy to the member of the same name.
-template <class T>
-struct member_lock_traits {
-  template <class U>
-  static auto try_acquire(U& t, Owner const& o, FencingToken above)
-      -> decltype(t.try_acquire(o, above)) {
-    return t.try_acquire(o, above);
-  }
-  template <class U, class Grant>
-  static auto release(U& t, Grant& g) -> decltype(t.release(g)) {
-    return t.release(g);
-  }
-  template <class U>
-  static auto inspect(U& t) -> decltype(t.inspect()) {
-    return t.inspect();
-  }
-  template <class U>
-  static auto force(U& t, Holder const& seen, FencingToken above)
-      -> decltype(t.force(seen, above)) {
-    return t.force(seen, above);
-  }
-};
-template <class T>
-struct lock_traits : member_lock_traits<T> {};
-
-template <class T>
-using grant_of = value_of<decltype(lock_traits<T>::try_acquire(
-    std::declval<T&>(), std::declval<Owner const&>(), FencingToken{}))>;
-
-template <class T>
-concept can_try_acquire = requires(T& t, Owner const& o, FencingToken above) {
-  { lock_traits<T>::try_acquire(t, o, above) } -> some_result;
-};
-template <class T>
-concept has_token = can_try_acquire<T> && requires(grant_of<T> const& g) {
-  { g.token } -> std::convertible_to<FencingToken>;
-};
-template <class T>
-concept can_release = can_try_acquire<T> && requires(T& t, grant_of<T>& g) {
-  { lock_traits<T>::release(t, g) } -> gives<void>;
-};
-template <class T>
-concept can_inspect = requires(T& t) {
-  { lock_traits<T>::inspect(t) } -> gives<std::optional<Holder>>;
-};
-template <class T>
-concept can_force = requires(T& t, Holder const& h, FencingToken above) {
-  { lock_traits<T>::force(t, h, above) } -> gives<FencingToken>;
-};
-
-/// Grants to one at a time, with a token greater than `above` and than every token granted before.
-/// Held elsewhere = `busy`, naming the holder. `force(seen)` takes it from the holder that was
-/// seen, and from no other.
-template <class T>
-concept lock_policy = std::movable<T> && can_try_acquire<T> && has_token<T> && can_release<T> &&
-    can_inspect<T> && can_force<T>;
-
-// ---- pins between processes
-
-template <class T>
-concept can_pin = requires(T& t, Generation g) {
-  { register_traits<T>::pin(t, g) } -> some_result;
-};
-template <class T>
-concept can_exclude = requires(T& t, Generation g) {
-  { register_traits<T>::try_exclude(t, g) } -> some_result;
-};
-template <class T>
-using hold_of = value_of<decltype(register_traits<T>::pin(std::declval<T&>(), Generation{}))>;
-
-/// Keeps generations from being dropped by other processes. Holds release themselves and lapse with
-/// their process. `pin(g)`: while the hold lives nobody else is given `try_exclude(g)` (`busy`
-/// while someone is deciding). `try_exclude(g)`: while the hold lives nobody else can pin g;
-/// `pinned` if someone does.
-template <class T>
-concept pinning_register =
-    atomic_register<T> && can_pin<T> && can_exclude<T> && std::movable<hold_of<T>> && std::same_as<
-        hold_of<T>,
-        value_of<decltype(register_traits<T>::try_exclude(std::declval<T&>(), Generation{}))>>;
-
-HOLDFAST_END
-
-#endif
-
 // ------------ holdfast/backend/directory.hpp
 // A store of files: each generation is a folder of whatever files the caller puts there.
 #ifndef HOLDFAST_BACKEND_DIRECTORY_HPP
@@ -1847,9 +2072,10 @@ class DirectoryWriter {
       auto const made = fs_.make_directory(detail::join(path(), name.substr(0, slash)));
       if (!made && made.error().code() != errc::exists) return detail::failed(made);
     }
-    auto const file = detail::join(path(), name);
-    auto written = building_.note(detail::write_new_file(fs_, file, content));
-    if (!written) return discard(file, written.error());
+    auto const path_of_file = detail::join(path(), name);
+    HOLDFAST_TRY(file, fs_.open(path_of_file, Open::create));
+    auto const written = building_.note(write(file, content));
+    if (!written) return discard(path_of_file, written.error());
     building_.known.insert_or_assign(relative,
                                      SealedFile{relative, content.size(), crc32c(content)});
     return ok();
@@ -1861,15 +2087,17 @@ class DirectoryWriter {
   [[nodiscard]] Building& building() noexcept { return building_; }
 
  private:
-  // A file that was not written whole must not be sealed.
+  [[nodiscard]] result<void> write(typename Fs::file& file, bytes_view content) const {
+    HOLDFAST_TRYV(fs_.write_at(file, 0, content));
+    return fs_.sync(file);
+  }
+  // A file that was not written whole must not be sealed: it goes, or the whole building does.
   [[nodiscard]] result<void> discard(std::string const& file, error const& why) {
-    if (why.code() != errc::exists) {
-      auto const removed = fs_.remove(file);
-      bool const gone = removed || removed.error().code() == errc::not_found;
-      if (!gone) broken_ = removed.error();
-    }
+    auto const removed = fs_.remove(file);
+    if (!removed && !building_.broken) building_.broken = removed.error();
     return boost::outcome_v2::failure(why);
   }
+
   Fs fs_;
   Building building_;
 };
@@ -1908,6 +2136,273 @@ class DirectoryReader {
   std::string path_;
   Seal seal_;
 };
+
+/// Folders of files, `home/name/0000000007/...`. A writer puts files, a reader gets them back,
+/// checked.
+template <file_system Fs>
+class BasicDirectoryStore {
+ public:
+  using writer = DirectoryWriter<Fs>;
+  using reader = DirectoryReader<Fs>;
+  static constexpr Guarantees guarantees{.durable = true,
+                                         .fenced = false,
+                                         .detects_damage = true,
+                                         .lifetime = Lifetime::disk,
+                                         .reach = Reach::host};
+
+  explicit BasicDirectoryStore(std::string name, DirectoryOptions options = {}, Fs fs = {})
+      : folders_{std::move(name), std::move(fs)}, options_{options} {}
+
+  void place(std::string const& home) { folders_.place(home); }
+  [[nodiscard]] std::string const& name() const noexcept { return folders_.name(); }
+
+  [[nodiscard]] result<writer> create(Generation g) {
+    HOLDFAST_TRY(building, folders_.create(g));
+    return writer{folders_.files(), std::move(building)};
+  }
+  /// Syncs and digests what `put` did not write, too. A symlink or device in the folder is
+  /// `foreign`.
+  [[nodiscard]] result<void> seal(writer& w) {
+    return folders_.seal(w.building(), Digest::read_back);
+  }
+  [[nodiscard]] result<reader> open(Generation g) const {
+    HOLDFAST_TRY(seal, folders_.open(g, options_.verify_on_open));
+    return reader{folders_.files(), folders_.path_of(g), std::move(seal)};
+  }
+  [[nodiscard]] result<void> drop(Generation g) { return folders_.drop(g); }
+  [[nodiscard]] result<std::vector<Generation>> generations() const {
+    return folders_.generations();
+  }
+  /// Points the symlink `home/name/current` at the folder of g.
+  [[nodiscard]] result<void> publish(Generation g) { return folders_.publish(g, {}); }
+  [[nodiscard]] result<Verified> verify(Generation g) const { return folders_.verify(g); }
+
+ private:
+  SealedDirectory<Fs> folders_;
+  DirectoryOptions options_;
+};
+
+using DirectoryStore = BasicDirectoryStore<Posix>;
+static_assert(publishing_store<DirectoryStore> && placed_store<DirectoryStore>);
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/backend/file_blobs.hpp
+// Keeps one checksummed, synced file a generation: what a small backend of your own is made from.
+#ifndef HOLDFAST_BACKEND_FILE_BLOBS_HPP
+#define HOLDFAST_BACKEND_FILE_BLOBS_HPP
+
+#include <memory>
+#include <mutex>
+
+HOLDFAST_BEGIN
+
+/// The operations of a store, with bytes in place of writer and reader: the file is
+/// home/name/0000000007/blob. Different generations may be used from different threads.
+template <file_system Fs>
+class BasicFileBlobs {
+ public:
+  static constexpr Guarantees guarantees{.durable = true,
+                                         .fenced = false,
+                                         .detects_damage = true,
+                                         .lifetime = Lifetime::disk,
+                                         .reach = Reach::host};
+
+  explicit BasicFileBlobs(std::string name, Fs fs = {})
+      : folders_{std::move(name), std::move(fs)} {}
+
+  void place(std::string const& home) { folders_.place(home); }
+  [[nodiscard]] std::string const& name() const noexcept { return folders_.name(); }
+
+  [[nodiscard]] result<void> create(Generation g) {
+    HOLDFAST_TRY(made, folders_.create(g));
+    std::scoped_lock const lock{state_->mutex};
+    state_->made.insert_or_assign(g, std::move(made));
+    return ok();
+  }
+
+  /// Writes and seals g, which this object created. The same content again is a success, another
+  /// one `exists`. May be tried again after any failure but `sync_failed`, which stays.
+  [[nodiscard]] result<void> put(Generation g, bytes_view content) {
+    HOLDFAST_TRY(made, find(g));
+    Building& building = *made;
+    SealedFile const blob{file_name, content.size(), crc32c(content)};
+    if (building.sealed && building.known.at(file_name) == blob) return ok();
+    if (building.sealed) return detail::refuse(errc::exists, "put", path_of(g));
+    HOLDFAST_TRYV(building.writable());
+    auto const removed = folders_.files().remove(path_of(g));  // what a put that failed has left
+    if (!removed && removed.error().code() != errc::not_found) return detail::failed(removed);
+    HOLDFAST_TRYV(building.note(detail::write_new_file(folders_.files(), path_of(g), content)));
+    building.known.insert_or_assign(file_name, blob);
+    return folders_.seal(building, Digest::read_back);
+  }
+
+  /// The content, checked against its digest: `unsealed`, or `damaged`.
+  [[nodiscard]] result<bytes> get(Generation g) const {
+    HOLDFAST_TRY(seal, folders_.open(g, false));
+    auto const* const blob = seal.find(file_name);
+    if (blob == nullptr) return detail::refuse(errc::damaged, "get", path_of(g));
+    return detail::read_sealed(folders_.files(), path_of(g), *blob);
+  }
+
+  [[nodiscard]] result<void> drop(Generation g) {
+    HOLDFAST_TRYV(folders_.drop(g));
+    std::scoped_lock const lock{state_->mutex};
+    state_->made.erase(g);
+    return ok();
+  }
+  [[nodiscard]] result<std::vector<Generation>> generations() const {
+    return folders_.generations();
+  }
+  /// Points the symlink `home/name/current` at the file of g.
+  [[nodiscard]] result<void> publish(Generation g) {
+    return folders_.publish(g, {.link = "current", .inner = file_name, .beside = {}});
+  }
+  [[nodiscard]] result<Verified> verify(Generation g) const { return folders_.verify(g); }
+
+ private:
+  static constexpr char const* file_name = "blob";
+
+  [[nodiscard]] std::string path_of(Generation g) const {
+    return detail::join(folders_.path_of(g), file_name);
+  }
+  // How far each generation got that this object made: a failed sync is known nowhere else.
+  struct State {
+    std::mutex mutex;
+    std::map<Generation, Building> made;
+  };
+  [[nodiscard]] result<Building*> find(Generation g) const {
+    std::scoped_lock const lock{state_->mutex};
+    auto const found = state_->made.find(g);
+    if (found == state_->made.end()) {
+      return detail::refuse(errc::not_found, "put without create", name());
+    }
+    return &found->second;
+  }
+
+  SealedDirectory<Fs> folders_;
+  std::unique_ptr<State> state_ = std::make_unique<State>();
+};
+
+using FileBlobs = BasicFileBlobs<Posix>;
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/backend/pins_file.hpp
+// Keeps generations from being dropped by other processes: generation g is byte g of a file, pinned
+// by a shared lock.
+#ifndef HOLDFAST_BACKEND_PINS_FILE_HPP
+#define HOLDFAST_BACKEND_PINS_FILE_HPP
+
+HOLDFAST_BEGIN
+
+/// Pins in the file `path`. They lapse with the process, also with a zombie. Thread-safe.
+template <file_system Fs>
+class PinsFile {
+  struct Core {
+    std::string path;
+    Fs fs;
+    std::mutex mutex;
+    std::optional<typename Fs::file> file;
+    bool writable = false;
+    std::map<std::uint64_t, std::size_t>
+        holds;  // one lock serves all holds of a generation: the file is the same
+
+    Core(std::string where, Fs files) : path{std::move(where)}, fs{std::move(files)} {}
+    static Range byte(Generation g) noexcept { return {g.number, 1}; }
+  };
+
+ public:
+  explicit PinsFile(std::string path, Fs fs)
+      : core_{std::make_shared<Core>(std::move(path), std::move(fs))} {}
+
+  /// Ends with the object; keeps the file open.
+  class Hold {
+   public:
+    Hold() = default;
+    Hold(std::shared_ptr<Core> core, Generation g) noexcept
+        : core_{std::move(core)}, generation_{g} {}
+    Hold(Hold&& other) noexcept = default;
+    Hold& operator=(Hold&& other) noexcept {
+      std::swap(core_, other.core_);
+      std::swap(generation_, other.generation_);
+      return *this;
+    }
+    ~Hold() {
+      if (core_ == nullptr) return;
+      std::lock_guard const guard{core_->mutex};
+      auto const held = core_->holds.find(generation_.number);
+      if (--held->second != 0) return;
+      core_->holds.erase(held);
+      // A lock that can't be released lapses with the process; there is nobody to tell here.
+      static_cast<void>(core_->fs.unlock(*core_->file, Core::byte(generation_)));
+    }
+
+   private:
+    std::shared_ptr<Core> core_;
+    Generation generation_{};
+  };
+
+  /// Makes the file if it is missing. Its name is durable after a sync of its directory.
+  [[nodiscard]] result<void> make() {
+    auto made = core_->fs.open(core_->path, Open::create);
+    if (!made && made.error().code() != errc::exists) return detail::failed(made);
+    return ok();
+  }
+
+  /// Needs only permission to read. `busy` while another process has excluded `g`.
+  [[nodiscard]] result<Hold> pin(Generation g) { return hold(g, Mode::shared, errc::busy, "pin"); }
+
+  /// `pinned` if anyone pins `g`, also through this object.
+  [[nodiscard]] result<Hold> try_exclude(Generation g) {
+    return hold(g, Mode::exclusive, errc::pinned, "exclude");
+  }
+
+ private:
+  [[nodiscard]] result<Hold> hold(Generation g, Mode mode, errc refusal, char const* where) {
+    std::lock_guard const guard{core_->mutex};
+    HOLDFAST_TRYV(open());
+    auto& holds = core_->holds;
+    auto const held = holds.find(g.number);
+    if (held != holds.end()) {
+      // An exclusive lock through the same file would convert the shared one that the other holds
+      // rely on.
+      if (mode == Mode::exclusive) return failure(refusal, where, core_->path);
+      held->second += 1;
+      return Hold{core_, g};
+    }
+    if (mode == Mode::exclusive && !core_->writable)
+      return failure(errc::denied, where, core_->path);
+    auto const place =
+        holds.emplace(g.number, 1).first;  // allocates before there is a lock to lose
+    auto locked = core_->fs.try_lock(*core_->file, Core::byte(g), mode);
+    if (locked && locked.assume_value()) return Hold{core_, g};
+    holds.erase(place);
+    if (!locked) return detail::failed(locked);
+    return failure(refusal, where, core_->path);
+  }
+
+  // Opened once and kept: closing the file would let every hold go.
+  [[nodiscard]] result<void> open() {
+    if (core_->file) return ok();
+    auto opened = core_->fs.open(core_->path, Open::write);
+    core_->writable = opened.has_value();
+    if (!opened) opened = core_->fs.open(core_->path, Open::read);
+    HOLDFAST_TRYV(std::move(opened));
+    core_->file = std::move(opened).assume_value();
+    return ok();
+  }
+
+  std::shared_ptr<Core> core_;
+};
+
+HOLDFAST_END
+
+#endif
 
 // ------------ holdfast/detail/ring.hpp
 // Decides which record of a ring of slots counts, without any I/O.
@@ -2123,7 +2618,8 @@ struct Event {
     drop_failed,  ///< it could not be deleted now and stays in `retiring`; `cause` says why
     published,    ///< the outside names now give `generation`
     publish_failed,
-    foreign,  ///< `generation` lies in the store but the record does not list it; left alone
+    lock_failed,  ///< the stage lock could not be let go; it lapses with the process
+    foreign,      ///< `generation` lies in the store but the record does not list it; left alone
   };
   Kind kind = Kind::transition;
   State from = State::none;
@@ -2150,6 +2646,8 @@ struct Event {
       return "published";
     case Event::Kind::publish_failed:
       return "publish_failed";
+    case Event::Kind::lock_failed:
+      return "lock_failed";
     case Event::Kind::foreign:
       return "foreign";
   }
@@ -2296,9 +2794,6 @@ HOLDFAST_END
 #ifndef HOLDFAST_BACKEND_FILE_REGISTER_HPP
 #define HOLDFAST_BACKEND_FILE_REGISTER_HPP
 
-#include <memory>
-#include <mutex>
-
 HOLDFAST_BEGIN
 
 /// An atomic register in the file `path`, with `path`.hint and, for pins, PINS beside it.
@@ -2309,16 +2804,18 @@ class BasicFileRegister {
   using file = typename Fs::file;
   struct Core {
     Core(std::string where, Fs files, W around)
-        : path{std::move(where)}, fs{std::move(files)}, world{std::move(around)} {}
+        : path{std::move(where)},
+          fs{std::move(files)},
+          world{std::move(around)},
+          pins{detail::join(detail::parent_of(path), "PINS"), fs} {}
     std::string path;
     Fs fs;
     W world;
+    PinsFile<Fs> pins;
     std::mutex mutex;
     std::optional<file> ring;
     bool ring_writable = false;
     std::optional<file> hint;
-    std::optional<file> pins;
-    bool pins_writable = false;
     Version known{};  // the newest record that this object synced itself
     bool poisoned = false;
     std::array<std::byte, detail::ring::slots * detail::ring::slot_size> buffer{};
@@ -2383,7 +2880,7 @@ class BasicFileRegister {
       if (opened.error().code() != errc::not_found) return opened;
       return absent();
     }
-    HOLDFAST_TRYV(make_pins());
+    HOLDFAST_TRYV(c.pins.make());
     HOLDFAST_TRY(lock, lock_ring());
     HOLDFAST_TRY(found, look(true));
     if (!found) return absent();
@@ -2391,48 +2888,14 @@ class BasicFileRegister {
     return ok();
   }
 
-  /// Keeps a generation from being excluded, or others from pinning it; ends with the object.
-  class Hold {
-   public:
-    Hold() = default;
-    Hold(Core& core, Generation g) noexcept : core_{&core}, generation_{g} {}
-    Hold(Hold&& other) noexcept
-        : core_{std::exchange(other.core_, nullptr)}, generation_{other.generation_} {}
-    Hold& operator=(Hold&& other) noexcept {
-      std::swap(core_, other.core_);
-      std::swap(generation_, other.generation_);
-      return *this;
-    }
-    ~Hold() {
-      // A lock that can't be released lapses with the process; there is nobody to tell here.
-      if (core_ != nullptr) static_cast<void>(core_->fs.unlock(*core_->pins, byte(generation_)));
-    }
-
-   private:
-    Core* core_ = nullptr;
-    Generation generation_{};
-  };
-
-  /// Needs only permission to read. `busy` while another process decides on `g`. One hold a
-  /// generation and object.
-  [[nodiscard]] result<Hold> pin(Generation g) {
-    HOLDFAST_TRY(locked, lock_pin(g, Mode::shared));
-    if (!locked) return fail(errc::busy, "pin");
-    return Hold{*core_, g};
-  }
-
-  /// Succeeds if no other process pins `g`, and keeps it so while the hold lives; else `pinned`.
-  [[nodiscard]] result<Hold> try_exclude(Generation g) {
-    HOLDFAST_TRY(locked, lock_pin(g, Mode::exclusive));
-    if (!locked) return fail(errc::pinned, "exclude");
-    return Hold{*core_, g};
-  }
+  using Hold = typename PinsFile<Fs>::Hold;
+  /// See PinsFile.
+  [[nodiscard]] result<Hold> pin(Generation g) { return core_->pins.pin(g); }
+  [[nodiscard]] result<Hold> try_exclude(Generation g) { return core_->pins.try_exclude(g); }
 
  private:
   using Scan = detail::ring::Scan;
   static constexpr std::int64_t lock_patience_ns = 5'000'000'000;
-
-  static Range byte(Generation g) noexcept { return {g.number, 1}; }
 
   [[nodiscard]] auto fail(errc code, char const* where) const noexcept {
     return failure(code, where, core_->path);
@@ -2585,7 +3048,8 @@ class BasicFileRegister {
     auto& c = *core_;
     HOLDFAST_TRY(found, look(false));
     if (found) return fail(errc::conflict, "store");
-    HOLDFAST_TRYV(make_pins());
+    // Before the ring has its name, so that the ring's directory sync covers it.
+    HOLDFAST_TRYV(c.pins.make());
     detail::ring::Record const record{{1, c.world.random64()}, 0, c.world.self().boot, value};
     bytes content(detail::ring::slots * detail::ring::slot_size);
     detail::ring::encode(record,
@@ -2624,32 +3088,6 @@ class BasicFileRegister {
       if (!removed && removed.error().code() != errc::not_found) return removed;
     }
     return ok();
-  }
-
-  [[nodiscard]] std::string pins_path() const {
-    return detail::join(detail::parent_of(core_->path), "PINS");
-  }
-
-  // Made before the ring has its name, so that the ring's directory sync covers it.
-  [[nodiscard]] result<void> make_pins() {
-    auto made = core_->fs.open(pins_path(), Open::create);
-    if (!made && made.error().code() != errc::exists) return detail::failed(made);
-    return ok();
-  }
-
-  [[nodiscard]] result<bool> lock_pin(Generation g, Mode mode) {
-    std::lock_guard const guard{core_->mutex};
-    auto& c = *core_;
-    // Opened once and kept: closing it would let every hold go.
-    if (!c.pins) {
-      auto opened = c.fs.open(pins_path(), Open::write);
-      c.pins_writable = opened.has_value();
-      if (!opened) opened = c.fs.open(pins_path(), Open::read);
-      HOLDFAST_TRYV(std::move(opened));
-      c.pins = std::move(opened).assume_value();
-    }
-    if (mode == Mode::exclusive && !c.pins_writable) return fail(errc::denied, "exclude");
-    return c.fs.try_lock(*c.pins, byte(g), mode);
   }
 
   std::unique_ptr<Core> core_;
@@ -2712,6 +3150,106 @@ class MemoryRegister {
   std::shared_ptr<Cell> cell_;
 };
 static_assert(atomic_register<MemoryRegister>);
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/backend/memory_store.hpp
+// A store of values in this process's memory: for tests, and for state that may be rebuilt.
+#ifndef HOLDFAST_BACKEND_MEMORY_STORE_HPP
+#define HOLDFAST_BACKEND_MEMORY_STORE_HPP
+
+HOLDFAST_BEGIN
+
+/// Each generation is a T. A writer gives `T&`; seal moves it out of the writer, so that nobody can
+/// change what readers see. A reader gives `T const&` and keeps it alive, also when it is dropped.
+template <class T>
+requires std::default_initializable<T> && std::move_constructible<T>
+class MemoryStore {
+  // Null until it is sealed.
+  using Values = std::map<Generation, std::shared_ptr<T const>>;
+  struct State {
+    std::mutex mutex;
+    Values values;
+  };
+
+ public:
+  class writer {
+   public:
+    [[nodiscard]] T& operator*() const noexcept { return *value_; }
+    [[nodiscard]] T* operator->() const noexcept { return value_.get(); }
+
+   private:
+    friend class MemoryStore;
+    explicit writer(Generation g) : generation_{g}, value_{std::make_unique<T>()} {}
+    Generation generation_;
+    std::unique_ptr<T> value_;
+    bool sealed_ = false;
+  };
+  class reader {
+   public:
+    [[nodiscard]] T const& operator*() const noexcept { return *value_; }
+    [[nodiscard]] T const* operator->() const noexcept { return value_.get(); }
+
+   private:
+    friend class MemoryStore;
+    explicit reader(std::shared_ptr<T const> value) : value_{std::move(value)} {}
+    std::shared_ptr<T const> value_;
+  };
+  static constexpr Guarantees guarantees{};
+
+  explicit MemoryStore(std::string name = "memory")
+      : name_{std::move(name)}, state_{std::make_unique<State>()} {}
+
+  /// Memory needs no place.
+  void place(std::string const&) noexcept {}
+  [[nodiscard]] std::string const& name() const noexcept { return name_; }
+
+  [[nodiscard]] result<writer> create(Generation g) {
+    if (g.number == 0) return refuse(errc::invalid, "create generation 0");
+    writer made{g};
+    std::scoped_lock const lock{state_->mutex};
+    if (!state_->values.try_emplace(g).second) return refuse(errc::exists, "create");
+    return made;
+  }
+  [[nodiscard]] result<void> seal(writer& w) {
+    if (w.sealed_) return ok();
+    std::scoped_lock const lock{state_->mutex};
+    auto const found = state_->values.find(w.generation_);
+    if (found == state_->values.end()) return refuse(errc::not_found, "seal what was dropped");
+    found->second = std::make_shared<T const>(std::move(*w.value_));
+    w.sealed_ = true;
+    return ok();
+  }
+  [[nodiscard]] result<reader> open(Generation g) const {
+    std::scoped_lock const lock{state_->mutex};
+    auto const found = state_->values.find(g);
+    if (found == state_->values.end()) return refuse(errc::not_found, "open");
+    if (!found->second) return refuse(errc::unsealed, "open");
+    return reader{found->second};
+  }
+  [[nodiscard]] result<void> drop(Generation g) {
+    typename Values::node_type gone;  // destroys the value after the lock was let go
+    std::scoped_lock const lock{state_->mutex};
+    gone = state_->values.extract(g);
+    return ok();
+  }
+  [[nodiscard]] result<std::vector<Generation>> generations() const {
+    std::scoped_lock const lock{state_->mutex};
+    std::vector<Generation> all;
+    for (auto const& [g, value] : state_->values) all.push_back(g);
+    return all;
+  }
+
+ private:
+  [[nodiscard]] auto refuse(errc code, char const* where) const {
+    return boost::outcome_v2::failure(error{code, where, name_});
+  }
+  std::string name_;
+  std::unique_ptr<State> state_;
+};
+static_assert(placed_store<MemoryStore<int>>);
 
 HOLDFAST_END
 
@@ -2852,6 +3390,836 @@ inline void finish(Slot& slot) noexcept {
   return last;
 }
 }  // namespace detail::lock_record
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/detail/manifest.hpp
+// Decides what the one record of a home says next, without any I/O.
+//
+// Invariants:
+// - Generation numbers come from `next`, which only grows, also when an attempt ends in nothing.
+// - `sequence` grows with every commit and revert; a revert lowers the generation, never the
+// sequence.
+// - A generation leaves `retained` once and for all, into `retiring`; nothing is dropped that is
+// not listed there or as attempt.
+#ifndef HOLDFAST_DETAIL_MANIFEST_HPP
+#define HOLDFAST_DETAIL_MANIFEST_HPP
+
+HOLDFAST_BEGIN
+
+/// A generation that can be shown or reverted to.
+struct Kept {
+  Generation generation;
+  std::uint64_t sequence = 0;  ///< of the commit or revert that last made it current
+  Marks marks;
+  std::vector<Generation> parts;  ///< each part's own generation, in the order of the part names
+  friend bool operator==(Kept const&, Kept const&) = default;
+};
+
+/// A generation that is to be deleted once nobody reads it.
+struct Retiring {
+  Generation generation;
+  std::int64_t since_s =
+      0;  ///< wall clock; only for the grace that foreign readers of a published name get
+  friend bool operator==(Retiring const&, Retiring const&) = default;
+};
+
+/// A build that has begun and is not yet committed or discarded.
+struct AttemptRecord {
+  Generation generation;
+  FencingToken token;
+  std::uint64_t nonce = 0;
+  Owner owner;
+  friend bool operator==(AttemptRecord const&, AttemptRecord const&) = default;
+};
+
+/// Which attempt made a commit, so that its author can learn the outcome later.
+struct CommitRecord {
+  std::uint64_t sequence = 0;
+  std::uint64_t nonce = 0;
+  friend bool operator==(CommitRecord const&, CommitRecord const&) = default;
+};
+
+/// The one record of a home.
+struct Manifest {
+  std::array<std::uint8_t, 16> home{};  ///< drawn when the home is made
+  std::vector<std::string> part_names;
+  std::uint64_t sequence = 0;
+  FencingToken fence;
+  std::uint64_t next = 1;
+  Generation current;  ///< 0 before the first commit
+  std::optional<AttemptRecord> attempt;
+  std::vector<Kept> retained;  ///< newest sequence first; the current one is among them
+  std::vector<Retiring> retiring;
+  std::vector<CommitRecord> commits;  ///< newest first
+  friend bool operator==(Manifest const&, Manifest const&) = default;
+};
+
+/// What became of a commit whose answer was lost.
+enum class Outcome : std::uint8_t { committed, not_committed, unknown };
+
+namespace detail::manifest {
+inline constexpr std::size_t max_listed = 64;   // retained and retiring together
+inline constexpr std::size_t max_commits = 16;  // outcomes that can still be asked for
+inline constexpr std::size_t max_marks = 2048;  // bytes of all marks as text
+
+[[nodiscard]] inline Kept const* find(Manifest const& m, Generation g) noexcept {
+  for (auto const& kept : m.retained) {
+    if (kept.generation == g) return &kept;
+  }
+  return nullptr;
+}
+
+[[nodiscard]] inline bool lists(Manifest const& m, Generation g) noexcept {
+  if (m.attempt && m.attempt->generation == g) return true;
+  for (auto const& retiring : m.retiring) {
+    if (retiring.generation == g) return true;
+  }
+  return find(m, g) != nullptr;
+}
+
+/// The attempt that starts now, under a token greater than every one before.
+[[nodiscard]] inline result<Manifest> begin(Manifest m,
+                                            FencingToken token,
+                                            Owner const& owner,
+                                            std::uint64_t nonce) {
+  if (token <= m.fence) return failure(errc::fenced, "stage");
+  if (m.retained.size() + m.retiring.size() + 1 > max_listed) {
+    return failure(errc::full, "stage",
+                   "generations wait to be dropped; collect() or let readers go");
+  }
+  m.fence = token;
+  m.attempt = AttemptRecord{{m.next}, token, nonce, owner};
+  m.next += 1;
+  return m;
+}
+
+/// The attempt ends in nothing; its generation has been dropped.
+[[nodiscard]] inline Manifest end(Manifest m) {
+  m.attempt.reset();
+  return m;
+}
+
+inline void record_commit(Manifest& m, std::uint64_t nonce) {
+  m.sequence += 1;
+  m.commits.insert(m.commits.begin(), CommitRecord{m.sequence, nonce});
+  if (m.commits.size() > max_commits) m.commits.resize(max_commits);
+}
+
+inline void order(Manifest& m) {
+  std::sort(m.retained.begin(), m.retained.end(),
+            [](Kept const& a, Kept const& b) { return a.sequence > b.sequence; });
+}
+
+/// The attempt becomes current; all but the `retain` newest generations start to retire.
+[[nodiscard]] inline Manifest commit(Manifest m,
+                                     Marks marks,
+                                     std::size_t retain,
+                                     std::int64_t now_s) {
+  auto const attempt = *std::exchange(m.attempt, std::nullopt);
+  record_commit(m, attempt.nonce);
+  m.current = attempt.generation;
+  m.retained.push_back({attempt.generation, m.sequence, std::move(marks),
+                        std::vector<Generation>(m.part_names.size(), attempt.generation)});
+  order(m);
+  while (m.retained.size() > std::max<std::size_t>(retain, 1)) {
+    m.retiring.push_back({m.retained.back().generation, now_s});
+    m.retained.pop_back();
+  }
+  return m;
+}
+
+/// A retained generation becomes current again, with its own marks.
+[[nodiscard]] inline result<Manifest> revert(Manifest m, Generation to, std::uint64_t nonce) {
+  auto const at = std::find_if(m.retained.begin(), m.retained.end(),
+                               [to](Kept const& kept) { return kept.generation == to; });
+  if (at == m.retained.end()) {
+    return failure(errc::not_retained, "revert", std::to_string(to.number));
+  }
+  record_commit(m, nonce);
+  m.current = to;
+  at->sequence = m.sequence;
+  order(m);
+  return m;
+}
+
+/// Without what has been dropped for good.
+[[nodiscard]] inline Manifest without(Manifest m, std::vector<Generation> const& dropped) {
+  std::erase_if(m.retiring, [&](Retiring const& retiring) {
+    return std::find(dropped.begin(), dropped.end(), retiring.generation) != dropped.end();
+  });
+  return m;
+}
+
+/// What the record says of a commit whose answer was lost, once no write of it can be under way.
+[[nodiscard]] inline Outcome outcome(Manifest const& m, Ticket const& ticket) noexcept {
+  for (auto const& commit : m.commits) {
+    if (commit.sequence != ticket.sequence) continue;
+    return commit.nonce == ticket.nonce ? Outcome::committed : Outcome::not_committed;
+  }
+  return m.sequence < ticket.sequence ? Outcome::not_committed : Outcome::unknown;
+}
+}  // namespace detail::manifest
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/detail/manifest_text.hpp
+// Writes a manifest as lines of text and reads it back; whatever is not exactly such a text is
+// damage.
+#ifndef HOLDFAST_DETAIL_MANIFEST_TEXT_HPP
+#define HOLDFAST_DETAIL_MANIFEST_TEXT_HPP
+
+#include <charconv>
+
+HOLDFAST_BEGIN
+
+namespace detail::manifest {
+inline constexpr std::uint64_t format = 1;
+
+// ---- words: names are escaped as %xx so that a word has no space, '=' or line end
+
+[[nodiscard]] constexpr bool plain(char c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '.' || c == '-';
+}
+inline constexpr std::string_view digits = "0123456789abcdef";
+
+inline void put_hex(std::string& out, std::uint8_t byte) {
+  out += digits[byte >> 4];
+  out += digits[byte & 15];
+}
+inline void put_name(std::string& out, std::string_view name) {
+  if (name.empty()) out += '%';  // a lone % stands for the empty name
+  for (char const c : name) {
+    if (plain(c)) {
+      out += c;
+    } else {
+      out += '%';
+      put_hex(out, static_cast<std::uint8_t>(c));
+    }
+  }
+}
+template <std::size_t N>
+void put_id(std::string& out, std::array<std::uint8_t, N> const& id) {
+  for (auto const byte : id) put_hex(out, byte);
+}
+
+// ---- reading: a cursor over words and lines that remembers whether all went well
+
+class Reader {
+ public:
+  explicit Reader(std::string_view text) noexcept : rest_{text} {}
+  [[nodiscard]] bool good() const noexcept { return good_; }
+  [[nodiscard]] bool at_end() const noexcept { return rest_.empty(); }
+  [[nodiscard]] bool line_has_more() const noexcept {
+    return good_ && !rest_.empty() && rest_[0] == ' ';
+  }
+
+  // The next word of this line; each but the first has one space before it.
+  std::string_view word() noexcept {
+    if (!rest_.empty() && rest_[0] == ' ') rest_.remove_prefix(1);
+    auto const end = rest_.find_first_of(" \n");
+    if (end == 0 || end == std::string_view::npos) return fail();
+    auto const word = rest_.substr(0, end);
+    rest_.remove_prefix(end);
+    return word;
+  }
+  void end_line() noexcept {
+    if (rest_.empty() || rest_[0] != '\n') {
+      fail();
+    } else {
+      rest_.remove_prefix(1);
+    }
+  }
+  std::uint64_t number() noexcept { return number_of(word()); }
+  std::uint64_t number_of(std::string_view word) noexcept {
+    std::uint64_t value = 0;
+    auto const [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+    if (error != std::errc{} || end != word.data() + word.size()) fail();
+    return value;
+  }
+  std::string name() { return name_of(word()); }
+  std::string name_of(std::string_view word) {
+    std::string out;
+    if (word == "%") return out;
+    for (std::size_t i = 0; i < word.size(); ++i) {
+      if (word[i] != '%') {
+        out += word[i];
+        continue;
+      }
+      out += static_cast<char>(byte_at(word, i + 1));
+      i += 2;
+    }
+    return out;
+  }
+  template <std::size_t N>
+  std::array<std::uint8_t, N> id() noexcept {
+    std::array<std::uint8_t, N> out{};
+    auto const from = word();
+    if (from.size() != 2 * N) fail();
+    for (std::size_t i = 0; i < N; ++i) out[i] = byte_at(from, 2 * i);
+    return out;
+  }
+  std::string_view fail() noexcept {
+    good_ = false;
+    rest_ = {};
+    return {};
+  }
+
+ private:
+  std::uint8_t byte_at(std::string_view word, std::size_t at) noexcept {
+    if (at + 2 > word.size()) {
+      fail();
+      return 0;
+    }
+    auto const high = digits.find(word[at]), low = digits.find(word[at + 1]);
+    if (high == std::string_view::npos || low == std::string_view::npos) fail();
+    return static_cast<std::uint8_t>((high & 15) << 4 | (low & 15));
+  }
+
+  std::string_view rest_;
+  bool good_ = true;
+};
+
+// ---- marks
+
+inline void put_marks(std::string& out, Marks const& marks) {
+  for (auto const& [name, value] : marks) {
+    out += ' ';
+    put_name(out, name);
+    out += '=';
+    out += std::to_string(value);
+  }
+}
+[[nodiscard]] inline std::size_t size_of_marks(Manifest const& m) {
+  std::string all;
+  for (auto const& kept : m.retained) put_marks(all, kept.marks);
+  return all.size();
+}
+inline Marks get_marks(Reader& in) {
+  Marks marks;
+  while (in.line_has_more()) {
+    auto const word = in.word();
+    auto const equals = word.find('=');
+    if (equals == std::string_view::npos) {
+      in.fail();
+      break;
+    }
+    auto name = in.name_of(word.substr(0, equals));
+    marks.emplace(std::move(name), in.number_of(word.substr(equals + 1)));
+  }
+  return marks;
+}
+
+// ---- the record
+
+// "7" where all parts are of generation 7, else "7[7,5]".
+inline void put_parts(std::string& out, Kept const& kept) {
+  out += std::to_string(kept.generation.number);
+  bool const all_same = std::all_of(kept.parts.begin(), kept.parts.end(),
+                                    [&](Generation g) { return g == kept.generation; });
+  if (all_same) return;
+  char separator = '[';
+  for (auto const part : kept.parts) {
+    out += std::exchange(separator, ',');
+    out += std::to_string(part.number);
+  }
+  out += ']';
+}
+inline void get_parts(Reader& in, std::size_t count, Kept& kept) {
+  auto word = in.word();
+  auto const bracket = word.find('[');
+  kept.generation = {in.number_of(word.substr(0, bracket))};
+  kept.parts.assign(count, kept.generation);
+  if (bracket == std::string_view::npos) return;
+  word.remove_prefix(bracket + 1);
+  for (auto& part : kept.parts) {
+    auto const end = word.find_first_of(",]");
+    if (end == std::string_view::npos) {
+      in.fail();
+      return;
+    }
+    part = {in.number_of(word.substr(0, end))};
+    word.remove_prefix(end + 1);
+  }
+  if (!word.empty()) in.fail();
+}
+
+inline void put_attempt(std::string& out, AttemptRecord const& attempt) {
+  out += "attempt " + std::to_string(attempt.generation.number) + ' ' +
+         std::to_string(attempt.token.number) + ' ' + std::to_string(attempt.nonce) + ' ';
+  put_name(out, attempt.owner.host_name());
+  out += ' ';
+  put_id(out, attempt.owner.boot.id);
+  out += ' ' + std::to_string(attempt.owner.pid) + ' ' + std::to_string(attempt.owner.start_time) +
+         ' ' + std::to_string(attempt.owner.nonce) + '\n';
+}
+inline AttemptRecord get_attempt(Reader& in) {
+  AttemptRecord attempt;
+  attempt.generation = {in.number()};
+  attempt.token = {in.number()};
+  attempt.nonce = in.number();
+  auto const host = in.name();
+  auto& into = attempt.owner.host;
+  if (host.size() < into.size()) {
+    std::copy(host.begin(), host.end(), into.begin());
+  } else {
+    in.fail();
+  }
+  attempt.owner.boot.id = in.id<16>();
+  attempt.owner.pid = in.number();
+  attempt.owner.start_time = in.number();
+  attempt.owner.nonce = in.number();
+  return attempt;
+}
+
+[[nodiscard]] inline std::string encode(Manifest const& m) {
+  std::string out = "holdfast-manifest " + std::to_string(format) + "\nhome ";
+  put_id(out, m.home);
+  out += "\nparts";
+  for (auto const& name : m.part_names) {
+    out += ' ';
+    put_name(out, name);
+  }
+  out += "\nsequence " + std::to_string(m.sequence) + "\nfence " + std::to_string(m.fence.number) +
+         "\nnext " + std::to_string(m.next) + "\ncurrent " + std::to_string(m.current.number) +
+         '\n';
+  if (m.attempt) put_attempt(out, *m.attempt);
+  for (auto const& kept : m.retained) {
+    out += "retained ";
+    put_parts(out, kept);
+    out += ' ' + std::to_string(kept.sequence);
+    put_marks(out, kept.marks);
+    out += '\n';
+  }
+  for (auto const& [generation, since_s] : m.retiring) {
+    out += "retiring " + std::to_string(generation.number) + ' ' +
+           std::to_string(static_cast<std::uint64_t>(since_s)) + '\n';
+  }
+  for (auto const& [sequence, nonce] : m.commits) {
+    out += "commit " + std::to_string(sequence) + ' ' + std::to_string(nonce) + '\n';
+  }
+  return out;
+}
+
+inline void get_list(Reader& in, Manifest& m) {
+  auto const key = in.word();
+  if (key == "attempt" && !m.attempt) {
+    m.attempt = get_attempt(in);
+  } else if (key == "retained" && m.retained.size() < max_listed) {
+    Kept kept;
+    get_parts(in, m.part_names.size(), kept);
+    kept.sequence = in.number();
+    kept.marks = get_marks(in);
+    m.retained.push_back(std::move(kept));
+  } else if (key == "retiring" && m.retiring.size() < max_listed) {
+    Generation const generation{in.number()};
+    m.retiring.push_back({generation, static_cast<std::int64_t>(in.number())});
+  } else if (key == "commit" && m.commits.size() < max_commits) {
+    auto const sequence = in.number();
+    m.commits.push_back({sequence, in.number()});
+  } else {
+    in.fail();
+  }
+  in.end_line();
+}
+
+inline void expect(Reader& in, std::string_view key) noexcept {
+  if (in.word() != key) in.fail();
+}
+
+[[nodiscard]] inline result<Manifest> decode(std::string_view text) {
+  Manifest m;
+  Reader in{text};
+  expect(in, "holdfast-manifest");
+  auto const version = in.number();
+  if (in.good() && version > format) return failure(errc::newer_format, "manifest");
+  in.end_line();
+  expect(in, "home");
+  m.home = in.id<16>();
+  in.end_line();
+  expect(in, "parts");
+  while (in.line_has_more()) m.part_names.push_back(in.name());
+  in.end_line();
+  auto const field = [&in](std::string_view key) {
+    expect(in, key);
+    auto const value = in.number();
+    in.end_line();
+    return value;
+  };
+  m.sequence = field("sequence");
+  m.fence = {field("fence")};
+  m.next = field("next");
+  m.current = {field("current")};
+  while (in.good() && !in.at_end()) get_list(in, m);
+  bool const complete =
+      in.good() && version == format && (m.current.number == 0 || find(m, m.current) != nullptr);
+  if (!complete) return failure(errc::damaged, "manifest");
+  return m;
+}
+}  // namespace detail::manifest
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/detail/pin_slots.hpp
+// Lets readers protect what they read with one plain store: hazard slots, one cache line a thread
+// and object.
+//
+// Invariants:
+// - A reader stores a pointer in its slot, then sees that it is still the published one. The
+// reclaimer unpublishes, then runs
+//   a barrier in every thread (membarrier), then reads the slots: so it sees the store, or the
+//   reader sees the change.
+// - Slots belong to the object, outlive threads, and are used again once their thread is gone. A
+// thread_local only
+//   remembers where they are: two libraries may each have their own copy of it, and both find the
+//   same slots.
+#ifndef HOLDFAST_DETAIL_PIN_SLOTS_HPP
+#define HOLDFAST_DETAIL_PIN_SLOTS_HPP
+
+#include <errno.h>
+#include <sys/syscall.h>
+
+#include <bit>
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// The slots of one thread.
+struct alignas(128) ThreadSlots {
+  static constexpr std::uint32_t count = 8;
+  std::array<std::atomic<void const*>, count> hazard{};
+  std::atomic<std::uint32_t> used{0};  // only the owner writes; bit i = slot i
+  std::atomic<std::int32_t> owner{0};  // kernel thread id
+};
+
+struct SlotCache {
+  std::uint64_t object = 0;
+  ThreadSlots* slots = nullptr;
+};
+inline constexpr std::size_t cached_objects = 4;
+inline constinit thread_local std::array<SlotCache, cached_objects> slot_cache{};
+// A forked child must not pass for the thread of its parent that had these slots.
+inline bool const slot_cache_watched = [] {
+  return ::pthread_atfork(nullptr, nullptr, [] { slot_cache = {}; }) == 0;
+}();
+
+// From linux/membarrier.h, whose presence is not worth a dependency.
+inline constexpr int membarrier_private_expedited = 1 << 3;
+inline constexpr int membarrier_register_private_expedited = 1 << 4;
+inline long membarrier(int command) noexcept {
+#ifdef SYS_membarrier
+  return ::syscall(SYS_membarrier, command, 0, 0);
+#else
+  static_cast<void>(command);
+  return -1;
+#endif
+}
+
+class PinSlots {
+ public:
+  /// `id` is drawn at random: an object made at the address of a dead one must not find its cached
+  /// slots.
+  explicit PinSlots(std::uint64_t id) noexcept
+      : id_{id | 1}, asymmetric_{membarrier(membarrier_register_private_expedited) == 0} {}
+  PinSlots(PinSlots const&) = delete;
+  PinSlots& operator=(PinSlots const&) = delete;
+
+  /// The slots of this thread if it has used them before; the fast path.
+  [[nodiscard]] ThreadSlots* cached() const noexcept {
+    auto const& entry = slot_cache[id_ / 2 % cached_objects];
+    return entry.object == id_ ? entry.slots : nullptr;
+  }
+
+  /// The slots of this thread, found or made.
+  [[nodiscard]] ThreadSlots* find() {
+    auto const self = static_cast<std::int32_t>(::syscall(SYS_gettid));
+    std::lock_guard const guard{mutex_};
+    ThreadSlots* mine = nullptr;
+    for (auto const& slots : all_) {
+      if (slots->owner.load(std::memory_order_relaxed) == self) mine = slots.get();
+    }
+    for (std::size_t i = 0; mine == nullptr && i < all_.size(); ++i) {
+      if (orphaned(*all_[i])) mine = all_[i].get();
+    }
+    if (mine == nullptr) {
+      all_.push_back(std::make_unique<ThreadSlots>());
+      mine = all_.back().get();
+    }
+    mine->owner.store(self, std::memory_order_relaxed);
+    slot_cache[id_ / 2 % cached_objects] = {id_, mine};
+    return mine;
+  }
+
+  /// Protects `pointer` in slot `index` before the next load of the published pointer.
+  void protect(ThreadSlots& slots, std::uint32_t index, void const* pointer) const noexcept {
+    if (asymmetric_) {
+      slots.hazard[index].store(pointer, std::memory_order_release);
+      std::atomic_signal_fence(std::memory_order_seq_cst);  // the reclaimer's barrier does the rest
+    } else {
+      slots.hazard[index].exchange(pointer, std::memory_order_seq_cst);
+    }
+  }
+
+  /// Every pointer that some thread protects, among those unpublished before the call.
+  [[nodiscard]] std::vector<void const*> protected_pointers() {
+    if (asymmetric_) {
+      membarrier(membarrier_private_expedited);
+    } else {
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+    }
+    std::lock_guard const guard{mutex_};
+    std::vector<void const*> out;
+    for (auto const& slots : all_) {
+      for (auto const& hazard : slots->hazard) {
+        auto const* pointer = hazard.load(std::memory_order_acquire);
+        if (pointer != nullptr) out.push_back(pointer);
+      }
+    }
+    return out;
+  }
+
+ private:
+  // A thread that ended with a view still open (a leak of its program) keeps its slots for ever.
+  static bool orphaned(ThreadSlots const& slots) noexcept {
+    if (slots.used.load(std::memory_order_relaxed) != 0) return false;
+    auto const owner = slots.owner.load(std::memory_order_relaxed);
+    return ::syscall(SYS_tgkill, ::getpid(), owner, 0) != 0 && errno == ESRCH;
+  }
+
+  std::uint64_t id_;
+  bool asymmetric_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<ThreadSlots>> all_;
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/detail/transitions.hpp
+// Says which state of a staged run may follow which, and checks at compile time that no state is a
+// trap.
+#ifndef HOLDFAST_DETAIL_TRANSITIONS_HPP
+#define HOLDFAST_DETAIL_TRANSITIONS_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+struct Transition {
+  State from;
+  State to;
+};
+
+// Before the commit point every state may roll back. `failed` is left by recover().
+inline constexpr std::array transitions{
+    Transition{State::none, State::initializing},
+    Transition{State::initializing, State::processing},
+    Transition{State::initializing, State::rolling_back},
+    Transition{State::processing, State::ready_to_commit},
+    Transition{State::processing, State::rolling_back},
+    Transition{State::ready_to_commit, State::committing},
+    Transition{State::ready_to_commit, State::rolling_back},
+    Transition{State::committing, State::ready_to_commit},  // refused before anything was written
+    Transition{State::committing, State::committed},
+    Transition{State::committing, State::rolling_back},
+    Transition{State::committed, State::none},
+    Transition{State::rolling_back, State::none},
+    Transition{State::rolling_back, State::failed},
+    Transition{State::failed, State::none},
+};
+inline constexpr std::size_t states = static_cast<std::size_t>(State::failed) + 1;
+
+[[nodiscard]] constexpr bool allowed(State from, State to) noexcept {
+  for (auto const& transition : transitions) {
+    if (transition.from == from && transition.to == to) return true;
+  }
+  return false;
+}
+
+// From `from`, is every state reached, and can `from` be reached again from every state?
+[[nodiscard]] consteval bool connected(State from) {
+  std::array<bool, states> forth{}, back{};
+  forth[static_cast<std::size_t>(from)] = back[static_cast<std::size_t>(from)] = true;
+  for (std::size_t round = 0; round < states; ++round) {
+    for (auto const& [a, b] : transitions) {
+      if (forth[static_cast<std::size_t>(a)]) forth[static_cast<std::size_t>(b)] = true;
+      if (back[static_cast<std::size_t>(b)]) back[static_cast<std::size_t>(a)] = true;
+    }
+  }
+  for (std::size_t i = 0; i < states; ++i) {
+    if (!forth[i] || !back[i]) return false;
+  }
+  return true;
+}
+static_assert(connected(State::none), "a state of a staged run is unreachable or never left");
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/explain.hpp
+// Turns "constraints not satisfied" into one line for each operation or guarantee that is missing.
+#ifndef HOLDFAST_EXPLAIN_HPP
+#define HOLDFAST_EXPLAIN_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// What a factory gives after `explain` has spoken: accepts every further use, so that the line
+/// stays the only one.
+struct refused {
+  template <class... Args>
+  constexpr refused(Args&&...) noexcept {}
+  template <class T>
+  requires(!std::same_as<T, refused>) operator T&() const;
+  [[nodiscard]] constexpr explicit operator bool() const noexcept { return false; }
+  [[nodiscard]] constexpr bool has_value() const noexcept { return false; }
+  [[nodiscard]] constexpr bool has_error() const noexcept { return true; }
+  [[nodiscard]] refused value() const noexcept { return {}; }
+  [[nodiscard]] refused assume_value() const noexcept { return {}; }
+  [[nodiscard]] holdfast::error error() const noexcept { return {}; }
+  [[nodiscard]] holdfast::error assume_error() const noexcept { return {}; }
+  refused operator*() const noexcept { return {}; }
+  refused const* operator->() const noexcept { return this; }
+  template <class... Args>
+  refused stage(Args&&...) const noexcept {
+    return {};
+  }
+  refused writer() const noexcept { return {}; }
+  refused seal() const noexcept { return {}; }
+  template <class... Args>
+  refused validate(Args&&...) const noexcept {
+    return {};
+  }
+  template <class... Args>
+  refused commit(Args&&...) const noexcept {
+    return {};
+  }
+  refused view() const noexcept { return {}; }
+  refused pin() const noexcept { return {}; }
+  refused refresh() const noexcept { return {}; }
+  refused collect() const noexcept { return {}; }
+  refused recover() const noexcept { return {}; }
+  refused status() const noexcept { return {}; }
+  template <class... Args>
+  refused revert(Args&&...) const noexcept {
+    return {};
+  }
+  template <class... Args>
+  refused resolve(Args&&...) const noexcept {
+    return {};
+  }
+};
+}  // namespace detail
+
+/// Says at compile time, a line each, which operations T lacks to be a `generation_store`. True if
+/// none.
+template <class T>
+consteval bool explain_store() {
+  static_assert(can_create<T>, "generation_store: needs  result<Writer> create(Generation)");
+  if constexpr (can_create<T>) {
+    static_assert(can_seal<T>, "generation_store: needs  result<void> seal(Writer&)");
+    static_assert(std::movable<writer_of<T>>, "generation_store: its writer must be movable");
+  }
+  static_assert(can_open<T>, "generation_store: needs  result<Reader> open(Generation)");
+  if constexpr (can_open<T>) {
+    static_assert(std::movable<reader_of<T>>, "generation_store: its reader must be movable");
+  }
+  static_assert(can_drop<T>, "generation_store: needs  result<void> drop(Generation)");
+  static_assert(can_list<T>,
+                "generation_store: needs  result<std::vector<Generation>> generations()");
+  static_assert(std::movable<T>, "generation_store: must be movable");
+  return generation_store<T>;
+}
+
+/// The same for `atomic_register`.
+template <class T>
+consteval bool explain_register() {
+  static_assert(can_load<T>, "atomic_register: needs  result<std::optional<Versioned>> load()");
+  static_assert(can_store_if<T>,
+                "atomic_register: needs  result<Version> store_if(Version, bytes_view)");
+  static_assert(can_reopen<T>, "atomic_register: needs  result<void> reopen()");
+  static_assert(has_max_size<T>, "atomic_register: needs  std::size_t max_size() const");
+  static_assert(std::movable<T>, "atomic_register: must be movable");
+  return atomic_register<T>;
+}
+
+/// The same for `lock_policy`.
+template <class T>
+consteval bool explain_lock() {
+  static_assert(can_try_acquire<T>,
+                "lock_policy: needs  result<Grant> try_acquire(Owner const&, FencingToken above)");
+  if constexpr (can_try_acquire<T>) {
+    static_assert(has_token<T>, "lock_policy: its grant needs a member  FencingToken token");
+    static_assert(can_release<T>, "lock_policy: needs  result<void> release(Grant&)");
+  }
+  static_assert(can_inspect<T>, "lock_policy: needs  result<std::optional<Holder>> inspect()");
+  static_assert(
+      can_force<T>,
+      "lock_policy: needs  result<FencingToken> force(Holder const&, FencingToken above)");
+  static_assert(std::movable<T>, "lock_policy: must be movable");
+  return lock_policy<T>;
+}
+
+/// The same for `placed_store`, beyond what a `generation_store` needs.
+template <class T>
+consteval bool explain_place() {
+  if constexpr (generation_store<T>) {
+    static_assert(
+        placed_store<T>,
+        "placed_store: needs  std::string name() const  and  void place(std::string const& home)");
+  }
+  return placed_store<T>;
+}
+
+namespace detail {
+template <class Part, class Register>
+consteval bool explain_part() {
+  static_assert(
+      guarantees_of<Part>().lifetime >= guarantees_of<Register>().lifetime,
+      "guarantees: this part does not live as long as the register that names its generations");
+  static_assert(
+      guarantees_of<Part>().reach >= guarantees_of<Register>().reach,
+      "guarantees: this part does not reach as far as the register that names its generations");
+  return outlives<Part, Register>;
+}
+template <class Register, class... Parts>
+consteval bool explain_parts(std::type_identity<std::tuple<Parts...>>) {
+  return (explain_part<Parts, Register>() && ...);
+}
+}  // namespace detail
+
+/// Does each part of the store live and reach at least as far as the register? The compiler names
+/// the part that does not.
+template <class Store, class Register>
+consteval bool explain_guarantees() {
+  if constexpr (requires { typename Store::parts; }) {
+    return detail::explain_parts<Register>(std::type_identity<typename Store::parts>{});
+  } else {
+    return detail::explain_part<Store, Register>();
+  }
+}
+
+/// All that `open_staged` asks of its arguments.
+template <class Store, class Register, class Locking>
+consteval bool explain_staged() {
+  bool const operations[] = {explain_store<Store>(), explain_register<Register>(),
+                             explain_lock<Locking>()};
+  bool const all = operations[0] && operations[1] && operations[2];
+  if constexpr (generation_store<Store> && atomic_register<Register>) {
+    return explain_guarantees<Store, Register>() && all;
+  }
+  return all;
+}
 
 HOLDFAST_END
 
@@ -3005,7 +4373,7 @@ class BasicFileLock {
     if (grant.born.left()) return fail(errc::forked, "release");
     std::lock_guard const guard{core_->mutex};
     grant.released = true;
-    core_->held_epoch = 0;
+    if (core_->held_epoch == grant.epoch) core_->held_epoch = 0;
     // The lock is let go even where the record can't be cleared: a record without its lock names
     // nobody.
     auto cleared = clear_record(grant.token);
@@ -3177,6 +4545,1430 @@ class BasicFileLock {
 
 using FileLock = BasicFileLock<Posix>;
 static_assert(lock_policy<FileLock>);
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/staged/housekeeping.hpp
+// Names what staged operations take and answer besides generations: options, commit, collection,
+// status.
+#ifndef HOLDFAST_STAGED_HOUSEKEEPING_HPP
+#define HOLDFAST_STAGED_HOUSEKEEPING_HPP
+
+HOLDFAST_BEGIN
+
+struct StagedOptions {
+  /// Generations that stay revertible, the current one among them; at least 1, at most 48.
+  std::size_t retain = 2;
+  /// Give the current generation its outside names, where the store can.
+  bool publish = true;
+  /// How long a generation outlives its outside name, for foreign readers that are just opening it.
+  /// Milliseconds.
+  std::int64_t publish_grace_ms = 1000;
+};
+
+struct CommitOptions {
+  /// Progress values that become visible with the generation, and only with it.
+  Marks marks{};
+};
+
+/// A commit that stands, whatever `housekeeping` says.
+struct Committed {
+  Generation generation;
+  std::uint64_t sequence = 0;
+  /// What could not be done after the switch (publish, drops); the next commit, `collect` or open
+  /// goes on with it.
+  std::optional<error> housekeeping{};
+};
+
+/// What a collection did.
+struct Collected {
+  std::vector<Generation> dropped;
+  std::vector<Generation> waiting;  ///< pinned, in their grace, or failed to drop
+  std::optional<error> failure{};   ///< the first drop that failed for another reason than a pin
+};
+
+/// What can be told of a home at one moment.
+struct Status {
+  std::optional<Manifest> manifest;  ///< nothing on a home that was never written
+  std::optional<Holder> holder;      ///< who builds, if anyone does
+  State state = State::none;         ///< of this object's own run
+  std::optional<error> trouble;      ///< why the current generation can't be shown
+  std::vector<Generation> foreign;   ///< generations that the record does not list; left alone
+};
+
+namespace detail {
+inline bool contains(std::vector<Generation> const& all, Generation g) noexcept {
+  return std::find(all.begin(), all.end(), g) != all.end();
+}
+inline void keep_first(std::optional<error>& kept, error const& next) noexcept {
+  if (!kept) kept = next;
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/staged/readers.hpp
+// Shows readers one generation of everything, switches it in one store, and closes old ones when
+// nobody holds them.
+#ifndef HOLDFAST_STAGED_READERS_HPP
+#define HOLDFAST_STAGED_READERS_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// An open generation: its reader, what the record says of it, and the hold that keeps other
+/// processes from dropping it.
+template <class Reader, class Hold>
+struct Shown {
+  Shown(Kept what, Reader&& opened, Hold&& held)
+      : kept{std::move(what)}, hold{std::move(held)}, reader{std::move(opened)} {}
+  Kept kept;
+  Hold hold;  // before the reader: let go only after it is closed
+  Reader reader;
+  std::atomic<std::uint64_t> pins{0};
+};
+
+/// Where a view keeps its protection: a slot of its thread, or a count when the slots are all in
+/// use.
+template <class Shown>
+struct Protection {
+  Shown* shown = nullptr;
+  ThreadSlots* slots = nullptr;
+  std::uint32_t index = 0;
+
+  void release() noexcept {
+    if (slots != nullptr) {
+      slots->hazard[index].store(nullptr, std::memory_order_release);
+      auto const used = slots->used.load(std::memory_order_relaxed);
+      slots->used.store(used & ~(1u << index), std::memory_order_relaxed);
+    } else if (shown != nullptr) {
+      shown->pins.fetch_sub(1, std::memory_order_release);
+    }
+  }
+};
+
+template <class Reader, class Hold>
+class Readers {
+ public:
+  using Shown = detail::Shown<Reader, Hold>;
+
+  explicit Readers(std::uint64_t id) : slots_{id} {}
+
+  [[nodiscard]] Shown* current() const noexcept { return current_.load(std::memory_order_acquire); }
+
+  /// Protects the current generation for this thread; nothing is shown when there is none. Never
+  /// waits.
+  [[nodiscard]] Protection<Shown> protect() {
+    ThreadSlots* slots = slots_.cached();
+    if (slots == nullptr) [[unlikely]]
+      slots = slots_.find();
+    auto const used = slots->used.load(std::memory_order_relaxed);
+    auto const index = static_cast<std::uint32_t>(std::countr_one(used));
+    if (index >= ThreadSlots::count) [[unlikely]]
+      return count();
+    Shown* shown = current_.load(std::memory_order_acquire);
+    for (;;) {
+      if (shown == nullptr) [[unlikely]]
+        return {};
+      slots_.protect(*slots, index, shown);
+      Shown* const again = current_.load(std::memory_order_acquire);
+      if (again == shown) [[likely]]
+        break;
+      shown = again;
+    }
+    slots->used.store(used | 1u << index, std::memory_order_relaxed);
+    return {shown, slots, index};
+  }
+
+  /// Makes room for one more, so that `show` can't fail.
+  void reserve() {
+    std::lock_guard const guard{mutex_};
+    open_.reserve(open_.size() + 1);
+  }
+
+  /// The switch: from here on readers get `next`. Room was made by `reserve`.
+  void show(std::unique_ptr<Shown> next) noexcept {
+    std::lock_guard const guard{mutex_};
+    current_.store(next.get(), std::memory_order_seq_cst);
+    open_.push_back(std::move(next));
+  }
+
+  /// Closes what is neither current nor held. Returns at once; what is held is closed by a later
+  /// call.
+  void reclaim() {
+    std::vector<std::unique_ptr<Shown>>
+        closing;  // closed outside the lock: closing a database takes time
+    {
+      std::lock_guard const guard{mutex_};
+      if (open_.size() < 2) return;
+      auto const held = slots_.protected_pointers();
+      // The slots are read before the counts: a pin is counted before its view gives up the slot.
+      auto const keep = [&](std::unique_ptr<Shown> const& shown) {
+        return shown.get() == current_.load(std::memory_order_relaxed) ||
+               std::find(held.begin(), held.end(), shown.get()) != held.end() ||
+               shown->pins.load(std::memory_order_acquire) != 0;
+      };
+      auto const first = std::partition(open_.begin(), open_.end(), keep);
+      std::move(first, open_.end(), std::back_inserter(closing));
+      open_.erase(first, open_.end());
+    }
+  }
+
+  /// Is this generation open in this object?
+  [[nodiscard]] bool is_open(Generation g) {
+    std::lock_guard const guard{mutex_};
+    return std::any_of(open_.begin(), open_.end(),
+                       [g](auto const& shown) { return shown->kept.generation == g; });
+  }
+
+ private:
+  Protection<Shown> count() {
+    std::lock_guard const guard{mutex_};
+    Shown* const shown = current_.load(std::memory_order_relaxed);
+    if (shown != nullptr) shown->pins.fetch_add(1, std::memory_order_relaxed);
+    return {shown, nullptr, 0};
+  }
+
+  std::atomic<Shown*> current_{nullptr};
+  PinSlots slots_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Shown>> open_;
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/staged/view.hpp
+// Gives the two ways to hold a generation while reading it: a guard for the stack and a handle that
+// moves.
+#ifndef HOLDFAST_STAGED_VIEW_HPP
+#define HOLDFAST_STAGED_VIEW_HPP
+
+HOLDFAST_BEGIN
+
+/// One generation of everything, held for a scope. Stays on the thread and stack that made it and
+/// ends before the object it came from. `*view` is the const reader (a tuple of them for
+/// `Together`), valid as long as the view.
+template <class Shown>
+class [[nodiscard]] View {
+ public:
+  using Reader = decltype(Shown::reader);
+  explicit View(detail::Protection<Shown> protection) noexcept : protection_{protection} {}
+  View(View const&) = delete;
+  View& operator=(View const&) = delete;
+  ~View() { protection_.release(); }
+
+  [[nodiscard]] Reader const& operator*() const& noexcept { return protection_.shown->reader; }
+  Reader const& operator*() const&& = delete;  // the reader would outlive its view
+  [[nodiscard]] Reader const* operator->() const& noexcept { return &protection_.shown->reader; }
+  Reader const* operator->() const&& = delete;
+  [[nodiscard]] Generation generation() const noexcept {
+    return protection_.shown->kept.generation;
+  }
+  /// Of the commit or revert that made this generation current.
+  [[nodiscard]] std::uint64_t sequence() const noexcept { return protection_.shown->kept.sequence; }
+  [[nodiscard]] Marks const& marks() const& noexcept { return protection_.shown->kept.marks; }
+
+ private:
+  detail::Protection<Shown> protection_;
+};
+
+/// One generation of everything, held until the handle ends: for coroutines and other threads.
+/// Keeps alive what it came from.
+template <class Shown>
+class [[nodiscard]] Pin {
+ public:
+  using Reader = decltype(Shown::reader);
+  Pin(std::shared_ptr<void> keeper, Shown* shown) noexcept
+      : keeper_{std::move(keeper)}, shown_{shown} {}
+  Pin(Pin&& other) noexcept
+      : keeper_{std::move(other.keeper_)}, shown_{std::exchange(other.shown_, nullptr)} {}
+  Pin& operator=(Pin&& other) noexcept {
+    std::swap(keeper_, other.keeper_);
+    std::swap(shown_, other.shown_);
+    return *this;
+  }
+  ~Pin() {
+    if (shown_ != nullptr) shown_->pins.fetch_sub(1, std::memory_order_release);
+  }
+
+  /// False after it was moved from; reading it then is an error of the program.
+  explicit operator bool() const noexcept { return shown_ != nullptr; }
+  [[nodiscard]] Reader const& operator*() const& noexcept { return shown_->reader; }
+  Reader const& operator*() const&& = delete;
+  [[nodiscard]] Reader const* operator->() const& noexcept { return &shown_->reader; }
+  Reader const* operator->() const&& = delete;
+  [[nodiscard]] Generation generation() const noexcept { return shown_->kept.generation; }
+  [[nodiscard]] std::uint64_t sequence() const noexcept { return shown_->kept.sequence; }
+  [[nodiscard]] Marks const& marks() const& noexcept { return shown_->kept.marks; }
+
+ private:
+  std::shared_ptr<void> keeper_;
+  Shown* shown_;
+};
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/staged/source.hpp
+// Reads a home: loads its record, opens the generation the record names, and shows it to this
+// process.
+#ifndef HOLDFAST_STAGED_SOURCE_HPP
+#define HOLDFAST_STAGED_SOURCE_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+struct NoHold {};
+template <class Register>
+struct HoldOf {
+  using type = NoHold;
+};
+template <pinning_register Register>
+struct HoldOf<Register> {
+  using type = hold_of<Register>;
+};
+
+/// The record and which write of the register it is.
+struct Loaded {
+  Version version;
+  Manifest manifest;
+};
+
+/// The reading half of a home. Writes nothing, takes no stage lock. Thread-safe.
+template <generation_store Store, atomic_register Register>
+class Source {
+ public:
+  using Hold = typename HoldOf<Register>::type;
+  using ReadersT = Readers<reader_of<Store>, Hold>;
+  using Shown = typename ReadersT::Shown;
+
+  Source(Store store, Register reg, std::uint64_t id)
+      : store_{std::move(store)}, register_{std::move(reg)}, readers_{id} {}
+
+  [[nodiscard]] Store& store() noexcept { return store_; }
+  [[nodiscard]] Register& reg() noexcept { return register_; }
+  [[nodiscard]] ReadersT& readers() noexcept { return readers_; }
+  [[nodiscard]] Birthplace const& born() const noexcept { return born_; }
+
+  [[nodiscard]] result<std::optional<Loaded>> load() {
+    HOLDFAST_TRY(found, register_traits<Register>::load(register_));
+    if (!found) return std::optional<Loaded>{};
+    HOLDFAST_TRY(manifest, manifest::decode(as_text(found->value)));
+    return std::optional{Loaded{found->version, std::move(manifest)}};
+  }
+
+  /// The part names as the record has them: those of a parted store, else the store's own name.
+  [[nodiscard]] std::vector<std::string> part_names() const {
+    if constexpr (parted_store<Store>) {
+      return store_traits<Store>::part_names(store_);
+    } else if constexpr (requires { store_traits<Store>::name(store_); }) {
+      return {std::string{store_traits<Store>::name(store_)}};
+    } else {
+      return {"store"};
+    }
+  }
+
+  /// Opens a generation and keeps other processes from dropping it. It is not shown yet.
+  [[nodiscard]] result<std::unique_ptr<Shown>> open(Kept kept) {
+    bool const mixed = std::any_of(kept.parts.begin(), kept.parts.end(),
+                                   [&](Generation g) { return g != kept.generation; });
+    if (mixed) return failure(errc::newer_format, "open", "parts of several generations");
+    Hold hold{};
+    if constexpr (pinning_register<Register>) {
+      HOLDFAST_TRY(held, register_traits<Register>::pin(register_, kept.generation));
+      hold = std::move(held);
+    }
+    HOLDFAST_TRY(reader, store_traits<Store>::open(store_, kept.generation));
+    return std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(hold));
+  }
+
+  /// Shows what the record names now. True if that is another generation than before.
+  [[nodiscard]] result<bool> refresh() {
+    if (born_.left()) return failure(errc::forked, "refresh");
+    std::lock_guard const guard{refreshing_};
+    auto switched = try_refresh();
+    trouble_.reset();
+    if (!switched) trouble_ = switched.error();
+    return switched;
+  }
+
+  /// Puts an opened generation in front of readers.
+  void show(std::unique_ptr<Shown> next) {
+    std::lock_guard const guard{refreshing_};
+    trouble_.reset();
+    auto const* const current = readers_.current();
+    if (current != nullptr && current->kept.sequence >= next->kept.sequence) return;
+    readers_.show(std::move(next));
+  }
+
+  [[nodiscard]] result<View<Shown>> view() {
+    auto const protection = readers_.protect();
+    if (protection.shown == nullptr) [[unlikely]]
+      return why_nothing();
+    return result<View<Shown>>{boost::outcome_v2::in_place_type<View<Shown>>, protection};
+  }
+
+  [[nodiscard]] result<Pin<Shown>> pin(std::shared_ptr<void> keeper) {
+    auto protection = readers_.protect();
+    if (protection.shown == nullptr) return detail::failed(why_nothing());
+    protection.shown->pins.fetch_add(1, std::memory_order_relaxed);
+    protection.release();  // counted before: the reclaimer reads the slots first
+    return Pin<Shown>{std::move(keeper), protection.shown};
+  }
+
+  /// Why the last `refresh` showed nothing new, if it failed.
+  [[nodiscard]] std::optional<error> trouble() {
+    std::lock_guard const guard{refreshing_};
+    return trouble_;
+  }
+
+ private:
+  // Between reading the record and pinning, another process may retire the generation: then the
+  // record has changed.
+  [[nodiscard]] result<bool> try_refresh() {
+    for (int attempt = 0;; ++attempt) {
+      HOLDFAST_TRY(loaded, load());
+      if (!loaded || loaded->manifest.current.number == 0) return false;
+      auto const* kept = manifest::find(loaded->manifest, loaded->manifest.current);
+      auto const* current = readers_.current();
+      if (current != nullptr && current->kept.sequence >= kept->sequence) return false;
+      auto opened = open(*kept);
+      HOLDFAST_TRY(after, load());
+      bool const stays = after && manifest::find(after->manifest, kept->generation) != nullptr;
+      if (opened && stays) {
+        readers_.reserve();
+        readers_.show(std::move(opened).assume_value());
+        readers_.reclaim();
+        return true;
+      }
+      if (attempt == 16 || (!opened && stays && opened.error().code() != errc::busy)) {
+        if (!opened) return detail::failed(opened);
+        return failure(errc::busy, "refresh",
+                       "the current generation changes faster than it opens");
+      }
+    }
+  }
+
+  [[nodiscard]] result<View<Shown>> why_nothing() {
+    if (born_.left()) return failure(errc::forked, "view");
+    auto const why = trouble();
+    if (why) return failure(*why);
+    return failure(errc::no_generation, "view");
+  }
+
+  Store store_;
+  Register register_;
+  ReadersT readers_;  // after the register: its holds end first
+  std::mutex refreshing_;
+  std::optional<error> trouble_;
+  Birthplace born_;
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/staged/keeper.hpp
+// Keeps a home in order: recovers what a crash left, deletes what retires, publishes what is
+// current, tells the observer.
+#ifndef HOLDFAST_STAGED_KEEPER_HPP
+#define HOLDFAST_STAGED_KEEPER_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// What every writing operation of a home rests on. `*_locked` wants `mutex_` held, and where it
+/// says so the stage lock.
+template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
+class Keeper {
+ public:
+  using Source = detail::Source<Store, Register>;
+  using Shown = typename Source::Shown;
+  using Grant = grant_of<Locking>;
+
+  Keeper(StagedOptions options, Store store, Register reg, Locking lock, W world)
+      : options_{options},
+        source_{std::move(store), std::move(reg), world.random64()},
+        lock_{std::move(lock)},
+        world_{std::move(world)} {}
+  Keeper(Keeper const&) = delete;
+  Keeper& operator=(Keeper const&) = delete;
+
+  [[nodiscard]] Source& source() noexcept { return source_; }
+  [[nodiscard]] Locking& locking() noexcept { return lock_; }
+  [[nodiscard]] State state() const noexcept { return state_.load(std::memory_order_relaxed); }
+
+  /// Closes what nobody reads any more and deletes what retires. Works while others build.
+  [[nodiscard]] result<Collected> collect() {
+    std::lock_guard const guard{mutex_};
+    if (source_.born().left()) return failure(errc::forked, "collect");
+    return collect_locked();
+  }
+
+  [[nodiscard]] result<bool> refresh() {
+    HOLDFAST_TRY(changed, source_.refresh());
+    if (changed)
+      tell({.kind = Event::Kind::switched,
+            .generation = source_.readers().current()->kept.generation});
+    return changed;
+  }
+
+  /// What the record says now; nothing on a home that was never written.
+  [[nodiscard]] result<Status> status() {
+    HOLDFAST_TRY(loaded, source_.load());
+    Status status;
+    if (loaded) status.manifest = std::move(loaded->manifest);
+    HOLDFAST_TRY(holder, lock_traits<Locking>::inspect(lock_));
+    status.holder = holder;
+    status.state = state();
+    status.trouble = source_.trouble();
+    std::lock_guard const guard{mutex_};
+    status.foreign = foreign_;
+    return status;
+  }
+
+ protected:
+  // The stage lock for a scope.
+  struct Granted {
+    Keeper& core;
+    Grant& grant;
+    Granted(Keeper& c, Grant& g) noexcept : core{c}, grant{g} {}
+    Granted(Granted const&) = delete;
+    Granted& operator=(Granted const&) = delete;
+    ~Granted() { core.release(grant); }
+  };
+  void tell(Event event) noexcept {
+    event.at_ns = world_.steady_ns();
+    world_.on(event);
+  }
+
+  void go(State to, Generation g, error const* cause = nullptr) noexcept {
+    auto const from = state_.exchange(to, std::memory_order_relaxed);
+    tell(
+        {.kind = Event::Kind::transition, .from = from, .to = to, .generation = g, .cause = cause});
+  }
+
+  // A lock that can't be let go lapses with its process; the work that was done under it stands.
+  void release(Grant& grant) noexcept {
+    auto released = lock_traits<Locking>::release(lock_, grant);
+    if (!released) tell({.kind = Event::Kind::lock_failed, .cause = &released.assume_error()});
+  }
+
+  [[nodiscard]] result<Loaded> require_loaded(char const* where) {
+    HOLDFAST_TRY(loaded, source_.load());
+    if (!loaded) return failure(errc::no_generation, where);
+    return std::move(*loaded);
+  }
+
+  // An exception out of a register leaves open whether it stored.
+  [[nodiscard]] result<Version> store(Version expected, bytes_view value) {
+    try {
+      return register_traits<Register>::store_if(source_.reg(), expected, value);
+    } catch (...) {
+      return failure(errc::uncertain, "store", "the register threw");
+    }
+  }
+
+  // Under the stage lock nobody else builds, so an attempt in the record is one that a crash, a
+  // failure or force ended.
+  [[nodiscard]] result<void> recover_locked() {
+    HOLDFAST_TRYV(register_traits<Register>::reopen(source_.reg()));
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(loaded, source_.load());
+      HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
+      if (!loaded) {
+        if (!remains.empty()) {
+          return failure(errc::register_lost, "open",
+                         "generation " + std::to_string(remains.back().number));
+        }
+        auto stored = store(Version::none, as_bytes(manifest::encode(fresh())));
+        if (!stored && stored.error().code() != errc::conflict) return detail::failed(stored);
+        continue;
+      }
+      HOLDFAST_TRYV(check_home(loaded->manifest, remains));
+      HOLDFAST_TRY(next, recovered(loaded->manifest));
+      if (next == loaded->manifest) break;
+      auto stored = store(loaded->version, as_bytes(manifest::encode(next)));
+      if (stored) break;
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+    dropped_.clear();
+    recovered_ = true;
+    if (state() == State::failed) go(State::none, {});
+    return ok();
+  }
+
+  [[nodiscard]] Manifest fresh() {
+    Manifest m;
+    for (std::size_t i = 0; i < m.home.size(); ++i)
+      m.home[i] = static_cast<std::uint8_t>(world_.random64());
+    m.part_names = source_.part_names();
+    return m;
+  }
+
+  // Refuses before anything is touched. What lies there unlisted is reported and left alone.
+  [[nodiscard]] result<void> check_home(Manifest const& m, std::vector<Generation> const& remains) {
+    if (m.part_names != source_.part_names()) {
+      return failure(errc::foreign, "open",
+                     "the home has other parts than the store that opens it");
+    }
+    foreign_.clear();
+    for (auto const g : remains) {
+      if (g.number >= m.next) {
+        return failure(errc::stale_register, "open",
+                       "generation " + std::to_string(g.number) + " lies in the store");
+      }
+      if (manifest::lists(m, g)) continue;
+      foreign_.push_back(g);
+      tell({.kind = Event::Kind::foreign, .generation = g});
+    }
+    return ok();
+  }
+
+  // The record without what is now dropped. The record that lists it is confirmed: a load gives
+  // nothing else.
+  [[nodiscard]] result<Manifest> recovered(Manifest const& m) {
+    auto next = m;
+    if (m.attempt) {
+      auto const g = m.attempt->generation;
+      HOLDFAST_TRYV(store_traits<Store>::drop(source_.store(), g));
+      tell({.kind = Event::Kind::recovered, .generation = g, .token = m.attempt->token});
+      next = manifest::end(std::move(next));
+    }
+    auto const collected = drop_retiring(m);
+    next = manifest::without(std::move(next), collected.dropped);
+    return manifest::without(std::move(next), dropped_);
+  }
+
+  // `patient` leaves foreign readers of a published name their grace.
+  [[nodiscard]] Collected drop_retiring(Manifest const& m, bool patient = true) {
+    Collected out;
+    for (auto const& retiring : m.retiring) {
+      if (contains(dropped_, retiring.generation)) continue;
+      auto dropped = drop(retiring, patient);
+      auto const* cause = dropped ? nullptr : &dropped.assume_error();
+      if (cause == nullptr) {
+        out.dropped.push_back(retiring.generation);
+      } else {
+        out.waiting.push_back(retiring.generation);
+        if (cause->code() != errc::pinned && !out.failure) out.failure = *cause;
+      }
+      tell({.kind = cause == nullptr ? Event::Kind::dropped : Event::Kind::drop_failed,
+            .generation = retiring.generation,
+            .cause = cause});
+    }
+    return out;
+  }
+
+  [[nodiscard]] result<void> drop(Retiring const& retiring, bool patient) {
+    auto const g = retiring.generation;
+    if (source_.readers().is_open(g)) return failure(errc::pinned, "drop");
+    if (patient && in_grace(retiring)) {
+      return failure(errc::pinned, "drop", "grace for readers of the published name");
+    }
+    typename Source::Hold alone{};
+    if constexpr (pinning_register<Register>) {
+      HOLDFAST_TRY(hold, register_traits<Register>::try_exclude(source_.reg(), g));
+      alone = std::move(hold);
+    }
+    return store_traits<Store>::drop(source_.store(), g);
+  }
+
+  // A clock that went back counts as expired: the grace is a courtesy, and what is open stays
+  // readable.
+  [[nodiscard]] bool in_grace([[maybe_unused]] Retiring const& retiring) const noexcept {
+    if constexpr (publishing_store<Store>) {
+      auto const age_ms = world_.wall_ns() / 1'000'000 - retiring.since_s * 1000;
+      return options_.publish && age_ms >= 0 && age_ms < options_.publish_grace_ms;
+    }
+    return false;
+  }
+
+  [[nodiscard]] result<Collected> collect_locked(bool patient = true) {
+    source_.readers().reclaim();
+    HOLDFAST_TRY(loaded, source_.load());
+    if (!loaded) return Collected{};
+    auto out = drop_retiring(loaded->manifest, patient);
+    dropped_.insert(dropped_.end(), out.dropped.begin(), out.dropped.end());
+    return out;
+  }
+
+  // Read before and after: a revert in between would else be overtaken by the name of the
+  // generation it left.
+  std::optional<error> publish_locked() {
+    if constexpr (publishing_store<Store>) {
+      if (!options_.publish) return {};
+      for (int round = 0; round < 16; ++round) {
+        auto before = require_loaded("publish");
+        if (!before) return before.error();
+        auto const g = before.assume_value().manifest.current;
+        if (g.number == 0) return {};
+        auto published = store_traits<Store>::publish(source_.store(), g);
+        auto const* cause = published ? nullptr : &published.assume_error();
+        tell({.kind = published ? Event::Kind::published : Event::Kind::publish_failed,
+              .generation = g,
+              .cause = cause});
+        if (!published) return published.error();
+        auto after = require_loaded("publish");
+        if (after && after.assume_value().manifest.current == g) return {};
+      }
+      return error{errc::busy, "publish",
+                   "the current generation changes faster than it is published"};
+    }
+    return {};
+  }
+
+  StagedOptions options_;
+  Source source_;
+  Locking lock_;
+  W world_;
+  std::mutex mutex_;
+  std::atomic<State> state_{State::none};
+  std::vector<Generation> dropped_;  // deleted, but still listed as retiring
+  std::vector<Generation> foreign_;
+  bool recovered_ = false;
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/staged/core.hpp
+// Runs the protocol of a home for writing: open, recover, stage, seal, commit, discard, resolve,
+// revert, collect.
+//
+// The order of durable effects of a run:
+//   1. register: {fence = token, next = g + 1, attempt = g}   before anything of g exists, so that
+//   a crash leaves nothing unlisted
+//   2. store:    create(g), fill, seal(g)                      durable, still unseen
+//   3. register: {current = g, marks, no attempt}              the commit point
+//   4. store:    publish(g), drop of what retires              may fail or be cut off; the next
+//   open goes on
+#ifndef HOLDFAST_STAGED_CORE_HPP
+#define HOLDFAST_STAGED_CORE_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
+class StagedCore : public Keeper<Store, Register, Locking, W> {
+  using Base = Keeper<Store, Register, Locking, W>;
+  using Base::dropped_, Base::lock_, Base::mutex_, Base::options_, Base::recovered_, Base::source_,
+      Base::state_, Base::world_;
+  using Base::go, Base::publish_locked, Base::recover_locked, Base::release, Base::require_loaded,
+      Base::store, Base::tell, Base::collect_locked;
+  using typename Base::Granted;
+
+ public:
+  using typename Base::Grant;
+  using typename Base::Shown;
+  using Writer = writer_of<Store>;
+
+  /// One build, from `stage` to its end. On the heap: references into the writer survive moves of
+  /// the handle.
+  struct Attempt {
+    Generation generation;
+    std::uint64_t nonce = 0;
+    Grant grant;
+    Version version;    // of the register after the attempt was recorded
+    Manifest manifest;  // as recorded then
+    std::optional<Writer> writer{};
+    std::unique_ptr<Shown> opened{};
+    bool lost = false;  // a sync failed: it can only be dropped
+  };
+  using AttemptPtr = std::unique_ptr<Attempt>;
+
+  using Base::Base;
+
+  /// Recovers if nobody else builds, and shows the current generation. One that can't be opened is
+  /// told by `view`: the home can still be reverted or built anew.
+  [[nodiscard]] result<void> open() {
+    std::lock_guard const guard{mutex_};
+    auto grant = lock_traits<Locking>::try_acquire(lock_, world_.self(), {});
+    if (grant) {
+      Granted const granted{*this, grant.assume_value()};
+      HOLDFAST_TRYV(recover_locked());
+      publish_locked();
+    } else if (grant.error().code() != errc::busy) {
+      return detail::failed(grant);
+    }
+    static_cast<void>(source_.refresh());  // kept as the answer of `view`
+    return ok();
+  }
+
+  /// Puts right what a crash or a failure left. Leaves the state `failed`.
+  [[nodiscard]] result<void> recover() {
+    std::lock_guard const guard{mutex_};
+    HOLDFAST_TRYV(check_free("recover"));
+    HOLDFAST_TRY(grant, lock_traits<Locking>::try_acquire(lock_, world_.self(), {}));
+    Granted const granted{*this, grant};
+    HOLDFAST_TRYV(recover_locked());
+    publish_locked();
+    static_cast<void>(source_.refresh());
+    return ok();
+  }
+
+  [[nodiscard]] result<AttemptPtr> stage() {
+    std::lock_guard const guard{mutex_};
+    HOLDFAST_TRYV(check_free("stage"));
+    HOLDFAST_TRY(before, source_.load());
+    auto const fence = before ? before->manifest.fence : FencingToken{};
+    HOLDFAST_TRY(grant, lock_traits<Locking>::try_acquire(lock_, world_.self(), fence));
+    auto begun = begin(grant);
+    if (!begun) {
+      release(grant);
+      return begun;
+    }
+    auto attempt = std::move(begun).assume_value();
+    Rollback rollback{*this, attempt};
+    building_ = true;
+    go(State::initializing, attempt->generation);
+    HOLDFAST_TRY(writer, store_traits<Store>::create(source_.store(), attempt->generation));
+    attempt->writer.emplace(std::move(writer));
+    go(State::processing, attempt->generation);
+    rollback.armed = false;
+    return attempt;
+  }
+
+  /// Durable, still unseen. May be called again after it failed, unless a sync failed.
+  [[nodiscard]] result<void> seal(Attempt& attempt) {
+    HOLDFAST_TRYV(check_alive(attempt, "seal"));
+    auto sealed = store_traits<Store>::seal(source_.store(), *attempt.writer);
+    if (sealed) {
+      go(State::ready_to_commit, attempt.generation);
+    } else if (sealed.error().code() == errc::sync_failed) {
+      attempt.lost = true;
+    }
+    return sealed;
+  }
+
+  /// Opens the sealed generation for a look before the switch, which needs it opened anyway.
+  [[nodiscard]] result<reader_of<Store> const*> look(Attempt& attempt) {
+    HOLDFAST_TRYV(check_alive(attempt, "validate"));
+    if (!attempt.opened) {
+      Kept const kept{
+          attempt.generation,
+          0,
+          {},
+          std::vector<Generation>(attempt.manifest.part_names.size(), attempt.generation)};
+      HOLDFAST_TRY(opened, source_.open(kept));
+      attempt.opened = std::move(opened);
+    }
+    return &attempt.opened->reader;
+  }
+
+  /// The switch. An error before anything was written leaves the attempt whole; `conflict`,
+  /// `fenced` and other failures discard it; `uncertain` keeps it aside until `resolve`.
+  [[nodiscard]] result<Committed> commit(AttemptPtr& attempt, CommitOptions options) {
+    std::lock_guard const guard{mutex_};
+    HOLDFAST_TRYV(look(*attempt));  // opened before the switch: it can't leave readers with nothing
+    auto next = manifest::commit(attempt->manifest, std::move(options.marks), options_.retain,
+                                 world_.wall_ns() / 1'000'000'000);
+    auto const text = manifest::encode(next);
+    if (text.size() > register_traits<Register>::max_size(source_.reg()) ||
+        manifest::size_of_marks(next) > manifest::max_marks) {
+      return failure(errc::too_large, "commit", "marks");
+    }
+    attempt->opened->kept = next.retained.front();
+    attempt->writer.reset();
+    source_.readers().reserve();
+    go(State::committing, attempt->generation);
+    auto stored = store(attempt->version, as_bytes(text));
+    Ticket const ticket{next.sequence, attempt->nonce, attempt->generation.number};
+    if (stored) return switched(std::move(attempt), ticket);
+    auto cause = stored.error();
+    if (cause.code() == errc::uncertain) {
+      pending_ = std::move(attempt);
+      pending_ticket_ = ticket;
+      return failure(cause.with(ticket));
+    }
+    if (cause.code() == errc::conflict && fenced(*attempt)) cause = cause.as(errc::fenced);
+    discard_locked(std::move(attempt));
+    return failure(cause);
+  }
+
+  /// Drops the attempt: what readers see does not change. What can't be dropped now is left to
+  /// `recover`.
+  void discard(AttemptPtr attempt) noexcept {
+    try {
+      std::lock_guard const guard{mutex_};
+      discard_locked(std::move(attempt));
+    } catch (...) {
+      // Out of memory while cleaning up: the record still lists the attempt, and the next recovery
+      // drops it.
+      state_.store(State::failed, std::memory_order_relaxed);
+      building_ = false;
+      recovered_ = false;
+    }
+  }
+
+  /// Settles a commit whose outcome was not known. `unknown` = so long ago that the record has
+  /// forgotten it.
+  [[nodiscard]] result<Outcome> resolve(Ticket const& ticket) {
+    std::lock_guard const guard{mutex_};
+    if (source_.born().left()) return failure(errc::forked, "resolve");
+    bool const ours = pending_ && pending_ticket_ == ticket;
+    if (ours) {
+      HOLDFAST_TRYV(register_traits<Register>::reopen(source_.reg()));
+    }
+    HOLDFAST_TRY(outcome, settle(ticket));
+    if (!ours) return outcome;
+    auto attempt = std::move(pending_);
+    if (outcome == Outcome::committed) {
+      static_cast<void>(switched(std::move(attempt), ticket));
+    } else {
+      discard_locked(std::move(attempt));
+    }
+    return outcome;
+  }
+
+  /// Makes a retained generation current again, with its marks. Needs only the register: works
+  /// while others build.
+  [[nodiscard]] result<Committed> revert(Generation to) {
+    std::lock_guard const guard{mutex_};
+    if (source_.born().left()) return failure(errc::forked, "revert");
+    for (int attempt = 0;; ++attempt) {
+      HOLDFAST_TRY(loaded, require_loaded("revert"));
+      auto const nonce = world_.random64();
+      HOLDFAST_TRY(next, manifest::revert(loaded.manifest, to, nonce));
+      HOLDFAST_TRY(opened, source_.open(next.retained.front()));
+      source_.readers().reserve();
+      auto stored = store(loaded.version, as_bytes(manifest::encode(next)));
+      if (stored) {
+        source_.show(std::move(opened));
+        tell({.kind = Event::Kind::switched, .generation = to});
+        return Committed{to, next.sequence, publish_alone()};
+      }
+      auto const cause = stored.error();
+      if (cause.code() == errc::uncertain)
+        return failure(cause.with({next.sequence, nonce, to.number}));
+      if (cause.code() != errc::conflict || attempt == 16) return failure(cause);
+    }
+  }
+
+ private:
+  // Discards an attempt that did not come to be, also when a callback throws.
+  struct Rollback {
+    StagedCore& core;
+    AttemptPtr& attempt;
+    bool armed = true;
+    Rollback(StagedCore& c, AttemptPtr& a) noexcept : core{c}, attempt{a} {}
+    Rollback(Rollback const&) = delete;
+    Rollback& operator=(Rollback const&) = delete;
+    ~Rollback() {
+      if (armed) core.discard_locked(std::move(attempt));
+    }
+  };
+
+  [[nodiscard]] result<void> check_free(char const* where) {
+    if (source_.born().left()) return failure(errc::forked, where);
+    if (pending_) return failure(error{errc::uncertain, where}.with(pending_ticket_));
+    if (building_) return failure(errc::busy, where, "this object builds already");
+    return ok();
+  }
+
+  [[nodiscard]] result<void> check_alive(Attempt const& attempt, char const* where) {
+    if (source_.born().left()) return failure(errc::forked, where);
+    if (attempt.lost) return failure(errc::sync_failed, where);
+    return ok();
+  }
+
+  // Records the attempt: the first of a run's two durable stores.
+  [[nodiscard]] result<AttemptPtr> begin(Grant& grant) {
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(found, source_.load());
+      if (!recovered_ || !found || found->manifest.attempt) {
+        HOLDFAST_TRYV(recover_locked());
+      }
+      HOLDFAST_TRY(loaded, require_loaded("stage"));
+      auto const nonce = world_.random64();
+      if (loaded.manifest.retained.size() + loaded.manifest.retiring.size() >=
+          manifest::max_listed) {
+        HOLDFAST_TRYV(
+            collect_locked(false));  // the grace is a courtesy; a full list would stop all builds
+      }
+      HOLDFAST_TRY(next, manifest::begin(manifest::without(loaded.manifest, dropped_), grant.token,
+                                         world_.self(), nonce));
+      auto const largest =
+          manifest::encode(manifest::commit(next, {}, options_.retain, world_.wall_ns())).size();
+      auto const text = manifest::encode(next);
+      if (std::max(largest, text.size()) > register_traits<Register>::max_size(source_.reg())) {
+        return failure(errc::too_large, "stage",
+                       "the record; retain fewer generations or smaller marks");
+      }
+      auto stored = store(loaded.version, as_bytes(text));
+      if (stored) {
+        dropped_.clear();
+        Generation const g = next.attempt->generation;
+        return std::make_unique<Attempt>(
+            Attempt{g, nonce, std::move(grant), stored.assume_value(), std::move(next)});
+      }
+      recovered_ = false;
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
+  // After the commit point: nothing here changes the outcome.
+  [[nodiscard]] result<Committed> switched(AttemptPtr attempt, Ticket const& ticket) {
+    source_.show(std::move(attempt->opened));
+    tell({.kind = Event::Kind::switched,
+          .generation = attempt->generation,
+          .token = attempt->grant.token});
+    go(State::committed, attempt->generation);
+    Committed done{attempt->generation, ticket.sequence, publish_locked()};
+    release(attempt->grant);
+    building_ = false;
+    go(State::none, attempt->generation);
+    auto collected = collect_locked();
+    if (!collected) {
+      keep_first(done.housekeeping, collected.assume_error());
+    } else if (collected.assume_value().failure) {
+      keep_first(done.housekeeping, *collected.assume_value().failure);
+    }
+    return done;
+  }
+
+  void discard_locked(AttemptPtr attempt) {
+    if (source_.born().left()) return;  // a forked child only closes
+    go(State::rolling_back, attempt->generation);
+    attempt->opened.reset();
+    attempt->writer.reset();
+    auto ended = store_traits<Store>::drop(source_.store(), attempt->generation);
+    if (ended) ended = end_attempt(*attempt);
+    release(attempt->grant);
+    building_ = false;
+    if (ended) {
+      go(State::none, attempt->generation);
+    } else {
+      recovered_ = false;
+      go(State::failed, attempt->generation, &ended.assume_error());
+    }
+  }
+
+  // Others may have reverted meanwhile; only our own attempt is taken out.
+  [[nodiscard]] result<void> end_attempt(Attempt const& attempt) {
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(loaded, require_loaded("discard"));
+      auto const& listed = loaded.manifest.attempt;
+      if (!listed || listed->nonce != attempt.nonce) return ok();
+      auto stored =
+          store(loaded.version, as_bytes(manifest::encode(manifest::end(loaded.manifest))));
+      if (stored) return ok();
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
+  [[nodiscard]] bool fenced(Attempt const& attempt) {
+    auto loaded = source_.load();
+    return loaded && loaded.assume_value() &&
+           loaded.assume_value()->manifest.fence > attempt.grant.token;
+  }
+
+  // Unless the commit shows, a write of it may still be under way: the same value at a new version
+  // makes it fail.
+  [[nodiscard]] result<Outcome> settle(Ticket const& ticket) {
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(loaded, require_loaded("resolve"));
+      auto const outcome = manifest::outcome(loaded.manifest, ticket);
+      auto const& attempt = loaded.manifest.attempt;
+      bool const under_way = attempt && attempt->nonce == ticket.nonce;
+      if (outcome != Outcome::not_committed || !under_way) return outcome;
+      auto stored = store(loaded.version, as_bytes(manifest::encode(loaded.manifest)));
+      if (stored) return outcome;
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
+  // For `revert`, which does not hold the stage lock: whoever holds it publishes when done.
+  std::optional<error> publish_alone() {
+    if constexpr (publishing_store<Store>) {
+      if (building_ || pending_) return publish_locked();
+      auto grant = lock_traits<Locking>::try_acquire(lock_, world_.self(), {});
+      if (!grant) return grant.error();
+      Granted const granted{*this, grant.assume_value()};
+      return publish_locked();
+    }
+    return {};
+  }
+
+  AttemptPtr pending_;  // its commit is uncertain
+  Ticket pending_ticket_;
+  bool building_ = false;
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/staged/follower.hpp
+// Reads a home that other processes build: shows what they committed, and writes nothing.
+#ifndef HOLDFAST_STAGED_FOLLOWER_HPP
+#define HOLDFAST_STAGED_FOLLOWER_HPP
+
+HOLDFAST_BEGIN
+
+/// A home opened for reading; made by `open_view`. Movable; handles stay valid. May be used from
+/// any thread. What it shows is kept from being dropped, where the register can do that. Views must
+/// end before it does.
+template <generation_store Store, atomic_register Register>
+class Follower {
+  using Source = detail::Source<Store, Register>;
+
+ public:
+  using view_type = View<typename Source::Shown>;
+  using pin_type = Pin<typename Source::Shown>;
+
+  explicit Follower(std::shared_ptr<Source> source) noexcept : source_{std::move(source)} {}
+
+  /// The generation shown by the last `refresh`, for this scope. Never waits.
+  [[nodiscard]] result<view_type> view() const {
+    if (!source_) [[unlikely]]
+      return failure(errc::spent, "view");
+    return source_->view();
+  }
+  /// The same, for as long as the handle lives.
+  [[nodiscard]] result<pin_type> pin() const {
+    if (!source_) return failure(errc::spent, "pin");
+    return source_->pin(source_);
+  }
+  /// Shows what is current now. True if that changed something.
+  [[nodiscard]] result<bool> refresh() {
+    if (!source_) return failure(errc::spent, "refresh");
+    return source_->refresh();
+  }
+  /// What the record says. Who builds is not told here: ask the lock.
+  [[nodiscard]] result<Status> status() const {
+    if (!source_) return failure(errc::spent, "status");
+    HOLDFAST_TRY(loaded, source_->load());
+    Status status;
+    if (loaded) status.manifest = std::move(loaded->manifest);
+    status.trouble = source_->trouble();
+    return status;
+  }
+
+ private:
+  std::shared_ptr<Source> source_;
+};
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/staged/handles.hpp
+// Gives a build its handles: a Stage to write through, a Ready to validate and commit. Dropped,
+// they discard.
+#ifndef HOLDFAST_STAGED_HANDLES_HPP
+#define HOLDFAST_STAGED_HANDLES_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// What both handles share: one attempt, discarded when the handle ends with it.
+template <class Core>
+class Handle {
+ public:
+  Handle(std::shared_ptr<Core> core, typename Core::AttemptPtr attempt) noexcept
+      : core_{std::move(core)}, attempt_{std::move(attempt)} {}
+  Handle(Handle&&) noexcept = default;
+  Handle& operator=(Handle&& other) noexcept {
+    std::swap(core_, other.core_);
+    std::swap(attempt_, other.attempt_);
+    return *this;
+  }
+  ~Handle() { discard(); }
+
+  /// The number that the generation will have; 0 after the handle was moved from.
+  [[nodiscard]] Generation generation() const noexcept {
+    return attempt_ ? attempt_->generation : Generation{};
+  }
+  /// The token under which this build writes.
+  [[nodiscard]] FencingToken token() const noexcept {
+    return attempt_ ? attempt_->grant.token : FencingToken{};
+  }
+  /// Ends the build; nothing that readers see changes.
+  void discard() noexcept {
+    if (attempt_) core_->discard(std::move(attempt_));
+  }
+
+ protected:
+  [[nodiscard]] result<void> check(char const* where) const noexcept {
+    if (!attempt_) return failure(errc::spent, where);
+    return ok();
+  }
+  std::shared_ptr<Core> core_;
+  typename Core::AttemptPtr attempt_;
+};
+}  // namespace detail
+
+/// A sealed generation that nobody sees yet. One thread at a time.
+template <class Core>
+class [[nodiscard]] Ready : public detail::Handle<Core> {
+ public:
+  using detail::Handle<Core>::Handle;
+
+  /// Shows `look` the unseen generation's reader; goes on with this handle if it answers true (or
+  /// an ok result<void>). False discards and answers `rejected`; an error or an exception discards
+  /// and is passed on.
+  template <class Look>
+  [[nodiscard]] result<Ready> validate(Look&& look) && {
+    HOLDFAST_TRYV(this->check("validate"));
+    Ready self{std::move(*this)};  // discards on every way out but the last
+    HOLDFAST_TRY(reader, self.core_->look(*self.attempt_));
+    using Answer = std::invoke_result_t<Look, reader_of_core const&>;
+    if constexpr (some_result<Answer>) {
+      auto answer = std::forward<Look>(look)(*reader);
+      if (!answer) return detail::failed(answer);
+      if constexpr (std::is_same_v<value_of<Answer>, bool>) {
+        if (!answer.assume_value()) return failure(errc::rejected, "validate");
+      }
+    } else {
+      if (!std::forward<Look>(look)(*reader)) return failure(errc::rejected, "validate");
+    }
+    return self;
+  }
+
+  /// The switch, all or nothing. The error of a commit that was not applied is `conflict` or
+  /// `fenced`, and the build is discarded; `uncertain` carries a ticket for `resolve`; `too_large`
+  /// leaves this handle whole.
+  [[nodiscard]] result<Committed> commit(CommitOptions options = {}) && {
+    HOLDFAST_TRYV(this->check("commit"));
+    return this->core_->commit(this->attempt_, std::move(options));
+  }
+
+ private:
+  using reader_of_core = decltype(Core::Shown::reader);
+};
+
+/// A build in progress. One thread at a time; the writer stays where it is when the handle moves.
+template <class Core>
+class [[nodiscard]] Stage : public detail::Handle<Core> {
+ public:
+  using detail::Handle<Core>::Handle;
+
+  /// The store's writer (a tuple of them for `Together`). The handle must not have been moved from.
+  [[nodiscard]] typename Core::Writer& writer() & noexcept { return *this->attempt_->writer; }
+  typename Core::Writer& writer() && = delete;
+
+  /// Makes it durable, still unseen. An error gives the stage back: it is whole and may be sealed
+  /// again, unless it says `sync_failed`.
+  [[nodiscard]] result<Ready<Core>> seal() && {
+    HOLDFAST_TRYV(this->check("seal"));
+    HOLDFAST_TRYV(this->core_->seal(*this->attempt_));
+    return Ready<Core>{std::move(this->core_), std::move(this->attempt_)};
+  }
+};
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/staged.hpp
+// Builds derived state aside, switches to it in one atomic step, and shows readers one generation
+// of everything.
+//
+// Laws S1 to S19. In short: readers never see a mix and never wait; a commit is all or nothing over
+// every part, its marks included; a crash anywhere leaves the old or the new; nothing that the
+// record does not list is ever dropped.
+#ifndef HOLDFAST_STAGED_HPP
+#define HOLDFAST_STAGED_HPP
+
+HOLDFAST_BEGIN
+
+/// A home opened for building and reading; made by `open_staged`. Movable; handles stay valid. May
+/// be used from any thread. Views must end before it does.
+template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
+class Staged {
+  using Core = detail::StagedCore<Store, Register, Locking, W>;
+
+ public:
+  using stage_type = Stage<Core>;
+  using ready_type = Ready<Core>;
+  using view_type = View<typename Core::Shown>;
+  using pin_type = Pin<typename Core::Shown>;
+
+  explicit Staged(std::shared_ptr<Core> core) noexcept : core_{std::move(core)} {}
+
+  /// Starts a build of the next generation; readers go on. `busy`, naming the holder, while another
+  /// builds; `full` while too many old generations are still read.
+  [[nodiscard]] result<stage_type> stage() {
+    if (!core_) return failure(errc::spent, "stage");
+    HOLDFAST_TRY(attempt, core_->stage());
+    return stage_type{core_, std::move(attempt)};
+  }
+
+  /// The current generation, for this scope. Never waits. `no_generation` before the first commit.
+  [[nodiscard]] result<view_type> view() const {
+    if (!core_) [[unlikely]]
+      return failure(errc::spent, "view");
+    return core_->source().view();
+  }
+
+  /// The current generation, for as long as the handle lives and wherever it goes.
+  [[nodiscard]] result<pin_type> pin() const {
+    if (!core_) return failure(errc::spent, "pin");
+    return core_->source().pin(core_);
+  }
+
+  /// Makes a retained generation current again. A build under way will get `conflict`.
+  [[nodiscard]] result<Committed> revert(Generation to) {
+    if (!core_) return failure(errc::spent, "revert");
+    return core_->revert(to);
+  }
+
+  /// Settles a commit that answered `uncertain`, in this process or after a restart.
+  [[nodiscard]] result<Outcome> resolve(Ticket const& ticket) {
+    if (!core_) return failure(errc::spent, "resolve");
+    return core_->resolve(ticket);
+  }
+
+  /// Puts right what a failure left; not needed after a crash, opening does it.
+  [[nodiscard]] result<void> recover() {
+    if (!core_) return failure(errc::spent, "recover");
+    return core_->recover();
+  }
+
+  /// Shows what other processes committed or reverted to. True if that changed something.
+  [[nodiscard]] result<bool> refresh() {
+    if (!core_) return failure(errc::spent, "refresh");
+    return core_->refresh();
+  }
+
+  /// Deletes what retires and is not read any more. A commit does this too.
+  [[nodiscard]] result<Collected> collect() {
+    if (!core_) return failure(errc::spent, "collect");
+    return core_->collect();
+  }
+
+  [[nodiscard]] result<Status> status() const {
+    if (!core_) return failure(errc::spent, "status");
+    return core_->status();
+  }
+  [[nodiscard]] State state() const noexcept { return core_ ? core_->state() : State::none; }
+
+ private:
+  std::shared_ptr<Core> core_;
+};
+
+namespace detail {
+inline constexpr std::string_view home_readme =
+    "This folder is managed by holdfast. CURRENT is its one record: `strings CURRENT` shows it.\n"
+    "Each part has a folder with one numbered folder a generation. Do not edit, move or delete\n"
+    "anything here by hand: what the record does not list is never touched, and what it lists\n"
+    "is never rebuilt by itself.\n";
+
+// For people only, so not synced; made again at the next open if a crash took it.
+template <file_system Fs>
+[[nodiscard]] result<void> make_home(Fs const& fs, std::string const& home) {
+  HOLDFAST_TRYV(make_directories(fs, home));
+  auto file = fs.open(join(home, "README.txt"), Open::create);
+  if (file) return fs.write_at(file.assume_value(), 0, as_bytes(home_readme));
+  if (file.error().code() == errc::exists) return ok();
+  return failed(file);
+}
+
+template <placed_store Store>
+[[nodiscard]] Store placed(Store store, std::string const& home) {
+  store_traits<Store>::place(store, home);
+  return store;
+}
+
+template <placed_store First>
+[[nodiscard]] First together(std::string const& home, First first) {
+  return placed(std::move(first), home);
+}
+template <placed_store First, placed_store Second, placed_store... Rest>
+[[nodiscard]] auto together(std::string const& home, First first, Second second, Rest... rest) {
+  return Together<First, Second, Rest...>{placed(std::move(first), home),
+                                          placed(std::move(second), home),
+                                          placed(std::move(rest), home)...};
+}
+
+template <class... Stores>
+consteval bool explain_placed() {
+  return ((explain_store<Stores>() && explain_place<Stores>()) && ...);
+}
+}  // namespace detail
+
+/// Opens a home for building and reading: recovers what a crash left unless another process builds
+/// just now, and shows the current generation. Every part of `store` must live and reach as far as
+/// `reg`.
+template <class Store, class Register, class Locking, class W = Native>
+[[nodiscard]] auto open_staged(
+    StagedOptions options, Store store, Register reg, Locking lock, W world = {}) {
+  if constexpr (explain_staged<Store, Register, Locking>()) {
+    using Opened = Staged<Store, Register, Locking, W>;
+    using Core = detail::StagedCore<Store, Register, Locking, W>;
+    auto core = std::make_shared<Core>(options, std::move(store), std::move(reg), std::move(lock),
+                                       std::move(world));
+    auto opened = core->open();
+    if (!opened) return result<Opened>{detail::failed(opened)};
+    return result<Opened>{Opened{std::move(core)}};
+  } else {
+    return detail::refused{};
+  }
+}
+
+/// The same for a home in a directory: the record in HOME/CURRENT, the lock in HOME/LOCK, each
+/// store in HOME/its name.
+template <class... Stores>
+requires(sizeof...(Stores) > 0)
+    [[nodiscard]] auto open_staged(std::string home, StagedOptions options, Stores... stores) {
+  if constexpr (detail::explain_placed<Stores...>()) {
+    using Opened = decltype(open_staged(options, detail::together(home, std::move(stores)...),
+                                        FileRegister{home}, FileLock{home}));
+    auto made = detail::make_home(Posix{}, home);
+    if (!made) return Opened{detail::failed(made)};
+    return open_staged(options, detail::together(home, std::move(stores)...),
+                       FileRegister{detail::join(home, "CURRENT")},
+                       FileLock{detail::join(home, "LOCK")});
+  } else {
+    return detail::refused{};
+  }
+}
+template <class First, class... Stores>
+requires(!std::same_as<First, StagedOptions>)
+    [[nodiscard]] auto open_staged(std::string home, First first, Stores... stores) {
+  return open_staged(std::move(home), StagedOptions{}, std::move(first), std::move(stores)...);
+}
+
+/// Opens a home for reading only, from any process: never writes, locks out a builder or recovers,
+/// and needs no permission to write. Call `refresh` to follow switches made elsewhere.
+template <class Store, class Register, class W = Native>
+requires(!std::convertible_to<Store, std::string>)
+    [[nodiscard]] auto open_view(Store store, Register reg, W world = {}) {
+  if constexpr (explain_store<Store>() && explain_register<Register>() &&
+                explain_guarantees<Store, Register>()) {
+    using Opened = Follower<Store, Register>;
+    auto source = std::make_shared<detail::Source<Store, Register>>(
+        std::move(store), std::move(reg), world.random64());
+    auto loaded = source->load();
+    if (!loaded) return result<Opened>{detail::failed(loaded)};
+    static_cast<void>(source->refresh());  // kept as the answer of `view`
+    return result<Opened>{Opened{std::move(source)}};
+  } else {
+    return detail::refused{};
+  }
+}
+template <class... Stores>
+requires(sizeof...(Stores) > 0) [[nodiscard]] auto open_view(std::string home, Stores... stores) {
+  if constexpr (detail::explain_placed<Stores...>()) {
+    return open_view(detail::together(home, std::move(stores)...),
+                     FileRegister{detail::join(home, "CURRENT")});
+  } else {
+    return detail::refused{};
+  }
+}
 
 HOLDFAST_END
 
