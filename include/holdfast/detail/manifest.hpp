@@ -37,7 +37,7 @@ struct Kept {
 /// A generation that is to be deleted once nobody reads it.
 struct Retiring {
   Generation generation;
-  std::int64_t since_s =
+  std::int64_t since_ms =
       0;  ///< wall clock; only for the grace that foreign readers of a published name get
   friend bool operator==(Retiring const&, Retiring const&) = default;
 };
@@ -77,7 +77,8 @@ struct Manifest {
 enum class Outcome : std::uint8_t { committed, not_committed, unknown };
 
 namespace detail::manifest {
-inline constexpr std::size_t max_listed = 64;   // retained and retiring together
+inline constexpr std::size_t max_listed = 64;  // retained and retiring together
+inline constexpr std::size_t max_retained = 48;
 inline constexpr std::size_t max_commits = 16;  // outcomes that can still be asked for
 inline constexpr std::size_t max_marks = 2048;  // bytes of all marks as text
 
@@ -133,7 +134,7 @@ inline void order(Manifest& m) {
 [[nodiscard]] inline Manifest commit(Manifest m,
                                      Marks marks,
                                      std::size_t retain,
-                                     std::int64_t now_s) {
+                                     std::int64_t now_ms) {
   auto const attempt = *std::exchange(m.attempt, std::nullopt);
   record_commit(m, attempt.nonce);
   m.current = attempt.generation;
@@ -141,7 +142,7 @@ inline void order(Manifest& m) {
                         std::vector<Generation>(m.part_names.size(), attempt.generation)});
   order(m);
   while (m.retained.size() > std::max<std::size_t>(retain, 1)) {
-    m.retiring.push_back({m.retained.back().generation, now_s});
+    m.retiring.push_back({m.retained.back().generation, now_ms});
     m.retained.pop_back();
   }
   return m;

@@ -237,9 +237,9 @@ inline AttemptRecord get_attempt(Reader& in) {
     put_marks(out, kept.marks);
     out += '\n';
   }
-  for (auto const& [generation, since_s] : m.retiring) {
+  for (auto const& [generation, since_ms] : m.retiring) {
     out += "retiring " + std::to_string(generation.number) + ' ' +
-           std::to_string(static_cast<std::uint64_t>(since_s)) + '\n';
+           std::to_string(static_cast<std::uint64_t>(since_ms)) + '\n';
   }
   for (auto const& [sequence, nonce] : m.commits) {
     out += "commit " + std::to_string(sequence) + ' ' + std::to_string(nonce) + '\n';

@@ -42,6 +42,7 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
       Base::state_, Base::world_;
   using Base::go, Base::publish_locked, Base::recover_locked, Base::release, Base::require_loaded,
       Base::store, Base::tell, Base::collect_locked;
+  using Base::reopen, Base::unsettled_;
   using typename Base::Granted;
 
  public:
@@ -68,6 +69,9 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
   /// Recovers if nobody else builds, and shows the current generation. One that can't be opened is
   /// told by `view`: the home can still be reverted or built anew.
   [[nodiscard]] result<void> open() {
+    if (options_.retain < 1 || options_.retain > manifest::max_retained) {
+      return failure(errc::invalid, "open", "StagedOptions::retain must be from 1 to 48");
+    }
     std::lock_guard const guard{mutex_};
     auto grant = lock_traits<Locking>::try_acquire(lock_, world_.self(), {});
     if (grant) {
@@ -148,7 +152,7 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(look(*attempt));  // opened before the switch: it can't leave readers with nothing
     auto next = manifest::commit(attempt->manifest, std::move(options.marks), options_.retain,
-                                 world_.wall_ns() / 1'000'000'000);
+                                 world_.wall_ns() / 1'000'000);
     auto const text = manifest::encode(next);
     if (text.size() > register_traits<Register>::max_size(source_.reg()) ||
         manifest::size_of_marks(next) > manifest::max_marks) {
@@ -193,8 +197,8 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     std::lock_guard const guard{mutex_};
     if (source_.born().left()) return failure(errc::forked, "resolve");
     bool const ours = pending_ && pending_ticket_ == ticket;
-    if (ours) {
-      HOLDFAST_TRYV(register_traits<Register>::reopen(source_.reg()));
+    if (unsettled_) {
+      HOLDFAST_TRYV(reopen());
     }
     HOLDFAST_TRY(outcome, settle(ticket));
     if (!ours) return outcome;
@@ -349,15 +353,14 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
            loaded.assume_value()->manifest.fence > attempt.grant.token;
   }
 
-  // Unless the commit shows, a write of it may still be under way: the same value at a new version
-  // makes it fail.
+  // As long as no later commit shows, a write of this one may still be under way: the same value at
+  // a new version makes it fail, and any build that is under way too.
   [[nodiscard]] result<Outcome> settle(Ticket const& ticket) {
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(loaded, require_loaded("resolve"));
       auto const outcome = manifest::outcome(loaded.manifest, ticket);
-      auto const& attempt = loaded.manifest.attempt;
-      bool const under_way = attempt && attempt->nonce == ticket.nonce;
-      if (outcome != Outcome::not_committed || !under_way) return outcome;
+      if (outcome != Outcome::not_committed || loaded.manifest.sequence >= ticket.sequence)
+        return outcome;
       auto stored = store(loaded.version, as_bytes(manifest::encode(loaded.manifest)));
       if (stored) return outcome;
       if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);

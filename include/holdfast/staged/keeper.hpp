@@ -110,17 +110,25 @@ class Keeper {
 
   // An exception out of a register leaves open whether it stored.
   [[nodiscard]] result<Version> store(Version expected, bytes_view value) {
+    result<Version> stored = failure(errc::uncertain, "store", "the register threw");
     try {
-      return register_traits<Register>::store_if(source_.reg(), expected, value);
+      stored = register_traits<Register>::store_if(source_.reg(), expected, value);
     } catch (...) {
-      return failure(errc::uncertain, "store", "the register threw");
     }
+    if (!stored && stored.error().code() == errc::uncertain) unsettled_ = true;
+    return stored;
+  }
+
+  [[nodiscard]] result<void> reopen() {
+    HOLDFAST_TRYV(register_traits<Register>::reopen(source_.reg()));
+    unsettled_ = false;
+    return ok();
   }
 
   // Under the stage lock nobody else builds, so an attempt in the record is one that a crash, a
   // failure or force ended.
   [[nodiscard]] result<void> recover_locked() {
-    HOLDFAST_TRYV(register_traits<Register>::reopen(source_.reg()));
+    HOLDFAST_TRYV(reopen());
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(loaded, source_.load());
       HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
@@ -130,7 +138,9 @@ class Keeper {
                          "generation " + std::to_string(remains.back().number));
         }
         auto stored = store(Version::none, as_bytes(manifest::encode(fresh())));
-        if (!stored && stored.error().code() != errc::conflict) return detail::failed(stored);
+        if (!stored && (stored.error().code() != errc::conflict || round == 16)) {
+          return detail::failed(stored);
+        }
         continue;
       }
       HOLDFAST_TRYV(check_home(loaded->manifest, remains));
@@ -226,7 +236,7 @@ class Keeper {
   // readable.
   [[nodiscard]] bool in_grace([[maybe_unused]] Retiring const& retiring) const noexcept {
     if constexpr (publishing_store<Store>) {
-      auto const age_ms = world_.wall_ns() / 1'000'000 - retiring.since_s * 1000;
+      auto const age_ms = world_.wall_ns() / 1'000'000 - retiring.since_ms;
       return options_.publish && age_ms >= 0 && age_ms < options_.publish_grace_ms;
     }
     return false;
@@ -275,6 +285,7 @@ class Keeper {
   std::vector<Generation> dropped_;  // deleted, but still listed as retiring
   std::vector<Generation> foreign_;
   bool recovered_ = false;
+  bool unsettled_ = false;  // a store answered `uncertain` since the register was last opened
 };
 }  // namespace detail
 
