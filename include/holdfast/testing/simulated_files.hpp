@@ -330,16 +330,18 @@ class SimulatedFiles {
                     bytes_view from) const {
     auto const sector_size = machine_->cache.sector_size();
     auto const start = sector * sector_size;
-    bytes content(sector_size);
+    auto const begin = std::max(at, start);
+    auto const end = std::min(at + from.size(), start + sector_size);
+    auto const part =
+        from.subspan(static_cast<std::size_t>(begin - at), static_cast<std::size_t>(end - begin));
     auto const& inode = machine_->cache.at(id);
     auto const index = static_cast<std::size_t>(sector);
     auto const old =
         index < inode.sectors.size() ? inode.sectors[index] : disk::Shared<disk::Sector>{};
+    if (!old && disk::without_trailing_zeros(part).empty()) return;
+    bytes content(sector_size);
     if (old) std::memcpy(content.data(), old->content.data(), old->content.size());
-    auto const begin = std::max(at, start);
-    auto const end = std::min(at + from.size(), start + sector_size);
-    std::memcpy(content.data() + (begin - start), from.data() + (begin - at),
-                static_cast<std::size_t>(end - begin));
+    std::memcpy(content.data() + (begin - start), part.data(), part.size());
     auto fresh = disk::make_sector(content);
     bool const same = fresh ? old && fresh->content == old->content : !old;
     if (same) return;

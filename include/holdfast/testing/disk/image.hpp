@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,11 +32,19 @@ struct Sector {
   bytes content;
   std::uint64_t hash = 0;
 };
-/// A null sector reads as zeros.
-[[nodiscard]] inline Shared<Sector> make_sector(bytes_view content) {
+[[nodiscard]] inline bytes_view without_trailing_zeros(bytes_view content) noexcept {
+  constexpr std::byte zeros[64] = {};
+  while (content.size() >= 64 && std::memcmp(&content.back() - 63, zeros, 64) == 0) {
+    content = content.first(content.size() - 64);
+  }
   while (!content.empty() && content.back() == std::byte{}) {
     content = content.first(content.size() - 1);
   }
+  return content;
+}
+/// A null sector reads as zeros.
+[[nodiscard]] inline Shared<Sector> make_sector(bytes_view content) {
+  content = without_trailing_zeros(content);
   if (content.empty()) return {};
   return Shared<Sector>{Sector{{content.begin(), content.end()}, hash_of(content)}};
 }
