@@ -34,6 +34,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/policy/exclusive.hpp
     include/holdfast/policy/file_lock.hpp
     include/holdfast/posix.hpp
+    include/holdfast/report/observer.hpp
     include/holdfast/result.hpp
     include/holdfast/staged.hpp
     include/holdfast/staged/core.hpp

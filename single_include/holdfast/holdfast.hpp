@@ -3421,7 +3421,7 @@ struct Kept {
 /// A generation that is to be deleted once nobody reads it.
 struct Retiring {
   Generation generation;
-  std::int64_t since_s =
+  std::int64_t since_ms =
       0;  ///< wall clock; only for the grace that foreign readers of a published name get
   friend bool operator==(Retiring const&, Retiring const&) = default;
 };
@@ -3461,7 +3461,8 @@ struct Manifest {
 enum class Outcome : std::uint8_t { committed, not_committed, unknown };
 
 namespace detail::manifest {
-inline constexpr std::size_t max_listed = 64;   // retained and retiring together
+inline constexpr std::size_t max_listed = 64;  // retained and retiring together
+inline constexpr std::size_t max_retained = 48;
 inline constexpr std::size_t max_commits = 16;  // outcomes that can still be asked for
 inline constexpr std::size_t max_marks = 2048;  // bytes of all marks as text
 
@@ -3517,7 +3518,7 @@ inline void order(Manifest& m) {
 [[nodiscard]] inline Manifest commit(Manifest m,
                                      Marks marks,
                                      std::size_t retain,
-                                     std::int64_t now_s) {
+                                     std::int64_t now_ms) {
   auto const attempt = *std::exchange(m.attempt, std::nullopt);
   record_commit(m, attempt.nonce);
   m.current = attempt.generation;
@@ -3525,7 +3526,7 @@ inline void order(Manifest& m) {
                         std::vector<Generation>(m.part_names.size(), attempt.generation)});
   order(m);
   while (m.retained.size() > std::max<std::size_t>(retain, 1)) {
-    m.retiring.push_back({m.retained.back().generation, now_s});
+    m.retiring.push_back({m.retained.back().generation, now_ms});
     m.retained.pop_back();
   }
   return m;
@@ -3796,9 +3797,9 @@ inline AttemptRecord get_attempt(Reader& in) {
     put_marks(out, kept.marks);
     out += '\n';
   }
-  for (auto const& [generation, since_s] : m.retiring) {
+  for (auto const& [generation, since_ms] : m.retiring) {
     out += "retiring " + std::to_string(generation.number) + ' ' +
-           std::to_string(static_cast<std::uint64_t>(since_s)) + '\n';
+           std::to_string(static_cast<std::uint64_t>(since_ms)) + '\n';
   }
   for (auto const& [sequence, nonce] : m.commits) {
     out += "commit " + std::to_string(sequence) + ' ' + std::to_string(nonce) + '\n';
@@ -3886,16 +3887,24 @@ HOLDFAST_END
 #include <errno.h>
 #include <sys/syscall.h>
 
-#include <bit>
-
 HOLDFAST_BEGIN
 
 namespace detail {
+using HazardSlot = std::atomic<void const*>;
+
 /// The slots of one thread.
 struct alignas(128) ThreadSlots {
-  static constexpr std::uint32_t count = 8;
-  std::array<std::atomic<void const*>, count> hazard{};
-  std::atomic<std::uint32_t> used{0};  // only the owner writes; bit i = slot i
+  std::array<HazardSlot, 8> hazard{};
+
+  /// A slot that is not in use, or null. Looked for by what is in the slots, not by a mask beside
+  /// them: the branches are foreseen, so that one view need not wait for the stores of the view
+  /// before.
+  [[nodiscard]] HazardSlot* free_slot() noexcept {
+    for (auto& slot : hazard) {
+      if (slot.load(std::memory_order_relaxed) == nullptr) return &slot;
+    }
+    return nullptr;
+  }
   std::atomic<std::int32_t> owner{0};  // kernel thread id
 };
 
@@ -3957,13 +3966,13 @@ class PinSlots {
     return mine;
   }
 
-  /// Protects `pointer` in slot `index` before the next load of the published pointer.
-  void protect(ThreadSlots& slots, std::uint32_t index, void const* pointer) const noexcept {
-    if (asymmetric_) {
-      slots.hazard[index].store(pointer, std::memory_order_release);
+  /// Protects `pointer` before the next load of the published pointer.
+  void protect(HazardSlot& slot, void const* pointer) const noexcept {
+    if (asymmetric_) [[likely]] {
+      slot.store(pointer, std::memory_order_release);
       std::atomic_signal_fence(std::memory_order_seq_cst);  // the reclaimer's barrier does the rest
     } else {
-      slots.hazard[index].exchange(pointer, std::memory_order_seq_cst);
+      slot.exchange(pointer, std::memory_order_seq_cst);
     }
   }
 
@@ -3988,7 +3997,9 @@ class PinSlots {
  private:
   // A thread that ended with a view still open (a leak of its program) keeps its slots for ever.
   static bool orphaned(ThreadSlots const& slots) noexcept {
-    if (slots.used.load(std::memory_order_relaxed) != 0) return false;
+    for (auto const& slot : slots.hazard) {
+      if (slot.load(std::memory_order_relaxed) != nullptr) return false;
+    }
     auto const owner = slots.owner.load(std::memory_order_relaxed);
     return ::syscall(SYS_tgkill, ::getpid(), owner, 0) != 0 && errno == ESRCH;
   }
@@ -4550,6 +4561,45 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/report/observer.hpp
+// Lets a function hear every event of a world: the one place where logging and metrics come in.
+#ifndef HOLDFAST_REPORT_OBSERVER_HPP
+#define HOLDFAST_REPORT_OBSERVER_HPP
+
+HOLDFAST_BEGIN
+
+/// A world that tells `Hear` every event, and is `W` in all else. `Hear` must not throw, and is
+/// called from whichever thread works; the event lives for the call only.
+template <world W, class Hear>
+class Observed {
+ public:
+  Observed(W inner, Hear hear) : inner_{std::move(inner)}, hear_{std::move(hear)} {}
+
+  [[nodiscard]] std::int64_t wall_ns() const noexcept { return inner_.wall_ns(); }
+  [[nodiscard]] std::int64_t steady_ns() const noexcept { return inner_.steady_ns(); }
+  void wait_until(std::int64_t steady_ns) const noexcept { inner_.wait_until(steady_ns); }
+  [[nodiscard]] std::uint64_t random64() const noexcept { return inner_.random64(); }
+  [[nodiscard]] Owner self() const noexcept { return inner_.self(); }
+  void on(Event const& event) const noexcept {
+    inner_.on(event);
+    hear_(event);
+  }
+
+ private:
+  W inner_;
+  Hear hear_;
+};
+
+/// `observed(hear)` is the real world with an observer: pass it as the world of `open_staged`.
+template <std::invocable<Event const&> Hear, world W = Native>
+[[nodiscard]] Observed<W, Hear> observed(Hear hear, W inner = {}) {
+  return {std::move(inner), std::move(hear)};
+}
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/staged/housekeeping.hpp
 // Names what staged operations take and answer besides generations: options, commit, collection,
 // status.
@@ -4637,14 +4687,11 @@ struct Shown {
 template <class Shown>
 struct Protection {
   Shown* shown = nullptr;
-  ThreadSlots* slots = nullptr;
-  std::uint32_t index = 0;
+  HazardSlot* slot = nullptr;
 
-  void release() noexcept {
-    if (slots != nullptr) {
-      slots->hazard[index].store(nullptr, std::memory_order_release);
-      auto const used = slots->used.load(std::memory_order_relaxed);
-      slots->used.store(used & ~(1u << index), std::memory_order_relaxed);
+  void release() const noexcept {
+    if (slot != nullptr) [[likely]] {
+      slot->store(nullptr, std::memory_order_release);
     } else if (shown != nullptr) {
       shown->pins.fetch_sub(1, std::memory_order_release);
     }
@@ -4666,22 +4713,21 @@ class Readers {
     ThreadSlots* slots = slots_.cached();
     if (slots == nullptr) [[unlikely]]
       slots = slots_.find();
-    auto const used = slots->used.load(std::memory_order_relaxed);
-    auto const index = static_cast<std::uint32_t>(std::countr_one(used));
-    if (index >= ThreadSlots::count) [[unlikely]]
+    HazardSlot* const slot = slots->free_slot();
+    if (slot == nullptr) [[unlikely]]
       return count();
     Shown* shown = current_.load(std::memory_order_acquire);
     for (;;) {
-      if (shown == nullptr) [[unlikely]]
+      if (shown == nullptr) [[unlikely]] {
+        slot->store(nullptr, std::memory_order_relaxed);
         return {};
-      slots_.protect(*slots, index, shown);
+      }
+      slots_.protect(*slot, shown);
       Shown* const again = current_.load(std::memory_order_acquire);
       if (again == shown) [[likely]]
-        break;
+        return {shown, slot};
       shown = again;
     }
-    slots->used.store(used | 1u << index, std::memory_order_relaxed);
-    return {shown, slots, index};
   }
 
   /// Makes room for one more, so that `show` can't fail.
@@ -4730,7 +4776,7 @@ class Readers {
     std::lock_guard const guard{mutex_};
     Shown* const shown = current_.load(std::memory_order_relaxed);
     if (shown != nullptr) shown->pins.fetch_add(1, std::memory_order_relaxed);
-    return {shown, nullptr, 0};
+    return {shown, nullptr};
   }
 
   std::atomic<Shown*> current_{nullptr};
@@ -5071,17 +5117,25 @@ class Keeper {
 
   // An exception out of a register leaves open whether it stored.
   [[nodiscard]] result<Version> store(Version expected, bytes_view value) {
+    result<Version> stored = failure(errc::uncertain, "store", "the register threw");
     try {
-      return register_traits<Register>::store_if(source_.reg(), expected, value);
+      stored = register_traits<Register>::store_if(source_.reg(), expected, value);
     } catch (...) {
-      return failure(errc::uncertain, "store", "the register threw");
     }
+    if (!stored && stored.error().code() == errc::uncertain) unsettled_ = true;
+    return stored;
+  }
+
+  [[nodiscard]] result<void> reopen() {
+    HOLDFAST_TRYV(register_traits<Register>::reopen(source_.reg()));
+    unsettled_ = false;
+    return ok();
   }
 
   // Under the stage lock nobody else builds, so an attempt in the record is one that a crash, a
   // failure or force ended.
   [[nodiscard]] result<void> recover_locked() {
-    HOLDFAST_TRYV(register_traits<Register>::reopen(source_.reg()));
+    HOLDFAST_TRYV(reopen());
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(loaded, source_.load());
       HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
@@ -5091,7 +5145,9 @@ class Keeper {
                          "generation " + std::to_string(remains.back().number));
         }
         auto stored = store(Version::none, as_bytes(manifest::encode(fresh())));
-        if (!stored && stored.error().code() != errc::conflict) return detail::failed(stored);
+        if (!stored && (stored.error().code() != errc::conflict || round == 16)) {
+          return detail::failed(stored);
+        }
         continue;
       }
       HOLDFAST_TRYV(check_home(loaded->manifest, remains));
@@ -5187,7 +5243,7 @@ class Keeper {
   // readable.
   [[nodiscard]] bool in_grace([[maybe_unused]] Retiring const& retiring) const noexcept {
     if constexpr (publishing_store<Store>) {
-      auto const age_ms = world_.wall_ns() / 1'000'000 - retiring.since_s * 1000;
+      auto const age_ms = world_.wall_ns() / 1'000'000 - retiring.since_ms;
       return options_.publish && age_ms >= 0 && age_ms < options_.publish_grace_ms;
     }
     return false;
@@ -5236,6 +5292,7 @@ class Keeper {
   std::vector<Generation> dropped_;  // deleted, but still listed as retiring
   std::vector<Generation> foreign_;
   bool recovered_ = false;
+  bool unsettled_ = false;  // a store answered `uncertain` since the register was last opened
 };
 }  // namespace detail
 
@@ -5267,6 +5324,7 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
       Base::state_, Base::world_;
   using Base::go, Base::publish_locked, Base::recover_locked, Base::release, Base::require_loaded,
       Base::store, Base::tell, Base::collect_locked;
+  using Base::reopen, Base::unsettled_;
   using typename Base::Granted;
 
  public:
@@ -5293,6 +5351,9 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
   /// Recovers if nobody else builds, and shows the current generation. One that can't be opened is
   /// told by `view`: the home can still be reverted or built anew.
   [[nodiscard]] result<void> open() {
+    if (options_.retain < 1 || options_.retain > manifest::max_retained) {
+      return failure(errc::invalid, "open", "StagedOptions::retain must be from 1 to 48");
+    }
     std::lock_guard const guard{mutex_};
     auto grant = lock_traits<Locking>::try_acquire(lock_, world_.self(), {});
     if (grant) {
@@ -5373,7 +5434,7 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(look(*attempt));  // opened before the switch: it can't leave readers with nothing
     auto next = manifest::commit(attempt->manifest, std::move(options.marks), options_.retain,
-                                 world_.wall_ns() / 1'000'000'000);
+                                 world_.wall_ns() / 1'000'000);
     auto const text = manifest::encode(next);
     if (text.size() > register_traits<Register>::max_size(source_.reg()) ||
         manifest::size_of_marks(next) > manifest::max_marks) {
@@ -5418,8 +5479,8 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     std::lock_guard const guard{mutex_};
     if (source_.born().left()) return failure(errc::forked, "resolve");
     bool const ours = pending_ && pending_ticket_ == ticket;
-    if (ours) {
-      HOLDFAST_TRYV(register_traits<Register>::reopen(source_.reg()));
+    if (unsettled_) {
+      HOLDFAST_TRYV(reopen());
     }
     HOLDFAST_TRY(outcome, settle(ticket));
     if (!ours) return outcome;
@@ -5574,15 +5635,14 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
            loaded.assume_value()->manifest.fence > attempt.grant.token;
   }
 
-  // Unless the commit shows, a write of it may still be under way: the same value at a new version
-  // makes it fail.
+  // As long as no later commit shows, a write of this one may still be under way: the same value at
+  // a new version makes it fail, and any build that is under way too.
   [[nodiscard]] result<Outcome> settle(Ticket const& ticket) {
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(loaded, require_loaded("resolve"));
       auto const outcome = manifest::outcome(loaded.manifest, ticket);
-      auto const& attempt = loaded.manifest.attempt;
-      bool const under_way = attempt && attempt->nonce == ticket.nonce;
-      if (outcome != Outcome::not_committed || !under_way) return outcome;
+      if (outcome != Outcome::not_committed || loaded.manifest.sequence >= ticket.sequence)
+        return outcome;
       auto stored = store(loaded.version, as_bytes(manifest::encode(loaded.manifest)));
       if (stored) return outcome;
       if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
