@@ -53,8 +53,9 @@ class Staged {
 
   /// The current generation, for this scope. Never waits. `no_generation` before the first commit.
   [[nodiscard]] result<view_type> view() const {
-    if (!core_) [[unlikely]]
+    if (!core_) [[unlikely]] {
       return failure(errc::spent, "view");
+    }
     return core_->source().view();
   }
 

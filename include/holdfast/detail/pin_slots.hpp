@@ -21,7 +21,6 @@
 
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -33,11 +32,24 @@
 HOLDFAST_BEGIN
 
 namespace detail {
+using HazardSlot = std::atomic<void const*>;
+
 /// The slots of one thread.
 struct alignas(128) ThreadSlots {
-  static constexpr std::uint32_t count = 8;
-  std::array<std::atomic<void const*>, count> hazard{};
-  std::atomic<std::uint32_t> used{0};  // only the owner writes; bit i = slot i
+  std::array<HazardSlot, 8> hazard{};
+
+  /// A slot that is not in use, or null. Looked for by what is in the slots, not by a mask beside
+  /// them: the branches are foreseen, so that one view need not wait for the stores of the view
+  /// before.
+  [[nodiscard]] HazardSlot* free_slot() noexcept {
+    if (hazard[0].load(std::memory_order_relaxed) == nullptr) [[likely]] {
+      return &hazard[0];
+    }
+    for (auto& slot : hazard) {
+      if (slot.load(std::memory_order_relaxed) == nullptr) return &slot;
+    }
+    return nullptr;
+  }
   std::atomic<std::int32_t> owner{0};  // kernel thread id
 };
 
@@ -45,8 +57,8 @@ struct SlotCache {
   std::uint64_t object = 0;
   ThreadSlots* slots = nullptr;
 };
-inline constexpr std::size_t cached_objects = 4;
-inline constinit thread_local std::array<SlotCache, cached_objects> slot_cache{};
+// One object a thread is remembered: another costs the way through the list.
+inline constinit thread_local SlotCache slot_cache{};
 // A forked child must not pass for the thread of its parent that had these slots.
 inline bool const slot_cache_watched = [] {
   return ::pthread_atfork(nullptr, nullptr, [] { slot_cache = {}; }) == 0;
@@ -73,39 +85,20 @@ class PinSlots {
   PinSlots(PinSlots const&) = delete;
   PinSlots& operator=(PinSlots const&) = delete;
 
-  /// The slots of this thread if it has used them before; the fast path.
-  [[nodiscard]] ThreadSlots* cached() const noexcept {
-    auto const& entry = slot_cache[id_ / 2 % cached_objects];
-    return entry.object == id_ ? entry.slots : nullptr;
+  /// The slots of this thread.
+  [[nodiscard]] ThreadSlots& mine() {
+    if (slot_cache.object == id_) [[likely]]
+      return *slot_cache.slots;
+    return *find();
   }
 
-  /// The slots of this thread, found or made.
-  [[nodiscard]] ThreadSlots* find() {
-    auto const self = static_cast<std::int32_t>(::syscall(SYS_gettid));
-    std::lock_guard const guard{mutex_};
-    ThreadSlots* mine = nullptr;
-    for (auto const& slots : all_) {
-      if (slots->owner.load(std::memory_order_relaxed) == self) mine = slots.get();
-    }
-    for (std::size_t i = 0; mine == nullptr && i < all_.size(); ++i) {
-      if (orphaned(*all_[i])) mine = all_[i].get();
-    }
-    if (mine == nullptr) {
-      all_.push_back(std::make_unique<ThreadSlots>());
-      mine = all_.back().get();
-    }
-    mine->owner.store(self, std::memory_order_relaxed);
-    slot_cache[id_ / 2 % cached_objects] = {id_, mine};
-    return mine;
-  }
-
-  /// Protects `pointer` in slot `index` before the next load of the published pointer.
-  void protect(ThreadSlots& slots, std::uint32_t index, void const* pointer) const noexcept {
-    if (asymmetric_) {
-      slots.hazard[index].store(pointer, std::memory_order_release);
+  /// Protects `pointer` before the next load of the published pointer.
+  void protect(HazardSlot& slot, void const* pointer) const noexcept {
+    if (asymmetric_) [[likely]] {
+      slot.store(pointer, std::memory_order_release);
       std::atomic_signal_fence(std::memory_order_seq_cst);  // the reclaimer's barrier does the rest
     } else {
-      slots.hazard[index].exchange(pointer, std::memory_order_seq_cst);
+      slot.exchange(pointer, std::memory_order_seq_cst);
     }
   }
 
@@ -128,9 +121,31 @@ class PinSlots {
   }
 
  private:
+  // Those it has used before, else some of a thread that is gone, else new ones.
+  [[nodiscard]] ThreadSlots* find() {
+    auto const self = static_cast<std::int32_t>(::syscall(SYS_gettid));
+    std::lock_guard const guard{mutex_};
+    ThreadSlots* slots_of_self = nullptr;
+    for (auto const& slots : all_) {
+      if (slots->owner.load(std::memory_order_relaxed) == self) slots_of_self = slots.get();
+    }
+    for (std::size_t i = 0; slots_of_self == nullptr && i < all_.size(); ++i) {
+      if (orphaned(*all_[i])) slots_of_self = all_[i].get();
+    }
+    if (slots_of_self == nullptr) {
+      all_.push_back(std::make_unique<ThreadSlots>());
+      slots_of_self = all_.back().get();
+    }
+    slots_of_self->owner.store(self, std::memory_order_relaxed);
+    slot_cache = {id_, slots_of_self};
+    return slots_of_self;
+  }
+
   // A thread that ended with a view still open (a leak of its program) keeps its slots for ever.
   static bool orphaned(ThreadSlots const& slots) noexcept {
-    if (slots.used.load(std::memory_order_relaxed) != 0) return false;
+    for (auto const& slot : slots.hazard) {
+      if (slot.load(std::memory_order_relaxed) != nullptr) return false;
+    }
     auto const owner = slots.owner.load(std::memory_order_relaxed);
     return ::syscall(SYS_tgkill, ::getpid(), owner, 0) != 0 && errno == ESRCH;
   }

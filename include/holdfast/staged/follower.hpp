@@ -29,8 +29,9 @@ class Follower {
 
   /// The generation shown by the last `refresh`, for this scope. Never waits.
   [[nodiscard]] result<view_type> view() const {
-    if (!source_) [[unlikely]]
+    if (!source_) [[unlikely]] {
       return failure(errc::spent, "view");
+    }
     return source_->view();
   }
   /// The same, for as long as the handle lives.

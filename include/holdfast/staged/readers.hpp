@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -39,14 +38,11 @@ struct Shown {
 template <class Shown>
 struct Protection {
   Shown* shown = nullptr;
-  ThreadSlots* slots = nullptr;
-  std::uint32_t index = 0;
+  HazardSlot* slot = nullptr;
 
-  void release() noexcept {
-    if (slots != nullptr) {
-      slots->hazard[index].store(nullptr, std::memory_order_release);
-      auto const used = slots->used.load(std::memory_order_relaxed);
-      slots->used.store(used & ~(1u << index), std::memory_order_relaxed);
+  void release() const noexcept {
+    if (slot != nullptr) [[likely]] {
+      slot->store(nullptr, std::memory_order_release);
     } else if (shown != nullptr) {
       shown->pins.fetch_sub(1, std::memory_order_release);
     }
@@ -65,25 +61,23 @@ class Readers {
   /// Protects the current generation for this thread; nothing is shown when there is none. Never
   /// waits.
   [[nodiscard]] Protection<Shown> protect() {
-    ThreadSlots* slots = slots_.cached();
-    if (slots == nullptr) [[unlikely]]
-      slots = slots_.find();
-    auto const used = slots->used.load(std::memory_order_relaxed);
-    auto const index = static_cast<std::uint32_t>(std::countr_one(used));
-    if (index >= ThreadSlots::count) [[unlikely]]
+    HazardSlot* const slot = slots_.mine().free_slot();
+    if (slot == nullptr) [[unlikely]] {
       return count();
+    }
     Shown* shown = current_.load(std::memory_order_acquire);
     for (;;) {
-      if (shown == nullptr) [[unlikely]]
+      if (shown == nullptr) [[unlikely]] {
+        slot->store(nullptr, std::memory_order_relaxed);
         return {};
-      slots_.protect(*slots, index, shown);
+      }
+      slots_.protect(*slot, shown);
       Shown* const again = current_.load(std::memory_order_acquire);
-      if (again == shown) [[likely]]
-        break;
+      if (again == shown) [[likely]] {
+        return {shown, slot};
+      }
       shown = again;
     }
-    slots->used.store(used | 1u << index, std::memory_order_relaxed);
-    return {shown, slots, index};
   }
 
   /// Makes room for one more, so that `show` can't fail.
@@ -132,7 +126,7 @@ class Readers {
     std::lock_guard const guard{mutex_};
     Shown* const shown = current_.load(std::memory_order_relaxed);
     if (shown != nullptr) shown->pins.fetch_add(1, std::memory_order_relaxed);
-    return {shown, nullptr, 0};
+    return {shown, nullptr};
   }
 
   std::atomic<Shown*> current_{nullptr};

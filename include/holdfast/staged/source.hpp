@@ -109,8 +109,9 @@ class Source {
 
   [[nodiscard]] result<View<Shown>> view() {
     auto const protection = readers_.protect();
-    if (protection.shown == nullptr) [[unlikely]]
+    if (protection.shown == nullptr) [[unlikely]] {
       return why_nothing();
+    }
     return result<View<Shown>>{boost::outcome_v2::in_place_type<View<Shown>>, protection};
   }
 
