@@ -40,8 +40,9 @@ struct Entry {
   friend auto operator<=>(Entry const&, Entry const&) = default;
 };
 
-/// Files and directories by path. Paths are bytes, not text. The last component of a path is never
-/// followed if it is a symlink. Semantics (the file system's laws):
+/// Files and directories by path. Paths are bytes, not text. `open`, `identity`, `remove`
+/// and `rename` never follow a symlink in the last component; `list` and `sync_directory` do.
+/// Semantics (the file system's laws):
 /// - `read_at` gives fewer bytes than asked for only at the end of the file; `write_at` writes all
 /// or fails.
 /// - `sync` makes a file's data and size durable; a name is durable after `sync_directory` of its

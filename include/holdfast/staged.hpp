@@ -189,14 +189,14 @@ requires(!std::same_as<First, StagedOptions>)
 
 /// Opens a home for reading only, from any process: never writes, locks out a builder or recovers,
 /// and needs no permission to write. Call `refresh` to follow switches made elsewhere.
-template <class Store, class Register, class W = Native>
+template <class Store, class Register>
 requires(!std::convertible_to<Store, std::string>)
-    [[nodiscard]] auto open_view(Store store, Register reg, W world = {}) {
+    [[nodiscard]] auto open_view(Store store, Register reg) {
   if constexpr (explain_store<Store>() && explain_register<Register>() &&
                 explain_guarantees<Store, Register>()) {
     using Opened = Follower<Store, Register>;
-    auto source = std::make_shared<detail::Source<Store, Register>>(
-        std::move(store), std::move(reg), world.random64());
+    auto source =
+        std::make_shared<detail::Source<Store, Register>>(std::move(store), std::move(reg));
     auto loaded = source->load();
     if (!loaded) return result<Opened>{detail::failed(loaded)};
     static_cast<void>(source->refresh());  // kept as the answer of `view`

@@ -85,21 +85,28 @@ class PinSlots {
   PinSlots(PinSlots const&) = delete;
   PinSlots& operator=(PinSlots const&) = delete;
 
-  /// The slots of this thread.
-  [[nodiscard]] ThreadSlots& mine() {
-    if (slot_cache.object == id_) [[likely]]
-      return *slot_cache.slots;
-    return *find();
+  /// A slot of this thread for the fast path, where a plain store protects. Null: take the slow
+  /// one.
+  [[nodiscard]] HazardSlot* quick_slot() const noexcept {
+    if (slot_cache.object != id_) [[unlikely]] {
+      return nullptr;
+    }
+    return slot_cache.slots->free_slot();
   }
 
-  /// Protects `pointer` before the next load of the published pointer.
-  void protect(HazardSlot& slot, void const* pointer) const noexcept {
-    if (asymmetric_) [[likely]] {
-      slot.store(pointer, std::memory_order_release);
-      std::atomic_signal_fence(std::memory_order_seq_cst);  // the reclaimer's barrier does the rest
-    } else {
-      slot.exchange(pointer, std::memory_order_seq_cst);
-    }
+  /// Protects `pointer` with a slot from `quick_slot` before the next load of the published
+  /// pointer.
+  static void protect_quickly(HazardSlot& slot, void const* pointer) noexcept {
+    slot.store(pointer, std::memory_order_release);
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // the reclaimer's barrier does the rest
+  }
+
+  /// A slot of this thread, found or made; null if all of them are in use.
+  [[nodiscard]] HazardSlot* slot() { return find().free_slot(); }
+
+  /// The same with a barrier of its own, for any slot.
+  static void protect(HazardSlot& slot, void const* pointer) noexcept {
+    slot.exchange(pointer, std::memory_order_seq_cst);
   }
 
   /// Every pointer that some thread protects, among those unpublished before the call.
@@ -122,7 +129,7 @@ class PinSlots {
 
  private:
   // Those it has used before, else some of a thread that is gone, else new ones.
-  [[nodiscard]] ThreadSlots* find() {
+  [[nodiscard]] ThreadSlots& find() {
     auto const self = static_cast<std::int32_t>(::syscall(SYS_gettid));
     std::lock_guard const guard{mutex_};
     ThreadSlots* slots_of_self = nullptr;
@@ -137,8 +144,8 @@ class PinSlots {
       slots_of_self = all_.back().get();
     }
     slots_of_self->owner.store(self, std::memory_order_relaxed);
-    slot_cache = {id_, slots_of_self};
-    return slots_of_self;
+    if (asymmetric_) slot_cache = {id_, slots_of_self};  // not found there = not quick
+    return *slots_of_self;
   }
 
   // A thread that ended with a view still open (a leak of its program) keeps its slots for ever.

@@ -36,7 +36,7 @@ class Keeper {
 
   Keeper(StagedOptions options, Store store, Register reg, Locking lock, W world)
       : options_{options},
-        source_{std::move(store), std::move(reg), world.random64()},
+        source_{std::move(store), std::move(reg)},
         lock_{std::move(lock)},
         world_{std::move(world)} {}
   Keeper(Keeper const&) = delete;

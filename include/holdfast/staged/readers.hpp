@@ -61,23 +61,16 @@ class Readers {
   /// Protects the current generation for this thread; nothing is shown when there is none. Never
   /// waits.
   [[nodiscard]] Protection<Shown> protect() {
-    HazardSlot* const slot = slots_.mine().free_slot();
-    if (slot == nullptr) [[unlikely]] {
-      return count();
-    }
-    Shown* shown = current_.load(std::memory_order_acquire);
-    for (;;) {
-      if (shown == nullptr) [[unlikely]] {
-        slot->store(nullptr, std::memory_order_relaxed);
-        return {};
-      }
-      slots_.protect(*slot, shown);
-      Shown* const again = current_.load(std::memory_order_acquire);
-      if (again == shown) [[likely]] {
+    HazardSlot* const slot = slots_.quick_slot();
+    Shown* const shown = current_.load(std::memory_order_acquire);
+    if (slot != nullptr && shown != nullptr) [[likely]] {
+      PinSlots::protect_quickly(*slot, shown);
+      if (current_.load(std::memory_order_acquire) == shown) [[likely]] {
         return {shown, slot};
       }
-      shown = again;
+      slot->store(nullptr, std::memory_order_release);
     }
+    return protect_slowly();
   }
 
   /// Makes room for one more, so that `show` can't fail.
@@ -122,6 +115,22 @@ class Readers {
   }
 
  private:
+  // The first view of a thread, a switch in between, nested views beyond the slots, a kernel
+  // without membarrier.
+  [[gnu::noinline]] Protection<Shown> protect_slowly() {
+    HazardSlot* const slot = slots_.slot();
+    if (slot == nullptr) return count();
+    Shown* shown = current_.load(std::memory_order_acquire);
+    while (shown != nullptr) {
+      PinSlots::protect(*slot, shown);
+      Shown* const again = current_.load(std::memory_order_acquire);
+      if (again == shown) return {shown, slot};
+      shown = again;
+    }
+    slot->store(nullptr, std::memory_order_release);
+    return {};
+  }
+
   Protection<Shown> count() {
     std::lock_guard const guard{mutex_};
     Shown* const shown = current_.load(std::memory_order_relaxed);

@@ -20,6 +20,7 @@
 #include "holdfast/detail/manifest_text.hpp"
 #include "holdfast/staged/readers.hpp"
 #include "holdfast/staged/view.hpp"
+#include "holdfast/world.hpp"
 
 HOLDFAST_BEGIN
 
@@ -48,8 +49,8 @@ class Source {
   using ReadersT = Readers<reader_of<Store>, Hold>;
   using Shown = typename ReadersT::Shown;
 
-  Source(Store store, Register reg, std::uint64_t id)
-      : store_{std::move(store)}, register_{std::move(reg)}, readers_{id} {}
+  Source(Store store, Register reg)
+      : store_{std::move(store)}, register_{std::move(reg)}, readers_{kernel_random64()} {}
 
   [[nodiscard]] Store& store() noexcept { return store_; }
   [[nodiscard]] Register& reg() noexcept { return register_; }
