@@ -49,6 +49,7 @@ class BasicFileRegister {
     PinsFile<Fs> pins;
     std::mutex mutex;
     std::optional<file> ring;
+    FileId ring_id;
     bool ring_writable = false;
     std::optional<file> hint;
     Version known{};  // the newest record that this object synced itself
@@ -88,8 +89,9 @@ class BasicFileRegister {
     if (value.size() > max_size()) return fail(errc::too_large, "store");
     if (expected == Version::none) return create(value);
     HOLDFAST_TRY(lock, lock_ring());
+    HOLDFAST_TRY(unchanged, still_newest(expected));
+    if (unchanged) return put(expected.sequence, expected.sequence, value);
     HOLDFAST_TRY(found, look(true));
-    if (!found) return fail(errc::register_lost, "store");
     if (!is_confirmed(*found)) {
       // Left by a writer that died or failed: settle it, so that the caller's next load sees one
       // outcome.
@@ -97,7 +99,7 @@ class BasicFileRegister {
       return fail(errc::conflict, "store");
     }
     if (found->newest->version != expected) return fail(errc::conflict, "store");
-    return put(*found, value);
+    return put(expected.sequence, expected.sequence, value);
   }
 
   /// Heals after a failed sync, and makes the newest value durable under a new version. Does
@@ -118,7 +120,6 @@ class BasicFileRegister {
     HOLDFAST_TRYV(c.pins.make());
     HOLDFAST_TRY(lock, lock_ring());
     HOLDFAST_TRY(found, look(true));
-    if (!found) return absent();
     HOLDFAST_TRYV(put_again(*found));
     return ok();
   }
@@ -149,18 +150,23 @@ class BasicFileRegister {
     return ok();
   }
 
+  // The file is never replaced by us: another one under the name was put there by someone, and is
+  // what counts now.
   [[nodiscard]] result<void> open_ring(bool writable) {
     auto& c = *core_;
     if (c.ring && (c.ring_writable || !writable)) {
-      // The file is never replaced by us: another one under the name was put there by someone, and
-      // is what counts now.
-      HOLDFAST_TRY(ours, c.fs.identity(*c.ring));
       HOLDFAST_TRY(named, c.fs.identity(c.path));
-      if (ours == named) return ok();
+      if (c.ring_id == named) return ok();
     }
     c.ring.reset();
     HOLDFAST_TRY(opened, c.fs.open(c.path, writable ? Open::write : Open::read));
+    HOLDFAST_TRY(id, c.fs.identity(opened));
+    if (c.ring_id != id) {
+      c.hint.reset();
+      if (c.ring_id != FileId{}) c.known = {};
+    }
     c.ring = std::move(opened);
+    c.ring_id = id;
     c.ring_writable = writable;
     return ok();
   }
@@ -182,12 +188,14 @@ class BasicFileRegister {
     auto& c = *core_;
     for (int attempt = locked ? 2 : 0;; ++attempt) {
       HOLDFAST_TRY(hint, read_hint());
-      auto opened = open_ring(locked);
-      if (!opened && opened.error().code() == errc::not_found) {
-        if (hint) return fail(errc::register_lost, "load");
-        return std::optional<Scan>{};
+      if (!locked) {
+        auto opened = open_ring(false);
+        if (!opened && opened.error().code() == errc::not_found) {
+          if (hint) return fail(errc::register_lost, "load");
+          return std::optional<Scan>{};
+        }
+        HOLDFAST_TRYV(std::move(opened));
       }
-      HOLDFAST_TRYV(std::move(opened));
       HOLDFAST_TRY(size, c.fs.read_at(*c.ring, 0, c.buffer));
       auto const found =
           detail::ring::scan(bytes_view{c.buffer}.first(size), hint, c.world.self().boot, c.known);
@@ -225,19 +233,29 @@ class BasicFileRegister {
     }
   }
 
+  // The common case without a look at the whole ring: what we made durable ourselves is there, and
+  // nothing follows it.
+  [[nodiscard]] result<bool> still_newest(Version expected) {
+    namespace ring = detail::ring;
+    auto& c = *core_;
+    if (expected != c.known) return false;
+    std::array<std::byte, ring::header_size> own, next;
+    HOLDFAST_TRY(own_size, c.fs.read_at(*c.ring, ring::offset_of(expected.sequence), own));
+    HOLDFAST_TRY(next_size, c.fs.read_at(*c.ring, ring::offset_of(expected.sequence + 1), next));
+    return own_size == own.size() && next_size == next.size() &&
+           ring::version_in(own) == expected && ring::version_in(next).sequence < expected.sequence;
+  }
+
   // One write, one sync: the commit. From the first byte written until the sync succeeds the
   // outcome is not known.
-  [[nodiscard]] result<Version> put(Scan const& found, bytes_view value) {
+  [[nodiscard]] result<Version> put(std::uint64_t last, std::uint64_t confirmed, bytes_view value) {
     auto& c = *core_;
-    auto const last = found.newest->version.sequence;
-    auto const confirmed = found.confirmed ? found.confirmed->version.sequence : 0;
     if (last + 1 - confirmed >= detail::ring::slots) return fail(errc::poisoned, "store");
     detail::ring::Record const record{
         {last + 1, c.world.random64()}, confirmed, c.world.self().boot, value};
     std::array<std::byte, detail::ring::slot_size> slot;
     detail::ring::encode(record, slot);
-    auto const at = record.version.sequence % detail::ring::slots * detail::ring::slot_size;
-    auto done = c.fs.write_at(*c.ring, at, slot);
+    auto done = c.fs.write_at(*c.ring, detail::ring::offset_of(record.version.sequence), slot);
     if (done) done = c.fs.sync(*c.ring);
     if (!done) {
       c.poisoned = true;
@@ -257,7 +275,8 @@ class BasicFileRegister {
       c.poisoned = true;
       return synced;
     }
-    HOLDFAST_TRYV(put(found, value));
+    auto const confirmed = found.confirmed ? found.confirmed->version.sequence : 0;
+    HOLDFAST_TRYV(put(found.newest->version.sequence, confirmed, value));
     return ok();
   }
 

@@ -299,7 +299,8 @@ inline void expect(Reader& in, std::string_view key) noexcept {
   while (in.good() && !in.at_end()) get_list(in, m);
   bool const complete =
       in.good() && version == format && (m.current.number == 0 || find(m, m.current) != nullptr);
-  if (!complete) return failure(errc::damaged, "manifest");
+  // One manifest has one text: what reads back as another text was not written by us.
+  if (!complete || encode(m) != text) return failure(errc::damaged, "manifest");
   return m;
 }
 }  // namespace detail::manifest

@@ -70,6 +70,15 @@ inline void put_boot(bytes_span into, BootId const& boot) noexcept {
   return crc32c(slot.subspan(header_size, length), crc32c(slot.first(at::crc)));
 }
 
+[[nodiscard]] constexpr std::uint64_t offset_of(std::uint64_t sequence) noexcept {
+  return sequence % slots * slot_size;
+}
+
+/// What a slot's header claims, unchecked; zeros in a slot never used.
+[[nodiscard]] inline Version version_in(bytes_view header) noexcept {
+  return {get_le<std::uint64_t>(header, at::sequence), get_le<std::uint64_t>(header, at::nonce)};
+}
+
 /// Fills a whole slot; the value fits (`max_value`).
 inline void encode(Record const& record, std::span<std::byte, slot_size> into) noexcept {
   for (auto& byte : into) byte = std::byte{0};
