@@ -60,13 +60,13 @@ class RocksWriter {
   }
 
   [[nodiscard]] result<void> put(std::string_view key, std::string_view value) {
-    HOLDFAST_TRYV(usable());
+    if (build_->database.get() == nullptr) return usable();
     return put(db().DefaultColumnFamily(), key, value);
   }
   [[nodiscard]] result<void> put(rocksdb::ColumnFamilyHandle* family,
                                  std::string_view key,
                                  std::string_view value) {
-    HOLDFAST_TRYV(usable());
+    if (build_->database.get() == nullptr || building_.broken) return usable();
     auto const status = db().Put(unlogged_, family, detail::slice(key), detail::slice(value));
     if (!status.ok()) return detail::rocks_error(status, "put");
     return ok();

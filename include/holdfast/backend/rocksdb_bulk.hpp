@@ -36,7 +36,7 @@ class RocksBulk {
 
   /// `invalid`, naming the key, if it does not come after all before; it is then not written.
   [[nodiscard]] result<void> put(std::string_view key, std::string_view value) {
-    HOLDFAST_TRYV(usable());
+    if (lost_ || ended_) return usable();
     if (!file_) {
       if (last_ && options_.comparator->Compare(detail::slice(key), *last_) <= 0) {
         return out_of_order(key);
