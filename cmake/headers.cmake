@@ -9,6 +9,9 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/memory_register.hpp
     include/holdfast/backend/memory_store.hpp
     include/holdfast/backend/pins_file.hpp
+    include/holdfast/backend/rocksdb.hpp
+    include/holdfast/backend/rocksdb_bulk.hpp
+    include/holdfast/backend/rocksdb_database.hpp
     include/holdfast/backend/seal_format.hpp
     include/holdfast/backend/sealed_directory.hpp
     include/holdfast/backend/sqlite.hpp
@@ -60,5 +63,8 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/simulated_disk.hpp
     include/holdfast/testing/simulated_files.hpp
     include/holdfast/testing/simulated_world.hpp
+    include/holdfast/testing/staged_actor.hpp
+    include/holdfast/testing/staged_laws.hpp
+    include/holdfast/testing/staged_scenario.hpp
     include/holdfast/version.hpp
     include/holdfast/world.hpp)

@@ -1199,8 +1199,9 @@ struct Entry {
   friend auto operator<=>(Entry const&, Entry const&) = default;
 };
 
-/// Files and directories by path. Paths are bytes, not text. The last component of a path is never
-/// followed if it is a symlink. Semantics (the file system's laws):
+/// Files and directories by path. Paths are bytes, not text. `open`, `identity`, `remove`
+/// and `rename` never follow a symlink in the last component; `list` and `sync_directory` do.
+/// Semantics (the file system's laws):
 /// - `read_at` gives fewer bytes than asked for only at the end of the file; `write_at` writes all
 /// or fails.
 /// - `sync` makes a file's data and size durable; a name is durable after `sync_directory` of its
@@ -1601,14 +1602,10 @@ struct Posix {
   }
 
   [[nodiscard]] result<FileId> identity(file& f) const {
-    struct stat status {};
-    if (::fstat(f.descriptor(), &status) != 0) return detail::os_error("stat", f.path());
-    return FileId{status.st_dev, status.st_ino};
+    return identity_at(f.descriptor(), "", AT_EMPTY_PATH, f.path());
   }
   [[nodiscard]] result<FileId> identity(std::string const& path) const {
-    struct stat status {};
-    if (::lstat(path.c_str(), &status) != 0) return detail::os_error("stat", path);
-    return FileId{status.st_dev, status.st_ino};
+    return identity_at(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, path);
   }
 
   [[nodiscard]] result<void> make_directory(std::string const& path) const {
@@ -1670,6 +1667,14 @@ struct Posix {
   }
 
  private:
+  // Asks for the inode alone. A stat() asks for times too, and since Linux 6.13 the next write then
+  // notes its time exactly, which makes the sync after it half as dear again.
+  static result<FileId> identity_at(int at, char const* name, int flags, std::string const& path) {
+    struct statx status {};
+    if (::statx(at, name, flags, STATX_INO, &status) != 0) return detail::os_error("stat", path);
+    return FileId{std::uint64_t{status.stx_dev_major} << 32 | status.stx_dev_minor, status.stx_ino};
+  }
+
   static off_t off(std::uint64_t at) noexcept { return static_cast<off_t>(at); }
 
   static int set_lock(file& f, Range range, short type) {
@@ -2464,6 +2469,15 @@ inline void put_boot(bytes_span into, BootId const& boot) noexcept {
   return crc32c(slot.subspan(header_size, length), crc32c(slot.first(at::crc)));
 }
 
+[[nodiscard]] constexpr std::uint64_t offset_of(std::uint64_t sequence) noexcept {
+  return sequence % slots * slot_size;
+}
+
+/// What a slot's header claims, unchecked; zeros in a slot never used.
+[[nodiscard]] inline Version version_in(bytes_view header) noexcept {
+  return {get_le<std::uint64_t>(header, at::sequence), get_le<std::uint64_t>(header, at::nonce)};
+}
+
 /// Fills a whole slot; the value fits (`max_value`).
 inline void encode(Record const& record, std::span<std::byte, slot_size> into) noexcept {
   for (auto& byte : into) byte = std::byte{0};
@@ -2814,6 +2828,7 @@ class BasicFileRegister {
     PinsFile<Fs> pins;
     std::mutex mutex;
     std::optional<file> ring;
+    FileId ring_id;
     bool ring_writable = false;
     std::optional<file> hint;
     Version known{};  // the newest record that this object synced itself
@@ -2853,8 +2868,9 @@ class BasicFileRegister {
     if (value.size() > max_size()) return fail(errc::too_large, "store");
     if (expected == Version::none) return create(value);
     HOLDFAST_TRY(lock, lock_ring());
+    HOLDFAST_TRY(unchanged, still_newest(expected));
+    if (unchanged) return put(expected.sequence, expected.sequence, value);
     HOLDFAST_TRY(found, look(true));
-    if (!found) return fail(errc::register_lost, "store");
     if (!is_confirmed(*found)) {
       // Left by a writer that died or failed: settle it, so that the caller's next load sees one
       // outcome.
@@ -2862,7 +2878,7 @@ class BasicFileRegister {
       return fail(errc::conflict, "store");
     }
     if (found->newest->version != expected) return fail(errc::conflict, "store");
-    return put(*found, value);
+    return put(expected.sequence, expected.sequence, value);
   }
 
   /// Heals after a failed sync, and makes the newest value durable under a new version. Does
@@ -2883,7 +2899,6 @@ class BasicFileRegister {
     HOLDFAST_TRYV(c.pins.make());
     HOLDFAST_TRY(lock, lock_ring());
     HOLDFAST_TRY(found, look(true));
-    if (!found) return absent();
     HOLDFAST_TRYV(put_again(*found));
     return ok();
   }
@@ -2914,18 +2929,23 @@ class BasicFileRegister {
     return ok();
   }
 
+  // The file is never replaced by us: another one under the name was put there by someone, and is
+  // what counts now.
   [[nodiscard]] result<void> open_ring(bool writable) {
     auto& c = *core_;
     if (c.ring && (c.ring_writable || !writable)) {
-      // The file is never replaced by us: another one under the name was put there by someone, and
-      // is what counts now.
-      HOLDFAST_TRY(ours, c.fs.identity(*c.ring));
       HOLDFAST_TRY(named, c.fs.identity(c.path));
-      if (ours == named) return ok();
+      if (c.ring_id == named) return ok();
     }
     c.ring.reset();
     HOLDFAST_TRY(opened, c.fs.open(c.path, writable ? Open::write : Open::read));
+    HOLDFAST_TRY(id, c.fs.identity(opened));
+    if (c.ring_id != id) {
+      c.hint.reset();
+      if (c.ring_id != FileId{}) c.known = {};
+    }
     c.ring = std::move(opened);
+    c.ring_id = id;
     c.ring_writable = writable;
     return ok();
   }
@@ -2947,12 +2967,14 @@ class BasicFileRegister {
     auto& c = *core_;
     for (int attempt = locked ? 2 : 0;; ++attempt) {
       HOLDFAST_TRY(hint, read_hint());
-      auto opened = open_ring(locked);
-      if (!opened && opened.error().code() == errc::not_found) {
-        if (hint) return fail(errc::register_lost, "load");
-        return std::optional<Scan>{};
+      if (!locked) {
+        auto opened = open_ring(false);
+        if (!opened && opened.error().code() == errc::not_found) {
+          if (hint) return fail(errc::register_lost, "load");
+          return std::optional<Scan>{};
+        }
+        HOLDFAST_TRYV(std::move(opened));
       }
-      HOLDFAST_TRYV(std::move(opened));
       HOLDFAST_TRY(size, c.fs.read_at(*c.ring, 0, c.buffer));
       auto const found =
           detail::ring::scan(bytes_view{c.buffer}.first(size), hint, c.world.self().boot, c.known);
@@ -2990,19 +3012,29 @@ class BasicFileRegister {
     }
   }
 
+  // The common case without a look at the whole ring: what we made durable ourselves is there, and
+  // nothing follows it.
+  [[nodiscard]] result<bool> still_newest(Version expected) {
+    namespace ring = detail::ring;
+    auto& c = *core_;
+    if (expected != c.known) return false;
+    std::array<std::byte, ring::header_size> own, next;
+    HOLDFAST_TRY(own_size, c.fs.read_at(*c.ring, ring::offset_of(expected.sequence), own));
+    HOLDFAST_TRY(next_size, c.fs.read_at(*c.ring, ring::offset_of(expected.sequence + 1), next));
+    return own_size == own.size() && next_size == next.size() &&
+           ring::version_in(own) == expected && ring::version_in(next).sequence < expected.sequence;
+  }
+
   // One write, one sync: the commit. From the first byte written until the sync succeeds the
   // outcome is not known.
-  [[nodiscard]] result<Version> put(Scan const& found, bytes_view value) {
+  [[nodiscard]] result<Version> put(std::uint64_t last, std::uint64_t confirmed, bytes_view value) {
     auto& c = *core_;
-    auto const last = found.newest->version.sequence;
-    auto const confirmed = found.confirmed ? found.confirmed->version.sequence : 0;
     if (last + 1 - confirmed >= detail::ring::slots) return fail(errc::poisoned, "store");
     detail::ring::Record const record{
         {last + 1, c.world.random64()}, confirmed, c.world.self().boot, value};
     std::array<std::byte, detail::ring::slot_size> slot;
     detail::ring::encode(record, slot);
-    auto const at = record.version.sequence % detail::ring::slots * detail::ring::slot_size;
-    auto done = c.fs.write_at(*c.ring, at, slot);
+    auto done = c.fs.write_at(*c.ring, detail::ring::offset_of(record.version.sequence), slot);
     if (done) done = c.fs.sync(*c.ring);
     if (!done) {
       c.poisoned = true;
@@ -3022,7 +3054,8 @@ class BasicFileRegister {
       c.poisoned = true;
       return synced;
     }
-    HOLDFAST_TRYV(put(found, value));
+    auto const confirmed = found.confirmed ? found.confirmed->version.sequence : 0;
+    HOLDFAST_TRYV(put(found.newest->version.sequence, confirmed, value));
     return ok();
   }
 
@@ -3859,7 +3892,8 @@ inline void expect(Reader& in, std::string_view key) noexcept {
   while (in.good() && !in.at_end()) get_list(in, m);
   bool const complete =
       in.good() && version == format && (m.current.number == 0 || find(m, m.current) != nullptr);
-  if (!complete) return failure(errc::damaged, "manifest");
+  // One manifest has one text: what reads back as another text was not written by us.
+  if (!complete || encode(m) != text) return failure(errc::damaged, "manifest");
   return m;
 }
 }  // namespace detail::manifest
@@ -3900,6 +3934,9 @@ struct alignas(128) ThreadSlots {
   /// them: the branches are foreseen, so that one view need not wait for the stores of the view
   /// before.
   [[nodiscard]] HazardSlot* free_slot() noexcept {
+    if (hazard[0].load(std::memory_order_relaxed) == nullptr) [[likely]] {
+      return &hazard[0];
+    }
     for (auto& slot : hazard) {
       if (slot.load(std::memory_order_relaxed) == nullptr) return &slot;
     }
@@ -3912,8 +3949,8 @@ struct SlotCache {
   std::uint64_t object = 0;
   ThreadSlots* slots = nullptr;
 };
-inline constexpr std::size_t cached_objects = 4;
-inline constinit thread_local std::array<SlotCache, cached_objects> slot_cache{};
+// One object a thread is remembered: another costs the way through the list.
+inline constinit thread_local SlotCache slot_cache{};
 // A forked child must not pass for the thread of its parent that had these slots.
 inline bool const slot_cache_watched = [] {
   return ::pthread_atfork(nullptr, nullptr, [] { slot_cache = {}; }) == 0;
@@ -3940,40 +3977,28 @@ class PinSlots {
   PinSlots(PinSlots const&) = delete;
   PinSlots& operator=(PinSlots const&) = delete;
 
-  /// The slots of this thread if it has used them before; the fast path.
-  [[nodiscard]] ThreadSlots* cached() const noexcept {
-    auto const& entry = slot_cache[id_ / 2 % cached_objects];
-    return entry.object == id_ ? entry.slots : nullptr;
+  /// A slot of this thread for the fast path, where a plain store protects. Null: take the slow
+  /// one.
+  [[nodiscard]] HazardSlot* quick_slot() const noexcept {
+    if (slot_cache.object != id_) [[unlikely]] {
+      return nullptr;
+    }
+    return slot_cache.slots->free_slot();
   }
 
-  /// The slots of this thread, found or made.
-  [[nodiscard]] ThreadSlots* find() {
-    auto const self = static_cast<std::int32_t>(::syscall(SYS_gettid));
-    std::lock_guard const guard{mutex_};
-    ThreadSlots* mine = nullptr;
-    for (auto const& slots : all_) {
-      if (slots->owner.load(std::memory_order_relaxed) == self) mine = slots.get();
-    }
-    for (std::size_t i = 0; mine == nullptr && i < all_.size(); ++i) {
-      if (orphaned(*all_[i])) mine = all_[i].get();
-    }
-    if (mine == nullptr) {
-      all_.push_back(std::make_unique<ThreadSlots>());
-      mine = all_.back().get();
-    }
-    mine->owner.store(self, std::memory_order_relaxed);
-    slot_cache[id_ / 2 % cached_objects] = {id_, mine};
-    return mine;
+  /// Protects `pointer` with a slot from `quick_slot` before the next load of the published
+  /// pointer.
+  static void protect_quickly(HazardSlot& slot, void const* pointer) noexcept {
+    slot.store(pointer, std::memory_order_release);
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // the reclaimer's barrier does the rest
   }
 
-  /// Protects `pointer` before the next load of the published pointer.
-  void protect(HazardSlot& slot, void const* pointer) const noexcept {
-    if (asymmetric_) [[likely]] {
-      slot.store(pointer, std::memory_order_release);
-      std::atomic_signal_fence(std::memory_order_seq_cst);  // the reclaimer's barrier does the rest
-    } else {
-      slot.exchange(pointer, std::memory_order_seq_cst);
-    }
+  /// A slot of this thread, found or made; null if all of them are in use.
+  [[nodiscard]] HazardSlot* slot() { return find().free_slot(); }
+
+  /// The same with a barrier of its own, for any slot.
+  static void protect(HazardSlot& slot, void const* pointer) noexcept {
+    slot.exchange(pointer, std::memory_order_seq_cst);
   }
 
   /// Every pointer that some thread protects, among those unpublished before the call.
@@ -3995,6 +4020,26 @@ class PinSlots {
   }
 
  private:
+  // Those it has used before, else some of a thread that is gone, else new ones.
+  [[nodiscard]] ThreadSlots& find() {
+    auto const self = static_cast<std::int32_t>(::syscall(SYS_gettid));
+    std::lock_guard const guard{mutex_};
+    ThreadSlots* slots_of_self = nullptr;
+    for (auto const& slots : all_) {
+      if (slots->owner.load(std::memory_order_relaxed) == self) slots_of_self = slots.get();
+    }
+    for (std::size_t i = 0; slots_of_self == nullptr && i < all_.size(); ++i) {
+      if (orphaned(*all_[i])) slots_of_self = all_[i].get();
+    }
+    if (slots_of_self == nullptr) {
+      all_.push_back(std::make_unique<ThreadSlots>());
+      slots_of_self = all_.back().get();
+    }
+    slots_of_self->owner.store(self, std::memory_order_relaxed);
+    if (asymmetric_) slot_cache = {id_, slots_of_self};  // not found there = not quick
+    return *slots_of_self;
+  }
+
   // A thread that ended with a view still open (a leak of its program) keeps its slots for ever.
   static bool orphaned(ThreadSlots const& slots) noexcept {
     for (auto const& slot : slots.hazard) {
@@ -4710,24 +4755,16 @@ class Readers {
   /// Protects the current generation for this thread; nothing is shown when there is none. Never
   /// waits.
   [[nodiscard]] Protection<Shown> protect() {
-    ThreadSlots* slots = slots_.cached();
-    if (slots == nullptr) [[unlikely]]
-      slots = slots_.find();
-    HazardSlot* const slot = slots->free_slot();
-    if (slot == nullptr) [[unlikely]]
-      return count();
-    Shown* shown = current_.load(std::memory_order_acquire);
-    for (;;) {
-      if (shown == nullptr) [[unlikely]] {
-        slot->store(nullptr, std::memory_order_relaxed);
-        return {};
-      }
-      slots_.protect(*slot, shown);
-      Shown* const again = current_.load(std::memory_order_acquire);
-      if (again == shown) [[likely]]
+    HazardSlot* const slot = slots_.quick_slot();
+    Shown* const shown = current_.load(std::memory_order_acquire);
+    if (slot != nullptr && shown != nullptr) [[likely]] {
+      PinSlots::protect_quickly(*slot, shown);
+      if (current_.load(std::memory_order_acquire) == shown) [[likely]] {
         return {shown, slot};
-      shown = again;
+      }
+      slot->store(nullptr, std::memory_order_release);
     }
+    return protect_slowly();
   }
 
   /// Makes room for one more, so that `show` can't fail.
@@ -4772,6 +4809,22 @@ class Readers {
   }
 
  private:
+  // The first view of a thread, a switch in between, nested views beyond the slots, a kernel
+  // without membarrier.
+  [[gnu::noinline]] Protection<Shown> protect_slowly() {
+    HazardSlot* const slot = slots_.slot();
+    if (slot == nullptr) return count();
+    Shown* shown = current_.load(std::memory_order_acquire);
+    while (shown != nullptr) {
+      PinSlots::protect(*slot, shown);
+      Shown* const again = current_.load(std::memory_order_acquire);
+      if (again == shown) return {shown, slot};
+      shown = again;
+    }
+    slot->store(nullptr, std::memory_order_release);
+    return {};
+  }
+
   Protection<Shown> count() {
     std::lock_guard const guard{mutex_};
     Shown* const shown = current_.load(std::memory_order_relaxed);
@@ -4896,8 +4949,8 @@ class Source {
   using ReadersT = Readers<reader_of<Store>, Hold>;
   using Shown = typename ReadersT::Shown;
 
-  Source(Store store, Register reg, std::uint64_t id)
-      : store_{std::move(store)}, register_{std::move(reg)}, readers_{id} {}
+  Source(Store store, Register reg)
+      : store_{std::move(store)}, register_{std::move(reg)}, readers_{kernel_random64()} {}
 
   [[nodiscard]] Store& store() noexcept { return store_; }
   [[nodiscard]] Register& reg() noexcept { return register_; }
@@ -4957,8 +5010,9 @@ class Source {
 
   [[nodiscard]] result<View<Shown>> view() {
     auto const protection = readers_.protect();
-    if (protection.shown == nullptr) [[unlikely]]
+    if (protection.shown == nullptr) [[unlikely]] {
       return why_nothing();
+    }
     return result<View<Shown>>{boost::outcome_v2::in_place_type<View<Shown>>, protection};
   }
 
@@ -5043,7 +5097,7 @@ class Keeper {
 
   Keeper(StagedOptions options, Store store, Register reg, Locking lock, W world)
       : options_{options},
-        source_{std::move(store), std::move(reg), world.random64()},
+        source_{std::move(store), std::move(reg)},
         lock_{std::move(lock)},
         world_{std::move(world)} {}
   Keeper(Keeper const&) = delete;
@@ -5693,8 +5747,9 @@ class Follower {
 
   /// The generation shown by the last `refresh`, for this scope. Never waits.
   [[nodiscard]] result<view_type> view() const {
-    if (!source_) [[unlikely]]
+    if (!source_) [[unlikely]] {
       return failure(errc::spent, "view");
+    }
     return source_->view();
   }
   /// The same, for as long as the handle lives.
@@ -5869,8 +5924,9 @@ class Staged {
 
   /// The current generation, for this scope. Never waits. `no_generation` before the first commit.
   [[nodiscard]] result<view_type> view() const {
-    if (!core_) [[unlikely]]
+    if (!core_) [[unlikely]] {
       return failure(errc::spent, "view");
+    }
     return core_->source().view();
   }
 
@@ -6004,14 +6060,14 @@ requires(!std::same_as<First, StagedOptions>)
 
 /// Opens a home for reading only, from any process: never writes, locks out a builder or recovers,
 /// and needs no permission to write. Call `refresh` to follow switches made elsewhere.
-template <class Store, class Register, class W = Native>
+template <class Store, class Register>
 requires(!std::convertible_to<Store, std::string>)
-    [[nodiscard]] auto open_view(Store store, Register reg, W world = {}) {
+    [[nodiscard]] auto open_view(Store store, Register reg) {
   if constexpr (explain_store<Store>() && explain_register<Register>() &&
                 explain_guarantees<Store, Register>()) {
     using Opened = Follower<Store, Register>;
-    auto source = std::make_shared<detail::Source<Store, Register>>(
-        std::move(store), std::move(reg), world.random64());
+    auto source =
+        std::make_shared<detail::Source<Store, Register>>(std::move(store), std::move(reg));
     auto loaded = source->load();
     if (!loaded) return result<Opened>{detail::failed(loaded)};
     static_cast<void>(source->refresh());  // kept as the answer of `view`

@@ -33,7 +33,7 @@ STD = {
     "1": "cerrno cstdlib cstring optional tuple",
     "1r": "atomic bit charconv memory mutex",
     "2": "",
-    "2r": "iterator",
+    "2r": "cstdarg iterator",
     "3r": "",
     "3": "",
     "4": " ".join(HEAVY),

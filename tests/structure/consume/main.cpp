@@ -3,19 +3,22 @@
 #include <holdfast/holdfast.hpp>
 
 #ifdef CONSUMER_HAS_SQLITE
-#include <sqlite3.h>
+#include <holdfast/backend/sqlite.hpp>
 #endif
 #ifdef CONSUMER_HAS_ROCKSDB
-#include <rocksdb/db.h>
+#include <holdfast/backend/rocksdb.hpp>
 #endif
 
 int main() {
-  bool works = HOLDFAST_VERSION >= 100;
+  hf::MemoryRegister current;
+  auto const stored = current.store_if(hf::Version::none, hf::bytes(3));
+  auto const loaded = current.load();
+  bool works = HOLDFAST_VERSION >= 100 && stored && loaded && loaded.value()->value.size() == 3;
 #ifdef CONSUMER_HAS_SQLITE
-  works = works && sqlite3_libversion_number() > 0;
+  works = works && sqlite3_libversion_number() > 0 && hf::generation_store<hf::SqliteStore>;
 #endif
 #ifdef CONSUMER_HAS_ROCKSDB
-  works = works && rocksdb::Status::OK().ok();
+  works = works && hf::generation_store<hf::RocksStore>;
 #endif
   return works ? 0 : 1;
 }
