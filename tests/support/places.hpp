@@ -13,6 +13,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -108,11 +109,19 @@ inline void flip(std::string const& path, std::size_t at) {
   return names_in("/proc/self/fd").size();
 }
 
-/// The code of a failed result; nothing for one that succeeded.
+/// The code of a failed result, or "success"; prints as its sentence.
+struct Code {
+  std::optional<hf::errc> code;
+  friend bool operator==(Code const& a, hf::errc b) { return a.code == b; }
+  friend bool operator==(Code const&, Code const&) = default;
+  friend std::ostream& operator<<(std::ostream& out, Code const& c) {
+    return out << (c.code ? hf::message(*c.code) : "success");
+  }
+};
 template <class R>
-[[nodiscard]] std::optional<hf::errc> code_of(R const& from) {
+[[nodiscard]] Code code_of(R const& from) {
   if (from) return {};
-  return from.error().code();
+  return {from.error().code()};
 }
 /// What a failed result says to a person; empty for one that succeeded.
 template <class R>
