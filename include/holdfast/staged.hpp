@@ -11,6 +11,7 @@
 #include <concepts>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -164,27 +165,41 @@ template <class Store, class Register, class Locking, class W = Native>
   }
 }
 
-/// The same for a home in a directory: the record in HOME/CURRENT, the lock in HOME/LOCK, each
-/// store in HOME/its name.
-template <class... Stores>
-requires(sizeof...(Stores) > 0)
-    [[nodiscard]] auto open_staged(std::string home, StagedOptions options, Stores... stores) {
+namespace detail {
+// What the short forms take: not what belongs to the long one.
+template <class T>
+concept store_argument =
+    !std::same_as<T, StagedOptions> && !world<T> && !atomic_register<T> && !lock_policy<T>;
+}  // namespace detail
+
+/// The same for a home in a directory, which is made if it is missing: the record in HOME/CURRENT,
+/// the lock in HOME/LOCK, each store in HOME/its name. Several stores become one `Together`.
+template <world W, detail::store_argument... Stores>
+requires(sizeof...(Stores) > 0) [[nodiscard]] auto open_staged(std::string home,
+                                                               StagedOptions options,
+                                                               W world,
+                                                               Stores... stores) {
   if constexpr (detail::explain_placed<Stores...>()) {
-    using Opened = decltype(open_staged(options, detail::together(home, std::move(stores)...),
-                                        FileRegister{home}, FileLock{home}));
+    using Store = decltype(detail::together(home, std::move(stores)...));
+    using Opened = decltype(open_staged(options, std::declval<Store>(), FileRegister{home},
+                                        FileLock{home}, world));
     auto made = detail::make_home(Posix{}, home);
     if (!made) return Opened{detail::failed(made)};
     return open_staged(options, detail::together(home, std::move(stores)...),
                        FileRegister{detail::join(home, "CURRENT")},
-                       FileLock{detail::join(home, "LOCK")});
+                       FileLock{detail::join(home, "LOCK")}, std::move(world));
   } else {
     return detail::refused{};
   }
 }
-template <class First, class... Stores>
-requires(!std::same_as<First, StagedOptions>)
-    [[nodiscard]] auto open_staged(std::string home, First first, Stores... stores) {
-  return open_staged(std::move(home), StagedOptions{}, std::move(first), std::move(stores)...);
+template <detail::store_argument... Stores>
+requires(sizeof...(Stores) > 0)
+    [[nodiscard]] auto open_staged(std::string home, StagedOptions options, Stores... stores) {
+  return open_staged(std::move(home), options, Native{}, std::move(stores)...);
+}
+template <detail::store_argument... Stores>
+requires(sizeof...(Stores) > 0) [[nodiscard]] auto open_staged(std::string home, Stores... stores) {
+  return open_staged(std::move(home), StagedOptions{}, Native{}, std::move(stores)...);
 }
 
 /// Opens a home for reading only, from any process: never writes, locks out a builder or recovers,

@@ -52,6 +52,8 @@ class BasicFileRegister {
     FileId ring_id;
     bool ring_writable = false;
     std::optional<file> hint;
+    FileId hint_id;
+    bool hint_due = false;
     Version known{};  // the newest record that this object synced itself
     bool poisoned = false;
     std::array<std::byte, detail::ring::slots * detail::ring::slot_size> buffer{};
@@ -75,6 +77,7 @@ class BasicFileRegister {
   /// such value yet.
   [[nodiscard]] result<std::optional<Versioned>> load() {
     std::lock_guard const guard{core_->mutex};
+    if (core_->hint_due) confirm(core_->known);
     HOLDFAST_TRY(found, look(false));
     if (!found || !found->confirmed) return std::optional<Versioned>{};
     auto const& record = *found->confirmed;
@@ -110,6 +113,7 @@ class BasicFileRegister {
     c.ring.reset();
     c.hint.reset();
     c.known = {};
+    c.hint_due = false;
     c.poisoned = false;
     HOLDFAST_TRYV(remove_leftovers());
     auto opened = open_ring(true);
@@ -161,10 +165,6 @@ class BasicFileRegister {
     c.ring.reset();
     HOLDFAST_TRY(opened, c.fs.open(c.path, writable ? Open::write : Open::read));
     HOLDFAST_TRY(id, c.fs.identity(opened));
-    if (c.ring_id != id) {
-      c.hint.reset();
-      if (c.ring_id != FileId{}) c.known = {};
-    }
     c.ring = std::move(opened);
     c.ring_id = id;
     c.ring_writable = writable;
@@ -281,20 +281,29 @@ class BasicFileRegister {
   }
 
   // Tells readers of other processes. Without it they see the record only once the next one names
-  // it, and nothing else depends on it; so a hint that can't be written does not make a durable
-  // commit fail.
+  // it, and nothing else depends on it: so a hint that can't be written does not make a durable
+  // commit fail, and is tried again by each load.
   void confirm(Version version) noexcept {
+    core_->known = version;
+    core_->hint_due = !write_hint(version);
+  }
+
+  [[nodiscard]] bool write_hint(Version version) noexcept {
     auto& c = *core_;
-    c.known = version;
     auto const content = detail::ring::encode(detail::ring::Hint{version, c.world.self().boot});
     auto const path = c.path + ".hint";
-    if (!c.hint) {
-      auto opened = c.fs.open(path, Open::write);
-      if (!opened) opened = c.fs.open(path, Open::create);
-      if (!opened) return;
+    auto const named = c.fs.identity(path);
+    bool const same = c.hint && named && named.assume_value() == c.hint_id;
+    if (!same) {
+      c.hint.reset();
+      auto opened = c.fs.open(path, named ? Open::write : Open::create);
+      if (!opened) return false;
+      auto const id = c.fs.identity(opened.assume_value());
+      if (!id) return false;
+      c.hint_id = id.assume_value();
       c.hint = std::move(opened).assume_value();
     }
-    static_cast<void>(c.fs.write_at(*c.hint, 0, content));
+    return c.fs.write_at(*c.hint, 0, content).has_value();
   }
 
   // A file that is complete before it has its name, and never takes the place of another.
@@ -311,18 +320,19 @@ class BasicFileRegister {
                              content.data() + detail::ring::slot_size, detail::ring::slot_size});
     auto const fresh = c.path + ".new-" + std::to_string(record.version.nonce);
     auto linked = detail::write_new_file(c.fs, fresh, content);
-    if (linked) linked = c.fs.link(fresh, c.path);
-    auto removed = c.fs.remove(fresh);
     if (!linked) {
-      auto const lost =
-          linked.error().code() == errc::exists || linked.error().code() == errc::not_found;
-      return failure(lost ? linked.error().as(errc::conflict) : linked.error());
+      static_cast<void>(c.fs.remove(fresh));  // nobody has seen it; the next open tries again
+      return detail::failed(linked);
     }
-    HOLDFAST_TRYV(std::move(removed));
-    auto synced = c.fs.sync_directory(detail::parent_of(c.path));
-    if (!synced) {
+    linked = c.fs.link(fresh, c.path);
+    static_cast<void>(
+        c.fs.remove(fresh));  // by now a second name, which the next open removes if this did not
+    if (!linked && linked.error().code() == errc::exists) return fail(errc::conflict, "store");
+    // From the link on it may be there, now or after a power cut.
+    if (linked) linked = c.fs.sync_directory(detail::parent_of(c.path));
+    if (!linked) {
       c.poisoned = true;
-      return failure(synced.error().as(errc::uncertain));
+      return failure(linked.error().as(errc::uncertain));
     }
     confirm(record.version);
     return record.version;

@@ -29,8 +29,13 @@ class PinsFile {
     std::mutex mutex;
     std::optional<typename Fs::file> file;
     bool writable = false;
-    std::map<std::uint64_t, std::size_t>
-        holds;  // one lock serves all holds of a generation: the file is the same
+    // One lock serves all holds of a generation: the file is the same, so another lock would
+    // convert it.
+    struct Held {
+      Mode mode;
+      std::size_t count;
+    };
+    std::map<std::uint64_t, Held> holds;
 
     Core(std::string where, Fs files) : path{std::move(where)}, fs{std::move(files)} {}
     static Range byte(Generation g) noexcept { return {g.number, 1}; }
@@ -56,7 +61,7 @@ class PinsFile {
       if (core_ == nullptr) return;
       std::lock_guard const guard{core_->mutex};
       auto const held = core_->holds.find(generation_.number);
-      if (--held->second != 0) return;
+      if (--held->second.count != 0) return;
       core_->holds.erase(held);
       // A lock that can't be released lapses with the process; there is nobody to tell here.
       static_cast<void>(core_->fs.unlock(*core_->file, Core::byte(generation_)));
@@ -89,16 +94,16 @@ class PinsFile {
     auto& holds = core_->holds;
     auto const held = holds.find(g.number);
     if (held != holds.end()) {
-      // An exclusive lock through the same file would convert the shared one that the other holds
-      // rely on.
-      if (mode == Mode::exclusive) return failure(refusal, where, core_->path);
-      held->second += 1;
+      if (mode == Mode::exclusive || held->second.mode == Mode::exclusive) {
+        return failure(refusal, where, core_->path);
+      }
+      held->second.count += 1;
       return Hold{core_, g};
     }
     if (mode == Mode::exclusive && !core_->writable)
       return failure(errc::denied, where, core_->path);
-    auto const place =
-        holds.emplace(g.number, 1).first;  // allocates before there is a lock to lose
+    // Allocates before there is a lock to lose.
+    auto const place = holds.emplace(g.number, typename Core::Held{mode, 1}).first;
     auto locked = core_->fs.try_lock(*core_->file, Core::byte(g), mode);
     if (locked && locked.assume_value()) return Hold{core_, g};
     holds.erase(place);

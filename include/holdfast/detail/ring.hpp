@@ -133,7 +133,7 @@ struct Scan {
   std::optional<Record> newest;     ///< highest sequence, confirmed or not
   std::optional<Record> confirmed;  ///< highest sequence that no power cut can take back
   bool newer_format = false;
-  bool stale = false;  ///< the hint names a durable record that is not here
+  bool stale = false;  ///< a record known to be durable is not here
 };
 
 /// Looks at a whole ring. `known` is what this process synced itself (none if nothing), `boot` is
@@ -169,11 +169,12 @@ struct Scan {
   }
   // The hint is written only after its record was durable, so it never runs ahead of an honest
   // ring, in this boot or later.
-  if (hint) {
-    out.stale = !out.newest || out.newest->version.sequence < hint->version.sequence ||
-                (out.newest->version.sequence == hint->version.sequence &&
-                 out.newest->version.nonce != hint->version.nonce);
-  }
+  auto const misses = [&out](Version durable_one) noexcept {
+    if (!out.newest || out.newest->version.sequence < durable_one.sequence) return true;
+    return out.newest->version.sequence == durable_one.sequence &&
+           out.newest->version.nonce != durable_one.nonce;
+  };
+  out.stale = (hint && misses(hint->version)) || (known != Version::none && misses(known));
   return out;
 }
 }  // namespace detail::ring
