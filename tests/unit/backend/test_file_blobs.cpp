@@ -131,7 +131,9 @@ TEST_CASE("a put whose sync failed can only be dropped", "[backend][blobs][fault
   files.faults->failing = {failing};
   files.faults->code = errc::sync_failed;
   CHECK(code(blobs.put({1}, as_bytes("content"))) == errc::sync_failed);
+  auto const calls = files.faults->calls;
   CHECK(code(blobs.put({1}, as_bytes("content"))) == errc::sync_failed);
+  CHECK(files.faults->calls == calls);  // nothing is written or synced a second time
   REQUIRE(blobs.drop({1}));
   CHECK(blobs.generations().value().empty());
 }
