@@ -57,7 +57,8 @@ struct Fault {
 struct Calls {
   std::vector<std::uint64_t> counts = std::vector<std::uint64_t>(kinds_of_call);
   std::optional<Fault> fault;
-  std::uint64_t failed = 0;                             ///< calls made to fail
+  std::uint64_t failed = 0;  ///< calls made to fail
+  Call last_failed_call = Call::any;
   std::string last_failed{};                            ///< the path of the last of them
   std::function<void(Call, std::string const&)> spy{};  ///< sees each call before it is made
 
@@ -155,6 +156,7 @@ class FailingFiles {
     auto const fault = *c.fault;
     ++c.failed;
     c.last_failed = path;
+    c.last_failed_call = call;
     if (fault.takes_effect) static_cast<void>(whole());
     if (fault.half) static_cast<void>(half());
     bool const sync = call == Call::sync || call == Call::sync_directory;

@@ -212,6 +212,21 @@ TEST_CASE("of processes that make a register at once, one wins", "[register][fil
   }
 }
 
+TEST_CASE("a forked child stores nothing through an object of its parent",
+          "[register][file][process]") {
+  Place place;
+  FileRegister reg{place / "CURRENT"};
+  auto const version = reg.store_if(Version::none, hf::as_bytes("one")).value();
+  auto const before = support::contents(place.path());
+  CHECK(support::in_child([&]() -> std::string {
+          auto const stored = reg.store_if(version, hf::as_bytes("child"));
+          if (code_of(stored) != errc::forked) return "store: not refused";
+          return code_of(reg.reopen()) == errc::forked ? "" : "reopen: not refused";
+        }) == "");
+  CHECK(support::contents(place.path()) == before);
+  CHECK(reg.store_if(version, hf::as_bytes("two")));
+}
+
 TEST_CASE("what another boot wrote last counts without its hint", "[register][file]") {
   Place place;
   using Register = hf::BasicFileRegister<hf::Posix, support::TestWorld>;
