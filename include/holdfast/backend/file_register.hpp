@@ -22,6 +22,7 @@
 #include "holdfast/bytes.hpp"
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
+#include "holdfast/detail/fork.hpp"
 #include "holdfast/detail/ring.hpp"
 #include "holdfast/file_ops.hpp"
 #include "holdfast/file_system.hpp"
@@ -56,6 +57,8 @@ class BasicFileRegister {
     bool hint_due = false;
     Version known{};  // the newest record that this object synced itself
     bool poisoned = false;
+    detail::Birthplace
+        born{};  // a child shares the locks of the ring, so they would not exclude it
     std::array<std::byte, detail::ring::slots * detail::ring::slot_size> buffer{};
   };
 
@@ -88,6 +91,7 @@ class BasicFileRegister {
   /// object is poisoned.
   [[nodiscard]] result<Version> store_if(Version expected, bytes_view value) {
     std::lock_guard const guard{core_->mutex};
+    if (core_->born.left()) return fail(errc::forked, "store");
     if (core_->poisoned) return fail(errc::poisoned, "store");
     if (value.size() > max_size()) return fail(errc::too_large, "store");
     if (expected == Version::none) return create(value);
@@ -110,6 +114,7 @@ class BasicFileRegister {
   [[nodiscard]] result<void> reopen() {
     std::lock_guard const guard{core_->mutex};
     auto& c = *core_;
+    if (c.born.left()) return fail(errc::forked, "reopen");
     c.ring.reset();
     c.hint.reset();
     c.known = {};

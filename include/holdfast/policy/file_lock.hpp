@@ -57,6 +57,7 @@ class BasicFileLock {
   /// token before it.
   [[nodiscard]] result<Grant> try_acquire(Owner const& owner, FencingToken above) {
     std::lock_guard const guard{core_->mutex};
+    if (core_->born.left()) return fail(errc::forked, "acquire");
     HOLDFAST_TRYV(open_for_writing());
     HOLDFAST_TRY(section, enter(Mode::exclusive));
     HOLDFAST_TRY(seen, read());
@@ -81,6 +82,7 @@ class BasicFileLock {
     }
     FencingToken const token{std::max(last.number, epoch << 32) + 1};
     core_->held_epoch = epoch;
+    core_->held_token = token;
     auto written = write({token, Holder{owner, token, core_->world.wall_ns()}});
     if (!written) {
       core_->held_epoch = 0;
@@ -97,7 +99,10 @@ class BasicFileLock {
     if (grant.born.left()) return fail(errc::forked, "release");
     std::lock_guard const guard{core_->mutex};
     grant.released = true;
-    if (core_->held_epoch == grant.epoch) core_->held_epoch = 0;
+    if (core_->held_token != grant.token)
+      return ok();  // a copy of an old grant: what is held now is another's
+    core_->held_epoch = 0;
+    core_->held_token = {};
     // The lock is let go even where the record can't be cleared: a record without its lock names
     // nobody.
     auto cleared = clear_record(grant.token);
@@ -125,6 +130,7 @@ class BasicFileLock {
   /// old holder is not stopped: raise the fence of what it writes to first.
   [[nodiscard]] result<FencingToken> force(Holder const& seen_holder, FencingToken above) {
     std::lock_guard const guard{core_->mutex};
+    if (core_->born.left()) return fail(errc::forked, "force");
     HOLDFAST_TRYV(open_for_writing());
     HOLDFAST_TRY(section, enter(Mode::exclusive));
     HOLDFAST_TRY(seen, read());
@@ -148,8 +154,10 @@ class BasicFileLock {
     std::mutex mutex;
     std::optional<file> open;
     bool writable = false;
-    std::uint64_t held_epoch =
-        0;  // what this object holds: a lock of an open file does not exclude its own threads
+    // What this object holds: a lock of an open file does not exclude its own threads.
+    std::uint64_t held_epoch = 0;
+    FencingToken held_token{};
+    detail::Birthplace born{};
   };
   struct Seen {
     detail::lock_record::Epoch epoch;
