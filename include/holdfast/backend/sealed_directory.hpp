@@ -65,8 +65,8 @@ struct Building {
   }
   /// Whether it may still be written to: `spent` once sealed, `sync_failed` after a failed sync.
   [[nodiscard]] result<void> writable() const {
-    if (broken) return boost::outcome_v2::failure(*broken);
-    if (sealed) return detail::refuse(errc::spent, "write", path);
+    if (broken) return failure(*broken);
+    if (sealed) return failure(errc::spent, "write", path);
     return ok();
   }
 };
@@ -92,7 +92,7 @@ class SealedDirectory {
   /// Makes the empty folder of g; any remains of an earlier g are `exists`.
   [[nodiscard]] result<Building> create(Generation g) {
     HOLDFAST_TRYV(usable("create"));
-    if (g.number == 0) return detail::refuse(errc::invalid, "create generation 0", name_);
+    if (g.number == 0) return failure(errc::invalid, "create generation 0", name_);
     HOLDFAST_TRYV(detail::make_directories(fs_, *root_));
     Building made{.generation = g, .path = path_of(g)};
     HOLDFAST_TRYV(fs_.make_directory(made.path));
@@ -114,7 +114,7 @@ class SealedDirectory {
     HOLDFAST_TRYV(check_names(seal));
     bool const undigested = has_undigested(seal);
     if (check_digests && undigested) {
-      return detail::refuse(errc::invalid, "verify: sealed without digests", path_of(g));
+      return failure(errc::invalid, "verify: sealed without digests", path_of(g));
     }
     for (auto const& file : seal.files) {
       if (file.name.ends_with('/')) continue;
@@ -132,7 +132,8 @@ class SealedDirectory {
     return undigested ? Verified::names_and_sizes : Verified::digests;
   }
 
-  /// Missing is a success too, but made durable: a crashed predecessor's removal may not be.
+  /// Missing is a success too, but made durable: a crashed predecessor's removal may not be. What a
+  /// published name still gives is `pinned`.
   [[nodiscard]] result<void> drop(Generation g) {
     HOLDFAST_TRYV(usable("drop"));
     auto const found = find(g);
@@ -142,6 +143,7 @@ class SealedDirectory {
       return no_root ? result<void>{ok()} : synced;
     }
     if (!found) return detail::failed(found);
+    HOLDFAST_TRYV(check_unpublished(g));
     auto const path = path_of(g);
     // The SEAL goes first and durably: from here on, whatever a crash leaves reads as unsealed.
     auto const removed = fs_.remove(detail::join(path, seal_name));
@@ -185,8 +187,7 @@ class SealedDirectory {
   [[nodiscard]] result<void> usable(char const* where) const {
     bool const plain = detail::is_relative_name(name_) && name_.find('/') == std::string::npos;
     if (plain && root_) return ok();
-    return detail::refuse(errc::invalid, where,
-                          plain ? name_ + ": place(home) comes first" : name_);
+    return failure(errc::invalid, where, plain ? name_ + ": place(home) comes first" : name_);
   }
 
  private:
@@ -218,9 +219,9 @@ class SealedDirectory {
     for (auto const& entry : entries.assume_value()) {
       if (entry.name != folder) continue;
       if (entry.kind == Entry::Kind::directory) return ok();
-      return detail::refuse(errc::foreign, "find generation", path_of(g));
+      return failure(errc::foreign, "find generation", path_of(g));
     }
-    return detail::refuse(errc::not_found, "find generation", path_of(g));
+    return failure(errc::not_found, "find generation", path_of(g));
   }
 
   [[nodiscard]] result<std::vector<std::string>> names_of(std::string const& path) const {
@@ -243,7 +244,7 @@ class SealedDirectory {
     std::sort(seal.files.begin(), seal.files.end(),
               [](SealedFile const& a, SealedFile const& b) { return a.name < b.name; });
     auto const encoded = detail::encode_seal(seal);
-    if (encoded.size() > detail::seal_limit) return detail::refuse(errc::too_large, "seal", path);
+    if (encoded.size() > detail::seal_limit) return failure(errc::too_large, "seal", path);
     // Every file and every directory below is durable by now; the names beside SEAL get so with it.
     HOLDFAST_TRYV(detail::write_new_file(fs_, path, encoded));
     HOLDFAST_TRYV(fs_.sync_directory(building.path));
@@ -283,12 +284,12 @@ class SealedDirectory {
     auto content = detail::read_file(fs_, path, detail::seal_limit);
     if (!content) {
       auto const code = content.error().code();
-      if (code == errc::not_found) return detail::refuse(errc::unsealed, "open", path_of(g));
-      if (code == errc::too_large) return detail::refuse(errc::damaged, "read SEAL", path);
+      if (code == errc::not_found) return failure(errc::unsealed, "open", path_of(g));
+      if (code == errc::too_large) return failure(errc::damaged, "read SEAL", path);
       return detail::failed(content);
     }
     HOLDFAST_TRY(seal, detail::decode_seal(content.assume_value(), path));
-    if (seal.generation != g) return detail::refuse(errc::damaged, "read SEAL of another", path);
+    if (seal.generation != g) return failure(errc::damaged, "read SEAL of another", path);
     return std::move(seal);
   }
 
@@ -296,19 +297,19 @@ class SealedDirectory {
     auto const path = path_of(seal.generation);
     auto walked = names_of(path);
     if (!walked && walked.error().code() == errc::foreign) {
-      return boost::outcome_v2::failure(walked.error().as(errc::damaged));
+      return failure(walked.error().as(errc::damaged));
     }
     if (!walked) return detail::failed(walked);
     auto& names = walked.assume_value();
     std::sort(names.begin(), names.end());
     for (auto const& name : names) {
       if (seal.find(name) == nullptr) {
-        return detail::refuse(errc::damaged, "open: not in SEAL", detail::join(path, name));
+        return failure(errc::damaged, "open: not in SEAL", detail::join(path, name));
       }
     }
     for (auto const& file : seal.files) {
       if (!std::binary_search(names.begin(), names.end(), file.name)) {
-        return detail::refuse(errc::damaged, "open: missing", detail::join(path, file.name));
+        return failure(errc::damaged, "open: missing", detail::join(path, file.name));
       }
     }
     return ok();
@@ -318,6 +319,22 @@ class SealedDirectory {
     return std::any_of(seal.files.begin(), seal.files.end(), [](SealedFile const& file) {
       return !file.name.ends_with('/') && !file.digest;
     });
+  }
+
+  // Where a later publish failed, an outside name may still give g: foreign readers must not find
+  // it gone.
+  [[nodiscard]] result<void> check_unpublished(Generation g) const {
+    HOLDFAST_TRY(entries, fs_.list(*root_));
+    auto const folder = folder_of(g);
+    for (auto const& entry : entries) {
+      if (entry.kind != Entry::Kind::symlink) continue;
+      auto const path = detail::join(*root_, entry.name);
+      HOLDFAST_TRY(target, fs_.read_link(path));
+      if (target == folder || target.starts_with(folder + '/')) {
+        return failure(errc::pinned, "drop what is published", path);
+      }
+    }
+    return ok();
   }
 
   // Refuses a name that is taken by anything but our symlink, or has companions beside either end.
@@ -333,7 +350,7 @@ class SealedDirectory {
             std::any_of(as.beside.begin(), as.beside.end(),
                         [&](std::string const& suffix) { return entry.name == end + suffix; });
         if (taken || companion) {
-          return detail::refuse(errc::exists, "publish", detail::join(folder, entry.name));
+          return failure(errc::exists, "publish", detail::join(folder, entry.name));
         }
       }
     }
