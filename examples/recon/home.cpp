@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSL-1.0
+// Rebuilds, recovers and follows a home through holdfast.
+#include "home.hpp"
+
+#include <sys/stat.h>
+
+#include <memory>
+#include <utility>
+
+#include "check.hpp"
+#include "fill.hpp"
+#include "walk.hpp"
+
+namespace recon {
+namespace {
+Store make_store(std::string const& home) {
+  Store store{hf::RocksStore{"keys"}, hf::SqliteStore{"stats", {.schema = stats_schema}}};
+  store.place(home);
+  return store;
+}
+
+hf::result<void> check_folder(std::string const& home, bool must_exist) {
+  struct stat seen {};
+  bool const there = ::stat(home.c_str(), &seen) == 0;
+  if (there && !S_ISDIR(seen.st_mode)) {
+    return hf::failure(hf::errc::invalid, "the home is not a folder", home);
+  }
+  if (!there && must_exist) return hf::failure(hf::errc::not_found, "open the home", home, errno);
+  return hf::ok();
+}
+
+class HoldfastReader : public Reader {
+ public:
+  explicit HoldfastReader(Followed followed) : followed_{std::move(followed)} {}
+
+  hf::result<void> read(Use const& use) override {
+    HOLDFAST_TRYV(followed_.refresh());
+    HOLDFAST_TRY(view, followed_.view());
+    auto const& [keys, stats] = *view;
+    HOLDFAST_TRY(lease, stats.connection());
+    return use({&keys.db(), lease.handle()},
+               {view.generation().number, view.sequence(), view.marks()});
+  }
+
+ private:
+  Followed followed_;
+};
+
+class Holdfast : public System {
+ public:
+  explicit Holdfast(SystemOptions options)
+      : options_{std::move(options)}, watch_{PhaseLog{options_.phase_descriptor}} {}
+
+  hf::result<Rebuilt> rebuild(RebuildOptions const& what, Progress& progress) override {
+    Stopwatch const clock;
+    HOLDFAST_TRY(home, open_home(options_, watch_));
+    HOLDFAST_TRY(stage, home.stage());
+    auto const run = stage.generation().number;
+    HOLDFAST_TRY(tree, walk(what.root, {what.max_files, what.slow_us, options_.home,
+                                        [&](auto n) { progress.step("reading", n); }}));
+    progress.line("read " + describe(tree));
+    {
+      auto& [keys, stats] = stage.writer();
+      HOLDFAST_TRY(bulk, keys.sorted_bulk());
+      HOLDFAST_TRYV(fill_keys(
+          tree, run, [&bulk = bulk](auto key, auto value) { return bulk->put(key, value); }));
+      HOLDFAST_TRYV(fill_stats(tree, run, stats.handle()));
+    }
+    double const build_ms = clock.ms();
+    watch_.phases.enter("seal");
+    HOLDFAST_TRY(sealed, std::move(stage).seal());
+    HOLDFAST_TRY(ready, std::move(sealed).validate(agrees));
+    HOLDFAST_TRY(done, std::move(ready).commit({.marks = marks_of(tree)}));
+    Rebuilt rebuilt{.generation = done.generation.number, .sequence = done.sequence};
+    rebuilt.counts = tree.directories.front().total;
+    rebuilt.containers = tree.files.empty() ? 0 : container_of(tree.files.size() - 1);
+    rebuilt.skipped = std::move(tree.skipped);
+    rebuilt.cut = tree.cut;
+    rebuilt.build_ms = build_ms;
+    rebuilt.switch_ms = static_cast<double>(watch_.switched_ns - watch_.committing_ns) / 1e6;
+    if (done.housekeeping) rebuilt.housekeeping = done.housekeeping->text();
+    return rebuilt;
+  }
+
+  hf::result<void> restart() override {
+    HOLDFAST_TRY(home, open_home(options_, watch_));
+    return hf::ok();
+  }
+
+  hf::result<std::unique_ptr<Reader>> reader() override {
+    HOLDFAST_TRY(followed, follow_home(options_.home));
+    return std::unique_ptr<Reader>{std::make_unique<HoldfastReader>(std::move(followed))};
+  }
+
+ private:
+  // A look at the unseen generation before the switch.
+  static hf::result<bool> agrees(std::tuple<hf::RocksReader, hf::SqliteReader> const& reader) {
+    auto const& [keys, stats] = reader;
+    HOLDFAST_TRY(lease, stats.connection());
+    HOLDFAST_TRY(answer, ask({&keys.db(), lease.handle()}));
+    return answer.mix.empty();
+  }
+
+  SystemOptions options_;
+  Watch watch_;
+};
+}  // namespace
+
+void Observed::on(hf::Event const& event) const noexcept {
+  using Kind = hf::Event::Kind;
+  auto& phases = watch->phases;
+  if (event.kind == Kind::transition) {
+    if (event.to == hf::State::initializing) phases.enter("build");
+    if (event.to == hf::State::ready_to_commit) phases.enter("commit");
+    if (event.to == hf::State::committing) watch->committing_ns = event.at_ns;
+    if (event.to == hf::State::rolling_back) phases.enter("rollback");
+  } else if (event.kind == Kind::switched && phases.phase() == "commit") {
+    watch->switched_ns = event.at_ns;
+    phases.enter("publish");
+  } else if (event.kind == Kind::published && phases.phase() == "publish") {
+    phases.enter("collection");
+  }
+}
+
+hf::result<Home> open_home(SystemOptions const& options, Watch& watch) {
+  auto const& home = options.home;
+  HOLDFAST_TRYV(check_folder(home, false));
+  watch.phases.enter("open");
+  HOLDFAST_TRYV(hf::detail::make_home(hf::Posix{}, home));
+  Observed world;
+  world.watch = &watch;
+  return hf::open_staged(
+      hf::StagedOptions{.retain = options.retain, .publish_grace_ms = options.grace_ms},
+      make_store(home), hf::FileRegister{home + "/CURRENT"}, hf::FileLock{home + "/LOCK"}, world);
+}
+
+hf::result<Followed> follow_home(std::string const& home) {
+  HOLDFAST_TRYV(check_folder(home, true));
+  return hf::open_view(make_store(home), hf::FileRegister{home + "/CURRENT"});
+}
+
+hf::result<std::optional<hf::Holder>> holder_of(std::string const& home) {
+  hf::FileLock lock{home + "/LOCK"};
+  return lock.inspect();
+}
+
+std::unique_ptr<System> make_holdfast(SystemOptions options) {
+  return std::make_unique<Holdfast>(std::move(options));
+}
+
+}  // namespace recon
