@@ -65,6 +65,10 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
   using AttemptPtr = std::unique_ptr<Attempt>;
 
   using Base::Base;
+  // A commit that is still uncertain is left to whoever opens the home next.
+  ~StagedCore() {
+    if (pending_ && !source_.born().left()) release(pending_->grant);
+  }
 
   /// Recovers if nobody else builds, and shows the current generation. One that can't be opened is
   /// told by `view`: the home can still be reverted or built anew.
@@ -226,7 +230,7 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
       if (stored) {
         source_.show(std::move(opened));
         tell({.kind = Event::Kind::switched, .generation = to});
-        return Committed{to, next.sequence, publish_alone()};
+        return Committed{to, next.sequence, housekeep([&] { return publish_alone(); })};
       }
       auto const cause = stored.error();
       if (cause.code() == errc::uncertain)
@@ -297,24 +301,34 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     }
   }
 
-  // After the commit point: nothing here changes the outcome.
+  // After the commit point: nothing here changes the outcome, also where a store throws.
   [[nodiscard]] result<Committed> switched(AttemptPtr attempt, Ticket const& ticket) {
     source_.show(std::move(attempt->opened));
     tell({.kind = Event::Kind::switched,
           .generation = attempt->generation,
           .token = attempt->grant.token});
     go(State::committed, attempt->generation);
-    Committed done{attempt->generation, ticket.sequence, publish_locked()};
+    Committed done{attempt->generation, ticket.sequence,
+                   housekeep([&] { return publish_locked(); })};
     release(attempt->grant);
     building_ = false;
     go(State::none, attempt->generation);
-    auto collected = collect_locked();
-    if (!collected) {
-      keep_first(done.housekeeping, collected.assume_error());
-    } else if (collected.assume_value().failure) {
-      keep_first(done.housekeeping, *collected.assume_value().failure);
-    }
+    auto const collecting = housekeep([&]() -> std::optional<error> {
+      auto const collected = collect_locked();
+      if (!collected) return collected.error();
+      return collected.assume_value().failure;
+    });
+    if (!done.housekeeping) done.housekeeping = collecting;
     return done;
+  }
+
+  template <class Work>
+  [[nodiscard]] static std::optional<error> housekeep(Work work) noexcept {
+    try {
+      return work();
+    } catch (...) {
+      return error{errc::backend, "housekeeping", "an exception"};
+    }
   }
 
   void discard_locked(AttemptPtr attempt) {

@@ -62,9 +62,6 @@ namespace detail {
 inline bool contains(std::vector<Generation> const& all, Generation g) noexcept {
   return std::find(all.begin(), all.end(), g) != all.end();
 }
-inline void keep_first(std::optional<error>& kept, error const& next) noexcept {
-  if (!kept) kept = next;
-}
 }  // namespace detail
 
 HOLDFAST_END
