@@ -11,9 +11,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "holdfast/config.hpp"
 #include "holdfast/testing/disk/crash_states.hpp"
@@ -33,8 +35,8 @@ struct ExploreOptions {
   std::size_t subsets = 512;
   /// Distinct states after which to stop.
   std::size_t max_states = ~std::size_t{0};
-  /// Crash the recovery of one in so many states (chosen by the seed).
-  std::size_t nest_one_in = 1;
+  /// Judge one in so many of the states that crashing a recovery leaves (chosen by the seed).
+  std::size_t thin = 1;
 };
 
 struct Exploration {
@@ -44,9 +46,9 @@ struct Exploration {
   std::string report{};  ///< the violation for a person: law, mode, seed, crashes, what was lost
 };
 
-/// What `explore` runs.
+/// What `explore` runs: level by level, so that a budget is spent on the work's own crashes first,
+/// then on those of recovery, then on those of the recovery after that.
 class Explorer {
-  using Log = disk::Log;
   using Step = disk::Step;
   using CrashStates = disk::CrashStates;
 
@@ -56,74 +58,80 @@ class Explorer {
 
   Exploration run() {
     Run work{SimulatedDisk{scenario_.sector_size, options_.seed}};
-    disk::Image const blank{scenario_.sector_size};
     auto broken = scenario_.work(work);
     if (broken) {
       fail(std::move(*broken), nullptr);
       return std::move(found_);
     }
-    work.disk.before_each_call({});
-    Life const life{work.disk.machine(), {}, {}, 0, nullptr};
-    walk(life, CrashStates{blank, options_.mode});
+    level_end_ = options_.max_states;
+    CrashStates const blank{disk::Image{scenario_.sector_size}, options_.mode};
+    walk(std::make_shared<Life const>(Life{work.disk, blank, {}, std::nullopt, nullptr}));
+    for (depth_ = 1; depth_ <= options_.depth && !stopped(); ++depth_) deepen();
     return std::move(found_);
   }
 
  private:
-  // A crash and those before it, for the report.
-  struct Crash {
-    bool power = true;
-    Step const* at = nullptr;
-    CrashStates const* states = nullptr;
-    disk::Kept const* kept = nullptr;
-    Crash const* before = nullptr;
-  };
+  struct Crash;
   // A run whose every instant is to be crashed.
   struct Life {
-    disk::Machine const& machine;
+    SimulatedDisk machine;
+    CrashStates start;
     History history;                      // before it
     std::optional<std::string> expected;  // what every recovery from within it must see
-    std::size_t depth;
-    Crash const* before;
+    std::shared_ptr<Crash const> before;
+  };
+  // One crash: how to make it again, and what the report says of it.
+  struct Crash {
+    std::shared_ptr<Life const> life;
+    std::size_t step = 0;
+    std::size_t effects = 0;  // issued by that step
+    bool power = true;
+    disk::Kept kept{};
+    std::string seen{};  // by its recovery
   };
   struct Instant {
-    Life const& life;
+    std::shared_ptr<Life const> const& life;
     CrashStates const& states;
     History const& history;
     std::uint64_t digest;
     std::optional<std::string> const& expected;
-    Step const& step;
+    std::size_t step;
+    std::size_t effects;
   };
 
   [[nodiscard]] bool stopped() const noexcept {
-    return found_.violation || found_.states >= options_.max_states;
+    return found_.violation || found_.states >= level_end_;
   }
 
-  void walk(Life const& life, CrashStates states) {
-    auto history = life.history;
+  void walk(std::shared_ptr<Life const> const& life) {
+    auto states = life->start;
+    auto history = life->history;
+    auto expected = life->expected;
     std::uint64_t digest = 0;
     for (auto const& note : history) digest = Run::digest_after(digest, note);
-    auto expected = life.expected;
-    auto const& log = life.machine.log;
+    auto const& log = life->machine.machine().log;
     for (std::size_t i = 0; i < log.steps.size() && !stopped(); ++i) {
       auto const& step = log.steps[i];
-      Instant const now{life, states, history, digest, expected, step};
       if (step.kind == Step::Kind::note) {
         history.push_back(step.note);
         digest = Run::digest_after(digest, step.note);
         // What has been started may be seen by the next recovery, or not.
         if (step.note.kind == Note::Kind::started) expected.reset();
-        bool const judged = i + 1 == log.steps.size() || log.steps[i + 1].kind != Step::Kind::note;
-        if (judged && promises(step.note))
-          crash(Instant{life, states, history, digest, expected, step}, 0);
+        bool const last = i + 1 == log.steps.size() || log.steps[i + 1].kind != Step::Kind::note;
+        if (last && promises(step.note)) crash({life, states, history, digest, expected, i, 0}, 0);
         continue;
       }
       auto const newest = states.next_id();
       if (step.count == 0) states.replay(step, log);
-      for (std::size_t e = 0; e < step.count && !stopped(); ++e) {
-        states.issue(log.effects[step.first + e], step);
-        if (e + 1 < step.count) kill(now);  // a write may be killed between its pages
+      for (std::size_t e = 1; e <= step.count && !stopped(); ++e) {
+        states.issue(log.effects[step.first + e - 1], step);
+        Instant const now{life, states, history, digest, expected, i, e};
+        if (e < step.count) {
+          kill(now);  // a write may be killed between its pages
+        } else {
+          crash(now, newest);
+        }
       }
-      if (step.count != 0) crash(now, newest);
     }
   }
   // Notes after which a state that was right may be wrong.
@@ -146,89 +154,129 @@ class Explorer {
     ++found_.subsets;
     auto image = disk::image_of(now.states, kept);
     auto const key = disk::mixed(image.settle(), now.digest);
-    if (!seen_.add(key)) return;
+    if (is_thinned(key) || !seen_.add(key)) return;
     ++found_.states;
-    Crash const crash{true, &now.step, &now.states, &kept, now.life.before};
-    CrashStates const start{image, options_.mode};
-    judge(now, crash,
-          SimulatedDisk{std::move(image), now.life.machine.boot + 1, options_.seed,
-                        next_process(now)},
-          start, key);
+    judge(now, {now.life, now.step, now.effects, true, kept, {}},
+          machine_after(now, true, std::move(image)));
   }
 
   // The page cache survives; what is pending stays pending.
   void kill(Instant const& now) {
     if (stopped()) return;
     auto image = now.states.cache();
-    auto durable = now.states.durable();
     auto key = disk::mixed(image.settle(), now.digest);
     if (options_.mode != CrashMode::process) {
+      auto durable = now.states.durable();
       key = disk::mixed(key, disk::mixed(durable.settle(), now.states.pending().size()));
     }
-    if (!killed_.add(key)) return;
+    if (is_thinned(key) || !killed_.add(key)) return;
     if (options_.mode == CrashMode::process) ++found_.states;
-    Crash const crash{false, &now.step, &now.states, nullptr, now.life.before};
-    judge(now, crash,
-          SimulatedDisk{std::move(image), now.life.machine.boot, options_.seed, next_process(now)},
-          now.states, key);
-  }
-  [[nodiscard]] static std::uint32_t next_process(Instant const& now) noexcept {
-    auto const& m = now.life.machine;
-    return m.first_process + static_cast<std::uint32_t>(m.processes.size());
+    judge(now, {now.life, now.step, now.effects, false, {}, {}},
+          machine_after(now, false, std::move(image)));
   }
 
-  // Recovers twice, compares, and crashes that.
-  void judge(Instant const& now,
-             Crash const& crash,
-             SimulatedDisk const& machine,
-             CrashStates const& start,
-             std::uint64_t key) {
+  [[nodiscard]] bool is_thinned(std::uint64_t key) const noexcept {
+    return depth_ != 0 && options_.thin > 1 && disk::mixed(key, options_.seed) % options_.thin != 0;
+  }
+  [[nodiscard]] SimulatedDisk machine_after(Instant const& now,
+                                            bool power,
+                                            disk::Image image) const {
+    auto const& m = now.life->machine.machine();
+    return {std::move(image), m.boot + (power ? 1 : 0), options_.seed,
+            m.first_process + static_cast<std::uint32_t>(m.processes.size())};
+  }
+
+  // Recovers twice and compares.
+  void judge(Instant const& now, Crash crash, SimulatedDisk const& machine) {
     Run run{machine, now.history};
     auto first = scenario_.recover(run);
     if (first.broken) return fail(std::move(*first.broken), &crash);
     if (now.expected && *now.expected != first.seen) {
       return fail(
-          {"S4", "after a crash of recovery the same as without: " + *now.expected, first.seen},
+          {"S4", "after a crashed recovery the same as without: " + *now.expected, first.seen},
           &crash);
     }
+    run.again = true;
     auto second = scenario_.recover(run);
     if (second.broken) return fail(std::move(*second.broken), &crash);
     if (second.seen != first.left) {
       return fail({"S4", "the same when recovered again: " + first.left, second.seen}, &crash);
     }
-    bool const nests = now.life.depth < options_.depth &&
-                       disk::mixed(key, options_.seed) % options_.nest_one_in == 0;
-    if (!nests) return;
-    // While effects of an earlier process are pending, a power cut may still decide otherwise.
-    bool const settled = start.pending().empty() || options_.mode == CrashMode::process;
-    Life const life{machine.machine(), now.history,
-                    settled ? std::optional{first.seen} : std::nullopt, now.life.depth + 1, &crash};
-    walk(life, start);
+    if (depth_ < options_.depth) {
+      crash.seen = std::move(first.seen);
+      next_.push_back(std::move(crash));
+    }
+  }
+
+  // Crashes the recoveries of the level before, in an order of the seed.
+  void deepen() {
+    auto const left = options_.max_states - found_.states;
+    level_end_ = options_.max_states - (depth_ < options_.depth ? left / 3 : 0);
+    auto level = std::exchange(next_, {});
+    disk::Dice dice{options_.seed};
+    for (std::size_t n = level.size(); n > 0 && !stopped(); --n) {
+      std::swap(level[n - 1], level[static_cast<std::size_t>(dice.below(n))]);
+      walk(recovery_after(std::make_shared<Crash const>(std::move(level[n - 1]))));
+    }
+  }
+  // The recovery that was judged before, once more, for its log.
+  [[nodiscard]] std::shared_ptr<Life const> recovery_after(
+      std::shared_ptr<Crash const> const& crash) const {
+    auto [states, history] = replay(*crash);
+    std::uint64_t const digest = 0;
+    Instant const now{crash->life,           states,      history,       digest,
+                      crash->life->expected, crash->step, crash->effects};
+    auto image = crash->power ? disk::image_of(states, crash->kept) : states.cache();
+    image.settle();
+    if (crash->power) states = CrashStates{image, options_.mode};
+    Run run{machine_after(now, crash->power, std::move(image)), history};
+    static_cast<void>(scenario_.recover(run));
+    run.again = true;
+    static_cast<void>(scenario_.recover(run));
+    // While effects of a killed process are pending, a power cut may still decide otherwise.
+    bool const settled = states.pending().empty() || options_.mode == CrashMode::process;
+    return std::make_shared<Life const>(Life{run.disk, std::move(states), std::move(history),
+                                             settled ? std::optional{crash->seen} : std::nullopt,
+                                             crash});
+  }
+  [[nodiscard]] static std::pair<CrashStates, History> replay(Crash const& crash) {
+    auto states = crash.life->start;
+    auto history = crash.life->history;
+    auto const& log = crash.life->machine.machine().log;
+    for (std::size_t i = 0; i <= crash.step; ++i) {
+      auto const& step = log.steps[i];
+      if (step.kind == Step::Kind::note) history.push_back(step.note);
+      if (i < crash.step) states.replay(step, log);
+    }
+    auto const& last = log.steps[crash.step];
+    for (std::size_t e = 0; e < crash.effects; ++e) states.issue(log.effects[last.first + e], last);
+    return {std::move(states), std::move(history)};
   }
 
   void fail(Violation violation, Crash const* crash) {
     found_.report = "law " + violation.law + " violated by " + scenario_.name + ", mode " +
                     std::string{name(options_.mode)} + ", seed " + std::to_string(options_.seed) +
                     "\n";
-    describe(crash);
     if (crash == nullptr) found_.report += "  in the run itself, without a crash\n";
+    describe(crash);
     found_.report += "  expected: " + violation.expected + "\n  seen: " + violation.seen + "\n";
     found_.violation = std::move(violation);
   }
   void describe(Crash const* crash) {
     if (crash == nullptr) return;
-    describe(crash->before);
+    describe(crash->life->before.get());
     found_.report += crash->power ? "  power cut after " : "  SIGKILL after ";
-    found_.report += text(*crash->at) + "\n";
+    found_.report += text(crash->life->machine.machine().log.steps[crash->step]) + "\n";
     if (!crash->power) return;
-    auto const& pending = crash->states->pending();
+    auto const states = replay(*crash).first;
+    auto const& pending = states.pending();
     for (std::size_t begin = 0, end = 0; begin < pending.size(); begin = end) {
       // One line for what one call issued and the crash treated alike.
       while (end < pending.size() && pending[end].step == pending[begin].step &&
-             (*crash->kept)[end] == (*crash->kept)[begin]) {
+             crash->kept[end] == crash->kept[begin]) {
         ++end;
       }
-      found_.report += (*crash->kept)[begin] ? "    kept " : "    lost ";
+      found_.report += crash->kept[begin] ? "    kept " : "    lost ";
       found_.report += text(*pending[begin].step) + ": " + text(*pending[begin].effect);
       if (end - begin > 1) found_.report += " ... " + text(*pending[end - 1].effect);
       found_.report += "\n";
@@ -240,6 +288,9 @@ class Explorer {
   Exploration found_{};
   disk::SeenSet seen_{};
   disk::SeenSet killed_{};
+  std::vector<Crash> next_{};  // whose recoveries the next level crashes
+  std::size_t depth_ = 0;
+  std::size_t level_end_ = 0;  // of `found_.states`
 };
 
 /// Judges every crash state of the scenario under one mode, until the budget is spent or a law is

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <optional>
 #include <string>
@@ -38,11 +39,10 @@ struct RegisterPlan {
 /// The value of store `number`: its number, then bytes that follow from it.
 [[nodiscard]] inline bytes register_value(std::uint64_t number, std::size_t size) {
   bytes value(std::max<std::size_t>(size, 16));
-  put_le(bytes_span{value}, 0, number);
   auto word = disk::mixed(number);
-  for (std::size_t i = 8; i < value.size(); ++i) {
-    word = word * 0x9fb21c651e98df25 + 1;
-    value[i] = static_cast<std::byte>(word >> 56);
+  for (std::size_t at = 0; at < value.size(); at += 8, word += word << 7 | 1) {
+    auto const next = at == 0 ? number : word;
+    std::memcpy(value.data() + at, &next, std::min<std::size_t>(8, value.size() - at));
   }
   return value;
 }
@@ -142,6 +142,7 @@ class RegisterWork {
       });
     }
     auto own = write(run);
+    run.disk.before_each_call({});  // its captures end here
     return broken ? std::move(broken) : std::move(own);
   }
 
@@ -184,13 +185,13 @@ class RegisterWork {
   [[nodiscard]] Verdict recover(Run& run, Recovered& out) const {
     if (auto unmade = make_home(run)) return unmade;
     auto owner = user(run, run.start());
-    if (plan_.reader_at_every_call) {
+    if (plan_.reader_at_every_call && !run.again) {
       if (auto broken = user(run, run.start()).load()) return broken;
     }
     if (auto broken = owner.reopen()) return broken;
     if (auto broken = owner.load(true)) return broken;
     out.seen = out.left = owner.seen();
-    if (!plan_.store_after) return {};
+    if (!plan_.store_after || run.again) return {};
     if (auto broken = owner.store([] { return true; })) return broken;
     if (!owner.stored()) return laws::register_recovers.broken("a store succeeds", "it did not");
     out.left = owner.seen();

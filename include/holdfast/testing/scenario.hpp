@@ -36,6 +36,8 @@ class Run {
   }
 
   SimulatedDisk disk;
+  /// Set for the recovery that only has to find what the one before it left.
+  bool again = false;
 
   [[nodiscard]] SimulatedProcess start() const { return disk.start(); }
   /// Reports something to the outside world. Saying the same again changes nothing.

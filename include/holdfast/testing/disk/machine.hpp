@@ -5,6 +5,7 @@
 #define HOLDFAST_TESTING_DISK_MACHINE_HPP
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -39,10 +40,10 @@ struct ProcessState {
   std::uint64_t calls_left = ~std::uint64_t{0};  ///< killed before the call that finds 0
 };
 
-/// Where a path leads. `name` is empty for the root.
+/// Where a path leads. `name` is empty for the root; it points into the path (or a link's target).
 struct Place {
   InodeId directory = root;
-  std::string name{};
+  std::string_view name{};
   InodeId target = no_inode;
   bool exists = false;
 };
@@ -122,9 +123,9 @@ struct Machine {
 
   // ---- paths
 
-  [[nodiscard]] result<Place> resolve(std::string_view path, int links = 0) const {
-    std::vector<InodeId> above{root};
-    return walk(path, above, links);
+  [[nodiscard]] result<Place> resolve(std::string_view path) const {
+    Chain above;
+    return walk(path, above, 0);
   }
 
   // ---- locks of open files
@@ -157,11 +158,15 @@ struct Machine {
   }
 
  private:
-  // `above` is the chain of directories down to where the walk stands.
-  [[nodiscard]] result<Place> walk(std::string_view path,
-                                   std::vector<InodeId>& above,
-                                   int links) const {
-    if (!path.empty() && path.front() == '/') above.assign(1, root);
+  // The directories down to where a walk stands.
+  struct Chain {
+    std::array<InodeId, 64> all{root};
+    std::size_t size = 1;
+    [[nodiscard]] InodeId back() const noexcept { return all[size - 1]; }
+  };
+
+  [[nodiscard]] result<Place> walk(std::string_view path, Chain& above, int links) const {
+    if (!path.empty() && path.front() == '/') above.size = 1;
     Place place{root, {}, above.back(), true};
     while (true) {
       while (!path.empty() && path.front() == '/') path.remove_prefix(1);
@@ -174,12 +179,13 @@ struct Machine {
         return failure(errc::invalid, "simulated", name);
       if (name == ".") continue;
       if (name == "..") {
-        if (above.size() > 1) above.pop_back();
+        if (above.size > 1) --above.size;
         place = {root, {}, above.back(), true};
         continue;
       }
+      if (above.size == above.all.size()) return failure(errc::invalid, "simulated", name);
       auto const target = cache.at(here).find(name);
-      place = {here, std::string{name}, target, target != no_inode};
+      place = {here, name, target, target != no_inode};
       if (last) return place;
       if (target == no_inode) return failure(errc::not_found, "simulated", name);
       if (cache.at(target).kind == Entry::Kind::symlink) {
@@ -189,9 +195,10 @@ struct Machine {
         // A link to a link: the walk above stopped before the last one.
         if (cache.at(behind.target).kind == Entry::Kind::symlink)
           return failure(errc::foreign, "simulated", name);
-        if (above.back() != behind.target) above.push_back(behind.target);
+        if (above.back() == behind.target) continue;
+        above.all[above.size++] = behind.target;
       } else {
-        above.push_back(target);
+        above.all[above.size++] = target;
       }
     }
   }

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: BSL-1.0
+// Processes at work on a staged home: one that builds and one that watches, both judging and
+// reporting what they see.
+//
+// A `Home` says how a process gets at the home under test. It is copyable and has
+//   parts                          how many parts the store has
+//   open(process)                  -> result<Staged>
+//   follow(process)                -> result<Follower>
+//   put(writer, part, files)       -> result<void>
+//   get(reader, part)              -> result<Files>, in the order of their names
+//   generations(process)           -> result<std::vector<Generation>>
+#ifndef HOLDFAST_TESTING_STAGED_ACTOR_HPP
+#define HOLDFAST_TESTING_STAGED_ACTOR_HPP
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "holdfast/bytes.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/result.hpp"
+#include "holdfast/staged.hpp"
+#include "holdfast/testing/disk/hash.hpp"
+#include "holdfast/testing/register_scenario.hpp"
+#include "holdfast/testing/scenario.hpp"
+#include "holdfast/testing/staged_laws.hpp"
+
+HOLDFAST_BEGIN
+
+namespace testing {
+struct NamedFile {
+  std::string name;
+  bytes content;
+  friend bool operator==(NamedFile const&, NamedFile const&) = default;
+};
+using Files = std::vector<NamedFile>;
+
+/// What one part of a generation holds: one to three files whose bytes follow from its number.
+[[nodiscard]] inline Files files_of(std::uint64_t generation, std::size_t part) {
+  constexpr std::string_view names[] = {"a", "b/c", "d"};
+  disk::Dice dice{disk::mixed(generation, part)};
+  Files files;
+  auto const count = 1 + static_cast<std::size_t>(dice.below(3));
+  for (std::size_t i = 0; i < count; ++i) {
+    auto const size = static_cast<std::size_t>(dice.below(8) == 0 ? 5000 : 16 + dice.below(200));
+    files.push_back({std::string{names[i]}, register_value(generation, size)});
+  }
+  return files;
+}
+
+/// What a view shows, checked byte for byte.
+template <class Home, class View>
+[[nodiscard]] SeenHome see(Home const& home, View const& view) {
+  SeenHome seen;
+  seen.sequence = view.sequence();
+  seen.generation = view.generation().number;
+  auto const mark = view.marks().find("built");
+  if (mark != view.marks().end()) seen.mark = mark->second;
+  for (std::size_t part = 0; part < Home::parts; ++part) {
+    auto const files = home.get(*view, part);
+    if (!files) {
+      seen.damage = files.error().text();
+      return seen;
+    }
+    auto const& found = files.assume_value();
+    auto const content = found.empty() ? 0 : get_le<std::uint64_t>(found.front().content, 0);
+    seen.contents.push_back(content);
+    if (found != files_of(content, part))
+      seen.damage = "other bytes in part " + std::to_string(part);
+  }
+  if (seen.contents.front() != seen.generation) seen.damage = "the data of another generation";
+  return seen;
+}
+
+/// Judges a view and reports it. Gives the number of what is seen.
+[[nodiscard]] inline Verdict judge_home(Run& run, SeenHome const& seen, std::uint64_t& number) {
+  if (auto broken = laws::home_is_whole(seen)) return broken;
+  if (auto broken = laws::home_may_show(run.history(), seen, number)) return broken;
+  run.note({Note::Kind::shown, number, 0, 0});
+  return {};
+}
+
+/// Slots that a thread remembers are told apart by a random number, and simulated processes draw
+/// the same ones again: a new process must not find those of a dead one.
+inline void forget_reader_slots() noexcept {
+  holdfast::detail::slot_cache = {};
+}
+
+/// A process that follows the home without writing.
+template <class Home>
+class Watcher {
+  using Follower =
+      value_of<decltype(std::declval<Home&>().follow(std::declval<SimulatedProcess const&>()))>;
+
+ public:
+  Watcher(Run& run, Home const& home, SimulatedProcess process)
+      : run_{run}, home_{home}, process_{std::move(process)} {}
+
+  /// Looks at what is current now. Does nothing within itself, where it looks before every call.
+  [[nodiscard]] Verdict look() {
+    if (looking_) return {};
+    looking_ = true;
+    auto verdict = look_now();
+    looking_ = false;
+    return verdict;
+  }
+  void forget_flips() noexcept { flips_ = 0; }
+  /// S5, after an operation of the builder during which this looked before every call.
+  [[nodiscard]] Verdict flipped_once() {
+    if (auto broken = look()) return broken;
+    if (flips_ <= 1) return {};
+    return laws::s5.broken("one flip", std::to_string(flips_) + " flips");
+  }
+
+  /// Keeps what is current now.
+  [[nodiscard]] Verdict keep() {
+    if (auto broken = look()) return broken;
+    if (last_.sequence == 0) return {};
+    auto pin = follower_->pin();
+    if (!pin) return laws::staged_recovers.refused("pin", pin.error());
+    pin_.emplace(std::move(pin).assume_value());
+    return {};
+  }
+  [[nodiscard]] Verdict kept_stays() {
+    if (!pin_) return {};
+    auto const seen = see(home_, *pin_);
+    if (seen.damage.empty()) return {};
+    return laws::s9.broken("generation " + std::to_string(seen.generation), text_of(seen));
+  }
+
+ private:
+  [[nodiscard]] Verdict look_now() {
+    if (!follower_) {
+      auto opened = home_.follow(process_);
+      if (!opened) return laws::staged_recovers.refused("open_view", opened.error());
+      follower_.emplace(std::move(opened).assume_value());
+    }
+    auto const refreshed = follower_->refresh();
+    if (!refreshed) return laws::staged_recovers.refused("refresh", refreshed.error());
+    auto const view = follower_->view();
+    SeenHome seen;
+    if (view) {
+      seen = see(home_, view.assume_value());
+    } else if (view.error().code() != errc::no_generation) {
+      return laws::staged_recovers.refused("view", view.error());
+    }
+    if (seen.sequence != last_.sequence) ++flips_;
+    last_ = seen;
+    std::uint64_t number = 0;
+    return judge_home(run_, seen, number);
+  }
+
+  Run& run_;
+  Home const& home_;
+  SimulatedProcess process_;
+  std::optional<Follower> follower_{};
+  std::optional<typename Follower::pin_type> pin_{};
+  SeenHome last_{};
+  std::size_t flips_ = 0;
+  bool looking_ = false;
+};
+
+/// A process that builds.
+template <class Home>
+class StagedActor {
+  using Staged =
+      value_of<decltype(std::declval<Home&>().open(std::declval<SimulatedProcess const&>()))>;
+
+ public:
+  StagedActor(Run& run, Home const& home, SimulatedProcess process)
+      : run_{run}, home_{home}, process_{std::move(process)} {}
+
+  /// From here on errors are fine: another process is in the midst of something.
+  void may_be_refused() noexcept { refusable_ = true; }
+  [[nodiscard]] bool is_open() const noexcept { return staged_.has_value(); }
+  [[nodiscard]] std::string seen() const { return text_of(last_); }
+
+  [[nodiscard]] Verdict open() {
+    auto opened = home_.open(process_);
+    if (!opened) return refused("open_staged", opened.error());
+    staged_.emplace(std::move(opened).assume_value());
+    return {};
+  }
+
+  /// If `settles`, nothing is under way: what is seen decides over all that was.
+  [[nodiscard]] Verdict look(bool settles) {
+    auto const refreshed = staged_->refresh();
+    if (!refreshed) return refused("refresh", refreshed.error());
+    auto const view = staged_->view();
+    if (!view && view.error().code() != errc::no_generation) return refused("view", view.error());
+    last_ = view ? see(home_, view.assume_value()) : SeenHome{};
+    if (!process_.alive()) return {};
+    if (auto broken = judge_home(run_, last_, number_)) return broken;
+    if (!settles) return {};
+    for (auto const other : laws::PossibleStores{run_.history()}.numbers()) {
+      if (other != number_) run_.note({Note::Kind::failed, other, 0, 0});
+    }
+    return {};
+  }
+
+  [[nodiscard]] Verdict commit() {
+    auto stage = begin();
+    if (!stage) return std::move(broken_);
+    auto ready = std::move(*stage).seal();
+    if (!ready) return refused("seal", ready.error());
+    auto const g = ready.assume_value().generation().number;
+    auto const number = start(g);
+    auto const done = std::move(ready).assume_value().commit({.marks = {{"built", g}}});
+    if (auto broken = end(number, "commit", done)) return broken;
+    return done ? look(false) : Verdict{};
+  }
+
+  /// S7: builds and gives up, before or after the seal.
+  [[nodiscard]] Verdict discard(bool sealed) {
+    auto stage = begin();
+    if (!stage) return std::move(broken_);
+    auto const before = last_;
+    if (sealed) {
+      auto ready = std::move(*stage).seal();
+      if (!ready) return refused("seal", ready.error());
+      ready.assume_value().discard();
+    } else {
+      stage->discard();
+    }
+    if (auto broken = look(false)) return broken;
+    if (!process_.alive() || refusable_ || last_ == before) return {};
+    return laws::s7.broken(text_of(before), text_of(last_));
+  }
+
+  /// To the oldest generation that is retained.
+  [[nodiscard]] Verdict revert() {
+    if (auto broken = look(false)) return broken;
+    auto const status = staged_->status();
+    if (!status) return refused("status", status.error());
+    auto const& manifest = status.assume_value().manifest;
+    if (!manifest || manifest->retained.empty()) return {};
+    auto const to = manifest->retained.back().generation;
+    auto const number = start(to.number);
+    auto const done = staged_->revert(to);
+    if (auto broken = end(number, "revert", done)) return broken;
+    return done ? look(false) : Verdict{};
+  }
+
+  [[nodiscard]] Verdict collect() {
+    auto const collected = staged_->collect();
+    if (!collected) return refused("collect", collected.error());
+    return {};
+  }
+
+  /// S10, as far as generations go.
+  [[nodiscard]] Verdict nothing_leaks() {
+    auto const status = staged_->status();
+    if (!status) return refused("status", status.error());
+    auto const lying = home_.generations(process_);
+    if (!lying) return refused("generations", lying.error());
+    for (auto const g : lying.assume_value()) {
+      auto const& manifest = status.assume_value().manifest;
+      if (manifest && holdfast::detail::manifest::lists(*manifest, g)) continue;
+      return laws::s10.broken("only what is listed", "generation " + std::to_string(g.number));
+    }
+    return {};
+  }
+
+ private:
+  using Stage = typename Staged::stage_type;
+
+  [[nodiscard]] Verdict refused(std::string_view operation, error const& cause) const {
+    if (refusable_ || !process_.alive()) return {};
+    return laws::staged_recovers.refused(operation, cause);
+  }
+
+  // A filled stage; nothing if something went wrong, which `broken_` then has.
+  [[nodiscard]] std::optional<Stage> begin() {
+    broken_ = look(false);
+    if (broken_ || !process_.alive()) return {};
+    auto stage = staged_->stage();
+    if (!stage) {
+      broken_ = refused("stage", stage.error());
+      return {};
+    }
+    auto const g = stage.assume_value().generation().number;
+    broken_ = laws::generation_is_new(run_.history(), g);
+    if (broken_) return {};
+    run_.note({Note::Kind::given, g, 0, 0});
+    for (std::size_t part = 0; part < Home::parts; ++part) {
+      auto const put = home_.put(stage.assume_value().writer(), part, files_of(g, part));
+      if (put) continue;
+      broken_ = refused("put", put.error());
+      return {};
+    }
+    return std::move(stage).assume_value();
+  }
+
+  std::uint64_t start(std::uint64_t content) {
+    std::uint64_t next = 1;
+    for (auto const& note : run_.history()) {
+      if (note.kind == Note::Kind::started) next = std::max(next, note.number + 1);
+    }
+    run_.note({Note::Kind::started, next, number_, content});
+    return next;
+  }
+  template <class Done>
+  [[nodiscard]] Verdict end(std::uint64_t number, std::string_view operation, Done const& done) {
+    if (!process_.alive()) return {};
+    if (done) {
+      run_.note({Note::Kind::acked, number, number_, 0});
+      return {};
+    }
+    if (done.error().code() != errc::uncertain) run_.note({Note::Kind::failed, number, 0, 0});
+    auto const code = done.error().code();
+    bool const beaten = code == errc::conflict || code == errc::fenced;  // by a rival
+    return beaten ? Verdict{} : refused(operation, done.error());
+  }
+
+  Run& run_;
+  Home const& home_;
+  SimulatedProcess process_;
+  std::optional<Staged> staged_{};
+  SeenHome last_{};
+  std::uint64_t number_ = 0;
+  Verdict broken_{};
+  bool refusable_ = false;
+};
+}  // namespace testing
+
+HOLDFAST_END
+
+#endif

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSL-1.0
+// The laws S1 to S7 of a staged home, judged by the history of commits and views.
+//
+// What can become visible is numbered: a commit or a revert gets its number when it is started, and
+// 0 is "nothing committed yet". A note `started n, base b, value c` says that n would follow b and
+// show the content of commit c (its own, or for a revert an earlier one). The sequence of n is one
+// more than that of b.
+#ifndef HOLDFAST_TESTING_STAGED_LAWS_HPP
+#define HOLDFAST_TESTING_STAGED_LAWS_HPP
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "holdfast/config.hpp"
+#include "holdfast/testing/laws.hpp"
+#include "holdfast/testing/register_laws.hpp"
+#include "holdfast/testing/scenario.hpp"
+
+HOLDFAST_BEGIN
+
+namespace testing {
+/// What a view of a home shows. Contents name the commit that wrote them.
+struct SeenHome {
+  std::uint64_t sequence = 0;
+  std::uint64_t generation = 0;
+  std::uint64_t mark = 0;                 ///< the commit that the marks name
+  std::vector<std::uint64_t> contents{};  ///< of each part
+  std::string damage{};                   ///< what is not as it was written, if anything
+  friend bool operator==(SeenHome const&, SeenHome const&) = default;
+};
+[[nodiscard]] inline std::string text_of(SeenHome const& seen) {
+  auto text = "sequence " + std::to_string(seen.sequence) + ", generation " +
+              std::to_string(seen.generation) + ", marks of " + std::to_string(seen.mark) +
+              ", parts of";
+  for (auto const content : seen.contents) text += " " + std::to_string(content);
+  if (!seen.damage.empty()) text += ", " + seen.damage;
+  return text;
+}
+}  // namespace testing
+
+namespace testing::laws {
+inline constexpr Law s1{"S1", "No mix across stores at any instant."};
+inline constexpr Law s2{
+    "S2", "What is visible lies between the last acknowledged and the last started commit."};
+inline constexpr Law s3{"S3", "A commit that returned is durable in every crash state."};
+inline constexpr Law s4{"S4", "Recovering again, also after a crashed recovery, shows the same."};
+inline constexpr Law s5{"S5", "Exactly one call flips what is visible."};
+inline constexpr Law s6{
+    "S6", "A commit happens at most once; generation numbers are never given out again."};
+inline constexpr Law s7{"S7", "A discard leaves what is visible as it was."};
+inline constexpr Law s9{"S9", "A pinned generation stays identical."};
+inline constexpr Law s10{
+    "S10", "After recovery nothing lies in the stores that the record does not list."};
+inline constexpr Law s16{"S16", "Marks and data always belong to the same generation."};
+
+inline constexpr Law staged_recovers{"staged.recovers",
+                                     "Whatever a crash leaves can be opened, read and built on."};
+
+/// A commit or revert of a history.
+struct Happening {
+  std::uint64_t number = 0;
+  std::uint64_t base = 0;
+  std::uint64_t content = 0;
+  std::uint64_t sequence = 0;
+};
+[[nodiscard]] inline std::vector<Happening> happenings(History const& history) {
+  std::vector<Happening> all{{}};
+  for (auto const& note : history) {
+    if (note.kind != Note::Kind::started) continue;
+    auto const base = std::find_if(all.begin(), all.end(),
+                                   [&](Happening const& h) { return h.number == note.base; });
+    all.push_back({note.number, note.base, note.value, base->sequence + 1});
+  }
+  return all;
+}
+
+/// S1 and S16, of one view.
+[[nodiscard]] inline Verdict home_is_whole(SeenHome const& seen) {
+  for (auto const content : seen.contents) {
+    if (content != seen.contents.front())
+      return s1.broken("one commit in every part", text_of(seen));
+  }
+  if (!seen.contents.empty() && seen.mark != seen.contents.front()) {
+    return s16.broken("marks of the same commit", text_of(seen));
+  }
+  if (!seen.damage.empty()) return s2.broken("bytes as written", text_of(seen));
+  return {};
+}
+
+/// S2, S3 and S6: which commit or revert is seen. A violation if it must not be.
+[[nodiscard]] inline Verdict home_may_show(History const& history,
+                                           SeenHome const& seen,
+                                           std::uint64_t& number) {
+  PossibleStores const possible{history};
+  auto const all = happenings(history);
+  auto const content = seen.contents.empty() ? 0 : seen.contents.front();
+  std::uint64_t acked = 0;
+  for (auto const& note : history) {
+    if (note.kind != Note::Kind::acked) continue;
+    for (auto const& h : all) {
+      if (h.number == note.number) acked = std::max(acked, h.sequence);
+    }
+  }
+  std::string allowed;
+  for (auto const& h : all) {
+    if (!possible.has(h.number)) continue;
+    if (h.sequence == seen.sequence && h.content == content) {
+      number = h.number;
+      return {};
+    }
+    allowed += (allowed.empty() ? "sequence " : " or ") + std::to_string(h.sequence) +
+               " with content " + std::to_string(h.content);
+  }
+  bool const twice = std::any_of(all.begin(), all.end(), [&](Happening const& h) {
+    return h.content == content && h.sequence != seen.sequence;
+  });
+  auto const& law = seen.sequence < acked ? s3 : twice ? s6 : s2;
+  return law.broken(allowed, text_of(seen));
+}
+
+/// S6: a number that was never given out before.
+[[nodiscard]] inline Verdict generation_is_new(History const& history, std::uint64_t generation) {
+  for (auto const& note : history) {
+    if (note.kind == Note::Kind::given && note.number >= generation) {
+      return s6.broken("a number above " + std::to_string(note.number), std::to_string(generation));
+    }
+  }
+  return {};
+}
+}  // namespace testing::laws
+
+HOLDFAST_END
+
+#endif
