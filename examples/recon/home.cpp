@@ -13,10 +13,11 @@
 
 namespace recon {
 namespace {
-Store make_store(std::string const& home) {
-  Store store{hf::RocksStore{"keys"}, hf::SqliteStore{"stats", {.schema = stats_schema}}};
-  store.place(home);
-  return store;
+hf::RocksStore keys_store() {
+  return hf::RocksStore{"keys"};
+}
+hf::SqliteStore stats_store() {
+  return hf::SqliteStore{"stats", {.schema = stats_schema}};
 }
 
 hf::result<void> check_folder(std::string const& home, bool must_exist) {
@@ -126,17 +127,16 @@ hf::result<Home> open_home(SystemOptions const& options, Watch& watch) {
   auto const& home = options.home;
   HOLDFAST_TRYV(check_folder(home, false));
   watch.phases.enter("open");
-  HOLDFAST_TRYV(hf::detail::make_home(hf::Posix{}, home));
   Observed world;
   world.watch = &watch;
   return hf::open_staged(
-      hf::StagedOptions{.retain = options.retain, .publish_grace_ms = options.grace_ms},
-      make_store(home), hf::FileRegister{home + "/CURRENT"}, hf::FileLock{home + "/LOCK"}, world);
+      home, hf::StagedOptions{.retain = options.retain, .publish_grace_ms = options.grace_ms},
+      world, keys_store(), stats_store());
 }
 
 hf::result<Followed> follow_home(std::string const& home) {
   HOLDFAST_TRYV(check_folder(home, true));
-  return hf::open_view(make_store(home), hf::FileRegister{home + "/CURRENT"});
+  return hf::open_view(home, keys_store(), stats_store());
 }
 
 hf::result<std::optional<hf::Holder>> holder_of(std::string const& home) {
