@@ -322,15 +322,6 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     return done;
   }
 
-  template <class Work>
-  [[nodiscard]] static std::optional<error> housekeep(Work work) noexcept {
-    try {
-      return work();
-    } catch (...) {
-      return error{errc::backend, "housekeeping", "an exception"};
-    }
-  }
-
   void discard_locked(AttemptPtr attempt) {
     if (source_.born().left()) return;  // a forked child only closes
     go(State::rolling_back, attempt->generation);

@@ -62,6 +62,15 @@ namespace detail {
 inline bool contains(std::vector<Generation> const& all, Generation g) noexcept {
   return std::find(all.begin(), all.end(), g) != all.end();
 }
+/// Does what may fail without changing the outcome, and says how it went.
+template <class Work>
+[[nodiscard]] std::optional<error> housekeep(Work work) noexcept {
+  try {
+    return work();
+  } catch (...) {
+    return error{errc::backend, "housekeeping", "an exception"};
+  }
+}
 }  // namespace detail
 
 HOLDFAST_END
