@@ -238,7 +238,7 @@ template <class Staged>
 }
 /// What readers see now, or why they see nothing.
 template <class Staged>
-[[nodiscard]] std::string shown(Staged& db) {
+[[nodiscard]] std::string shown(Staged const& db) {
   auto const view = db.view();
   if (!view) return std::string{hf::message(view.error().code())};
   return (*view.value()).text();
