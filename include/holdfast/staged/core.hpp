@@ -38,11 +38,11 @@ namespace detail {
 template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
 class StagedCore : public Keeper<Store, Register, Locking, W> {
   using Base = Keeper<Store, Register, Locking, W>;
-  using Base::dropped_, Base::lock_, Base::mutex_, Base::options_, Base::recovered_, Base::source_,
-      Base::state_, Base::world_;
-  using Base::go, Base::publish_locked, Base::recover_locked, Base::release, Base::require_loaded,
-      Base::store, Base::tell, Base::collect_locked;
-  using Base::reopen, Base::unsettled_;
+  using Base::check_home, Base::collect_locked, Base::go, Base::publish_locked,
+      Base::recover_locked;
+  using Base::dropped_, Base::lock_, Base::mutex_, Base::options_, Base::recovered_;
+  using Base::release, Base::reopen, Base::require_loaded, Base::settle, Base::store, Base::tell;
+  using Base::source_, Base::state_, Base::unsettled_, Base::world_;
   using typename Base::Granted;
 
  public:
@@ -60,7 +60,8 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     Manifest manifest;  // as recorded then
     std::optional<Writer> writer{};
     std::unique_ptr<Shown> opened{};
-    bool lost = false;  // a sync failed: it can only be dropped
+    bool others = false;  // what lies under its number is not ours and stays
+    bool lost = false;    // a sync failed: it can only be dropped
   };
   using AttemptPtr = std::unique_ptr<Attempt>;
 
@@ -116,8 +117,12 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     Rollback rollback{*this, attempt};
     building_ = true;
     go(State::initializing, attempt->generation);
-    HOLDFAST_TRY(writer, store_traits<Store>::create(source_.store(), attempt->generation));
-    attempt->writer.emplace(std::move(writer));
+    auto writer = store_traits<Store>::create(source_.store(), attempt->generation);
+    if (!writer) {
+      attempt->others = writer.error().code() == errc::exists;
+      return detail::failed(writer);
+    }
+    attempt->writer.emplace(std::move(writer).assume_value());
     go(State::processing, attempt->generation);
     rollback.armed = false;
     return attempt;
@@ -274,6 +279,10 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
         HOLDFAST_TRYV(recover_locked());
       }
       HOLDFAST_TRY(loaded, require_loaded("stage"));
+      // Each time: what was put under the next number since the home was opened must not pass for
+      // the attempt's.
+      HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
+      HOLDFAST_TRYV(check_home(loaded.manifest, remains));
       auto const nonce = world_.random64();
       if (loaded.manifest.retained.size() + loaded.manifest.retiring.size() >=
           manifest::max_listed) {
@@ -327,7 +336,8 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     go(State::rolling_back, attempt->generation);
     attempt->opened.reset();
     attempt->writer.reset();
-    auto ended = store_traits<Store>::drop(source_.store(), attempt->generation);
+    result<void> ended = ok();
+    if (!attempt->others) ended = store_traits<Store>::drop(source_.store(), attempt->generation);
     if (ended) ended = end_attempt(*attempt);
     release(attempt->grant);
     building_ = false;
@@ -356,20 +366,6 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     auto loaded = source_.load();
     return loaded && loaded.assume_value() &&
            loaded.assume_value()->manifest.fence > attempt.grant.token;
-  }
-
-  // As long as no later commit shows, a write of this one may still be under way: the same value at
-  // a new version makes it fail, and any build that is under way too.
-  [[nodiscard]] result<Outcome> settle(Ticket const& ticket) {
-    for (int round = 0;; ++round) {
-      HOLDFAST_TRY(loaded, require_loaded("resolve"));
-      auto const outcome = manifest::outcome(loaded.manifest, ticket);
-      if (outcome != Outcome::not_committed || loaded.manifest.sequence >= ticket.sequence)
-        return outcome;
-      auto stored = store(loaded.version, as_bytes(manifest::encode(loaded.manifest)));
-      if (stored) return outcome;
-      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
-    }
   }
 
   // For `revert`, which does not hold the stage lock: whoever holds it publishes when done.

@@ -251,6 +251,20 @@ class Keeper {
     return out;
   }
 
+  // As long as no later commit shows, a write of this one may still be under way: the same value at
+  // a new version makes it fail, and any build that is under way too.
+  [[nodiscard]] result<Outcome> settle(Ticket const& ticket) {
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(loaded, require_loaded("resolve"));
+      auto const outcome = manifest::outcome(loaded.manifest, ticket);
+      if (outcome != Outcome::not_committed || loaded.manifest.sequence >= ticket.sequence)
+        return outcome;
+      auto stored = store(loaded.version, as_bytes(manifest::encode(loaded.manifest)));
+      if (stored) return outcome;
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
   // Read before and after: a revert in between would else be overtaken by the name of the
   // generation it left.
   std::optional<error> publish_locked() {
