@@ -258,6 +258,9 @@ TEST_CASE("logs of other programs are no damage", "[rocksdb]") {
   scratch::write(home / "keys/current/LOG", "opened");
   scratch::write(home / "keys/current/LOG.old.1700000000", "opened before");
   CHECK(store.open({1}));
+  CHECK(code(store.drop({1})) == errc::pinned);
+  build(store, 2, "two");
+  REQUIRE(store.publish({2}));
   REQUIRE(store.drop({1}));
 }
 

@@ -90,7 +90,7 @@ requires(sizeof...(Parts) > 0) class Together {
     std::sort(names.begin(), names.end());
     auto const twin = std::adjacent_find(names.begin(), names.end());
     if (twin == names.end()) return ok();
-    return boost::outcome_v2::failure(error{errc::invalid, "two stores of one name", *twin});
+    return failure(errc::invalid, "two stores of one name", *twin);
   }
 
   /// Creates in every part; if one fails, those made before it are dropped again.
@@ -100,7 +100,7 @@ requires(sizeof...(Parts) > 0) class Together {
     try {
       auto const created = create_each(g, made, every);
       if (!created) undo_each(g, made, every);
-      if (!created) return boost::outcome_v2::failure(created.error());
+      if (!created) return failure(created.error());
       return take(made, every);
     } catch (...) {
       undo_each(g, made, every);
@@ -147,7 +147,7 @@ requires(sizeof...(Parts) > 0) class Together {
 
   // Keeps the first error of several; true while there is none.
   static bool note(result<void>& all, result<void> const& next) {
-    if (all && !next) all = boost::outcome_v2::failure(next.error());
+    if (all && !next) all = failure(next.error());
     return all.has_value();
   }
   template <class Filled>

@@ -39,7 +39,7 @@ class DirectoryWriter {
     HOLDFAST_TRYV(building_.writable());
     std::string const relative{name};
     if (!detail::is_relative_name(name) || name == SealedDirectory<Fs>::seal_name) {
-      return detail::refuse(errc::invalid, "put", relative);
+      return failure(errc::invalid, "put", relative);
     }
     for (auto slash = name.find('/'); slash != std::string_view::npos;
          slash = name.find('/', slash + 1)) {
@@ -69,7 +69,7 @@ class DirectoryWriter {
   [[nodiscard]] result<void> discard(std::string const& file, error const& why) {
     auto const removed = fs_.remove(file);
     if (!removed && !building_.broken) building_.broken = removed.error();
-    return boost::outcome_v2::failure(why);
+    return failure(why);
   }
 
   Fs fs_;
@@ -87,7 +87,7 @@ class DirectoryReader {
   [[nodiscard]] result<bytes> get(std::string_view name) const {
     auto const* const file = seal_.find(name);
     if (file == nullptr || name.ends_with('/')) {
-      return detail::refuse(errc::not_found, "get", detail::join(path_, name));
+      return failure(errc::not_found, "get", detail::join(path_, name));
     }
     return detail::read_sealed(fs_, detail::join(path_, name), *file);
   }

@@ -54,7 +54,7 @@ class BasicFileBlobs {
     Building& building = *made;
     SealedFile const blob{file_name, content.size(), crc32c(content)};
     if (building.sealed && building.known.at(file_name) == blob) return ok();
-    if (building.sealed) return detail::refuse(errc::exists, "put", path_of(g));
+    if (building.sealed) return failure(errc::exists, "put", path_of(g));
     HOLDFAST_TRYV(building.writable());
     auto const removed = folders_.files().remove(path_of(g));  // what a put that failed has left
     if (!removed && removed.error().code() != errc::not_found) return detail::failed(removed);
@@ -67,7 +67,7 @@ class BasicFileBlobs {
   [[nodiscard]] result<bytes> get(Generation g) const {
     HOLDFAST_TRY(seal, folders_.open(g, false));
     auto const* const blob = seal.find(file_name);
-    if (blob == nullptr) return detail::refuse(errc::damaged, "get", path_of(g));
+    if (blob == nullptr) return failure(errc::damaged, "get", path_of(g));
     return detail::read_sealed(folders_.files(), path_of(g), *blob);
   }
 
@@ -101,7 +101,7 @@ class BasicFileBlobs {
     std::scoped_lock const lock{state_->mutex};
     auto const found = state_->made.find(g);
     if (found == state_->made.end()) {
-      return detail::refuse(errc::not_found, "put without create", name());
+      return failure(errc::not_found, "put without create", name());
     }
     return &found->second;
   }

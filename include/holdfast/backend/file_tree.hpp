@@ -21,10 +21,6 @@
 HOLDFAST_BEGIN
 
 namespace detail {
-[[nodiscard]] inline auto refuse(errc code, char const* where, std::string_view thing) {
-  return boost::outcome_v2::failure(error{code, where, thing});
-}
-
 /// Adds every name below `folder` to `names`, relative to it, directories with a '/' at the end and
 /// after all that is in them. What is neither file nor directory is `foreign`: it can't be sealed.
 template <file_system Fs, class Skip>
@@ -43,7 +39,7 @@ template <file_system Fs, class Skip>
       HOLDFAST_TRYV(walk_tree(fs, folder, name + '/', skip, names));
       names.push_back(name + '/');
     } else {
-      return refuse(errc::foreign, "walk", join(folder, name));
+      return failure(errc::foreign, "walk", join(folder, name));
     }
   }
   return ok();
@@ -61,7 +57,7 @@ template <file_system Fs>
   for (std::uint64_t at = 0; at < size; at += step) {
     auto const into = bytes_span{buffer}.first(static_cast<std::size_t>(std::min(step, size - at)));
     HOLDFAST_TRY(got, fs.read_at(file, at, into));
-    if (got != into.size()) return refuse(errc::damaged, "digest", path);
+    if (got != into.size()) return failure(errc::damaged, "digest", path);
     crc = crc32c(into, crc);
   }
   return crc;
@@ -75,10 +71,10 @@ template <file_system Fs>
                                       bool with_digest) {
   HOLDFAST_TRY(file, fs.open(path, Open::read));
   HOLDFAST_TRY(size, fs.size(file));
-  if (size != sealed.size) return refuse(errc::damaged, "check size", path);
+  if (size != sealed.size) return failure(errc::damaged, "check size", path);
   if (!with_digest || !sealed.digest) return ok();
   HOLDFAST_TRY(digest, digest_file(fs, file, size, path));
-  if (digest != *sealed.digest) return refuse(errc::damaged, "check digest", path);
+  if (digest != *sealed.digest) return failure(errc::damaged, "check digest", path);
   return ok();
 }
 
@@ -91,13 +87,13 @@ template <file_system Fs>
   if (!content) {
     auto const code = content.error().code();
     bool const damage = code == errc::too_large || code == errc::not_found;
-    if (damage) return refuse(errc::damaged, "read", path);
+    if (damage) return failure(errc::damaged, "read", path);
     return failed(content);
   }
   auto const& bytes = content.assume_value();
   bool const same =
       bytes.size() == sealed.size && (!sealed.digest || crc32c(bytes) == *sealed.digest);
-  if (!same) return refuse(errc::damaged, "read", path);
+  if (!same) return failure(errc::damaged, "read", path);
   return content;
 }
 }  // namespace detail

@@ -101,7 +101,7 @@ class MemoryStore {
 
  private:
   [[nodiscard]] auto refuse(errc code, char const* where) const {
-    return boost::outcome_v2::failure(error{code, where, name_});
+    return failure(code, where, name_);
   }
   std::string name_;
   std::unique_ptr<State> state_;

@@ -93,8 +93,7 @@ class RocksWriter {
   }
   [[nodiscard]] result<void> usable() const {
     HOLDFAST_TRYV(building_.writable());
-    if (build_->database.get() == nullptr)
-      return detail::refuse(errc::spent, "write", building_.path);
+    if (build_->database.get() == nullptr) return failure(errc::spent, "write", building_.path);
     return ok();
   }
 
@@ -121,7 +120,7 @@ class RocksReader {
                                         std::string_view key) const {
     std::string value;
     auto const status = db().Get({}, family, detail::slice(key), &value);
-    if (status.IsNotFound()) return detail::refuse(errc::not_found, "get", key);
+    if (status.IsNotFound()) return failure(errc::not_found, "get", key);
     if (!status.ok()) return detail::rocks_error(status, "get");
     return value;
   }
@@ -221,7 +220,7 @@ class BasicRocksStore {
                              return !family.options.cf_paths.empty();
                            });
     if (!elsewhere) return ok();
-    return detail::refuse(errc::invalid, "RocksOptions: a path outside the generation", name());
+    return failure(errc::invalid, "RocksOptions: a path outside the generation", name());
   }
 
   [[nodiscard]] result<writer> start(Building building) const {

@@ -72,14 +72,13 @@ class RocksBulk {
 
  private:
   [[nodiscard]] result<void> usable() const {
-    if (lost_) return boost::outcome_v2::failure(*lost_);
-    if (ended_) return boost::outcome_v2::failure(error{errc::spent, "bulk put", path_prefix_});
+    if (lost_) return failure(*lost_);
+    if (ended_) return failure(errc::spent, "bulk put", path_prefix_);
     return ok();
   }
 
   [[nodiscard]] static result<void> out_of_order(std::string_view key) {
-    return boost::outcome_v2::failure(
-        error{errc::invalid, "bulk put: keys must ascend strictly", key});
+    return failure(errc::invalid, "bulk put: keys must ascend strictly", key);
   }
 
   [[nodiscard]] result<void> start_file() {
@@ -103,7 +102,7 @@ class RocksBulk {
     if (!status.ok()) {
       // RocksDB has removed the file: a seal without what was in it must not succeed.
       lost_ = error{detail::errc_of_rocks(status), "finish bulk file", path_, status.code()};
-      return boost::outcome_v2::failure(*lost_);
+      return failure(*lost_);
     }
     paths_.push_back(path_);
     last_ = info.largest_key;

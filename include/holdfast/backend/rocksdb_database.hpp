@@ -44,8 +44,7 @@ namespace detail {
 
 /// The native code is RocksDB's Status::Code; the detail is what it says.
 [[nodiscard]] inline auto rocks_error(rocksdb::Status const& status, char const* where) {
-  return boost::outcome_v2::failure(
-      error{errc_of_rocks(status), where, status.ToString(), status.code()});
+  return failure(errc_of_rocks(status), where, status.ToString(), status.code());
 }
 
 [[nodiscard]] inline rocksdb::Slice slice(std::string_view text) noexcept {
@@ -90,7 +89,7 @@ class RocksDatabase {
   [[nodiscard]] result<rocksdb::ColumnFamilyHandle*> family(std::string_view name) const {
     auto const found = handles_.find(name);
     if (found != handles_.end()) return found->second;
-    return boost::outcome_v2::failure(error{errc::not_found, "find column family", name});
+    return failure(errc::not_found, "find column family", name);
   }
   [[nodiscard]] std::vector<std::string> families() const {
     std::vector<std::string> names;
@@ -112,8 +111,7 @@ class RocksDatabase {
     std::uint64_t snapshots = 0;
     db_->GetIntProperty(rocksdb::DB::Properties::kNumSnapshots, &snapshots);
     if (snapshots != 0) {
-      return boost::outcome_v2::failure(
-          error{errc::busy, "close RocksDB: a snapshot is not released", db_->GetName()});
+      return failure(errc::busy, "close RocksDB: a snapshot is not released", db_->GetName());
     }
     destroy_handles();
     auto const status = db_->Close();

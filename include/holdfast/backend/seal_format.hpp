@@ -133,9 +133,7 @@ struct SealCursor {
 
 /// `path` is for the error alone.
 [[nodiscard]] inline result<Seal> decode_seal(bytes_view from, std::string_view path) {
-  auto const refuse = [&](errc code) {
-    return boost::outcome_v2::failure(error{code, "read SEAL", path});
-  };
+  auto const refuse = [&](errc code) { return failure(code, "read SEAL", path); };
   if (from.size() < seal_magic.size() + 8) return refuse(errc::damaged);
   auto const end = from.size() - 4;
   if (crc32c(from.first(end)) != get_le<std::uint32_t>(from, end)) return refuse(errc::damaged);

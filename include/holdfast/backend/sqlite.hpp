@@ -46,7 +46,7 @@ class SqliteWriter {
   /// Runs statements for their effect; the error has SQLite's message and extended code.
   [[nodiscard]] result<void> exec(std::string const& sql) {
     HOLDFAST_TRYV(building_.writable());
-    if (!db_) return detail::refuse(errc::spent, "execute SQL", building_.path);
+    if (!db_) return failure(errc::spent, "execute SQL", building_.path);
     return detail::exec_sqlite(db_.get(), sql);
   }
   [[nodiscard]] Generation generation() const noexcept { return building_.generation; }
@@ -190,7 +190,7 @@ class BasicSqliteStore {
     auto const& file = options_.file;
     bool const plain = detail::is_relative_name(file) && file.find('/') == std::string::npos;
     if (plain && file != folders_.seal_name) return ok();
-    return detail::refuse(errc::invalid, "SqliteOptions::file", file);
+    return failure(errc::invalid, "SqliteOptions::file", file);
   }
 
   [[nodiscard]] result<writer> start(Building building) const {
@@ -206,7 +206,7 @@ class BasicSqliteStore {
       auto const wanted = std::to_string(options_.page_size);
       HOLDFAST_TRYV(detail::exec_sqlite(handle, "PRAGMA page_size=" + wanted));
       HOLDFAST_TRY(size, detail::ask_sqlite(handle, "PRAGMA page_size"));
-      if (size != wanted) return detail::refuse(errc::invalid, "SqliteOptions::page_size", wanted);
+      if (size != wanted) return failure(errc::invalid, "SqliteOptions::page_size", wanted);
     }
     // Seal syncs once, and a crash before it drops the whole file: nothing has to be synced on the
     // way. The journal stays in memory rather than off: without one, a statement that fails half
@@ -223,11 +223,10 @@ class BasicSqliteStore {
     auto* const db = w.handle();
     if (db == nullptr) return ok();  // closed by a seal that failed later
     if (auto* const statement = ::sqlite3_next_stmt(db, nullptr)) {
-      return detail::refuse(errc::busy, "seal: a statement is not finalised",
-                            ::sqlite3_sql(statement));
+      return failure(errc::busy, "seal: a statement is not finalised", ::sqlite3_sql(statement));
     }
     if (::sqlite3_get_autocommit(db) == 0) {
-      return detail::refuse(errc::invalid, "seal: a transaction is open", w.building_.path);
+      return failure(errc::invalid, "seal: a transaction is open", w.building_.path);
     }
     HOLDFAST_TRY(mode, detail::ask_sqlite(db, "PRAGMA journal_mode"));
     if (mode == "wal") {
@@ -236,7 +235,7 @@ class BasicSqliteStore {
       if (code != SQLITE_OK) return detail::sqlite_error(db, "seal: checkpoint");
     }
     HOLDFAST_TRY(now, detail::ask_sqlite(db, "PRAGMA journal_mode=DELETE"));
-    if (now != "delete") return detail::refuse(errc::busy, "seal: journal_mode stays", now);
+    if (now != "delete") return failure(errc::busy, "seal: journal_mode stays", now);
     if (::sqlite3_close(db) != SQLITE_OK) return detail::sqlite_error(db, "seal: close");
     static_cast<void>(w.db_.release());
     return ok();
@@ -248,8 +247,7 @@ class BasicSqliteStore {
     for (auto const& entry : entries) {
       for (auto const* suffix : {"-wal", "-journal", "-shm"}) {
         if (!entry.name.ends_with(suffix)) continue;
-        return detail::refuse(errc::busy, "seal: a journal is left",
-                              detail::join(folder, entry.name));
+        return failure(errc::busy, "seal: a journal is left", detail::join(folder, entry.name));
       }
     }
     return ok();
@@ -262,8 +260,7 @@ class BasicSqliteStore {
     if (w.building_.known.contains(options_.file)) return ok();
     HOLDFAST_TRY(ours, fs.identity(*w.file_));
     HOLDFAST_TRY(named, fs.identity(path));
-    if (ours != named)
-      return detail::refuse(errc::foreign, "seal: the database was replaced", path);
+    if (ours != named) return failure(errc::foreign, "seal: the database was replaced", path);
     HOLDFAST_TRYV(fs.sync(*w.file_));
     HOLDFAST_TRY(size, fs.size(*w.file_));
     SealedFile sealed{options_.file, size, std::nullopt};

@@ -57,7 +57,7 @@ using SqliteHandle = std::unique_ptr<sqlite3, CloseSqlite>;
 [[nodiscard]] inline auto sqlite_error(sqlite3* db, char const* where) noexcept {
   int const code = db == nullptr ? SQLITE_NOMEM : ::sqlite3_extended_errcode(db);
   std::string_view const text = db == nullptr ? "no connection" : ::sqlite3_errmsg(db);
-  return boost::outcome_v2::failure(error{errc_of_sqlite(code), where, text, code});
+  return failure(errc_of_sqlite(code), where, text, code);
 }
 
 /// A file: URI of any path, whatever bytes it has; `query` follows its '?'.

@@ -97,6 +97,9 @@ TEST_CASE("stores together make, seal, open and drop one generation of each", "[
   CHECK(store.name() == "keys+values");
   REQUIRE(store.publish({4}));
   CHECK(scratch::read(home / "values/current/a") == "value");
+  CHECK(code(store.drop({4})) == errc::pinned);
+  std::filesystem::remove(home / "keys/current");
+  std::filesystem::remove(home / "values/current");
   REQUIRE(store.drop({4}));
   REQUIRE(store.drop({4}));
   CHECK(store.generations().value().empty());

@@ -391,6 +391,22 @@ TEST_CASE("publish points a symlink at a sealed generation", "[backend][director
   CHECK(std::filesystem::read_symlink(link) == "0000000002");
 }
 
+TEST_CASE("what an outside name gives is not dropped", "[backend][directory]") {
+  scratch::Folder home;
+  auto store = store_in(home);
+  build(store, 1);
+  build(store, 2);
+  REQUIRE(store.publish({1}));
+  std::filesystem::create_symlink("0000000002/a", home / "files/for the others");
+  for (std::uint64_t const g : {std::uint64_t{1}, std::uint64_t{2}}) {
+    CHECK(code(store.drop({g})) == errc::pinned);
+    CHECK(store.open({g}));
+  }
+  CHECK_THAT(said(store.drop({1})), ContainsSubstring("files/current"));
+  REQUIRE(store.publish({2}));
+  REQUIRE(store.drop({1}));
+}
+
 TEST_CASE("publish replaces nothing but a symlink", "[backend][directory]") {
   scratch::Folder home;
   auto store = store_in(home);
