@@ -14,12 +14,10 @@ using support::code_of, support::commit_files, support::contents, support::FileH
     support::shown_files;
 using Numbers = std::vector<std::uint64_t>;
 
-// What lies in the stores, and what the record says; opening may store it once more.
+// What lies in the stores and beside them; opening may store the record once more.
 std::map<std::string, std::string> precious(FileHome const& home) {
   auto all = contents(home.path);
   for (auto const* const name : {"LOCK", "CURRENT", "CURRENT.hint", "PINS"}) all.erase(name);
-  auto const record = home.reg().load();
-  if (record && record.value()) all["CURRENT"] = hf::as_text(record.value()->value);
   return all;
 }
 // Opening is refused with `code`, and nothing is touched.
