@@ -56,6 +56,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/disk/shared.hpp
     include/holdfast/testing/disk/subsets.hpp
     include/holdfast/testing/explorer.hpp
+    include/holdfast/testing/files.hpp
     include/holdfast/testing/laws.hpp
     include/holdfast/testing/register_laws.hpp
     include/holdfast/testing/register_scenario.hpp
@@ -66,5 +67,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/staged_actor.hpp
     include/holdfast/testing/staged_laws.hpp
     include/holdfast/testing/staged_scenario.hpp
+    include/holdfast/testing/store_laws.hpp
+    include/holdfast/testing/store_scenario.hpp
     include/holdfast/version.hpp
     include/holdfast/world.hpp)

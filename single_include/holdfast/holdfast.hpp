@@ -823,7 +823,7 @@ requires(sizeof...(Parts) > 0) class Together {
     std::sort(names.begin(), names.end());
     auto const twin = std::adjacent_find(names.begin(), names.end());
     if (twin == names.end()) return ok();
-    return boost::outcome_v2::failure(error{errc::invalid, "two stores of one name", *twin});
+    return failure(errc::invalid, "two stores of one name", *twin);
   }
 
   /// Creates in every part; if one fails, those made before it are dropped again.
@@ -833,7 +833,7 @@ requires(sizeof...(Parts) > 0) class Together {
     try {
       auto const created = create_each(g, made, every);
       if (!created) undo_each(g, made, every);
-      if (!created) return boost::outcome_v2::failure(created.error());
+      if (!created) return failure(created.error());
       return take(made, every);
     } catch (...) {
       undo_each(g, made, every);
@@ -880,7 +880,7 @@ requires(sizeof...(Parts) > 0) class Together {
 
   // Keeps the first error of several; true while there is none.
   static bool note(result<void>& all, result<void> const& next) {
-    if (all && !next) all = boost::outcome_v2::failure(next.error());
+    if (all && !next) all = failure(next.error());
     return all.has_value();
   }
   template <class Filled>
@@ -1136,9 +1136,7 @@ struct SealCursor {
 
 /// `path` is for the error alone.
 [[nodiscard]] inline result<Seal> decode_seal(bytes_view from, std::string_view path) {
-  auto const refuse = [&](errc code) {
-    return boost::outcome_v2::failure(error{code, "read SEAL", path});
-  };
+  auto const refuse = [&](errc code) { return failure(code, "read SEAL", path); };
   if (from.size() < seal_magic.size() + 8) return refuse(errc::damaged);
   auto const end = from.size() - 4;
   if (crc32c(from.first(end)) != get_le<std::uint32_t>(from, end)) return refuse(errc::damaged);
@@ -1348,10 +1346,6 @@ HOLDFAST_END
 HOLDFAST_BEGIN
 
 namespace detail {
-[[nodiscard]] inline auto refuse(errc code, char const* where, std::string_view thing) {
-  return boost::outcome_v2::failure(error{code, where, thing});
-}
-
 /// Adds every name below `folder` to `names`, relative to it, directories with a '/' at the end and
 /// after all that is in them. What is neither file nor directory is `foreign`: it can't be sealed.
 template <file_system Fs, class Skip>
@@ -1370,7 +1364,7 @@ template <file_system Fs, class Skip>
       HOLDFAST_TRYV(walk_tree(fs, folder, name + '/', skip, names));
       names.push_back(name + '/');
     } else {
-      return refuse(errc::foreign, "walk", join(folder, name));
+      return failure(errc::foreign, "walk", join(folder, name));
     }
   }
   return ok();
@@ -1388,7 +1382,7 @@ template <file_system Fs>
   for (std::uint64_t at = 0; at < size; at += step) {
     auto const into = bytes_span{buffer}.first(static_cast<std::size_t>(std::min(step, size - at)));
     HOLDFAST_TRY(got, fs.read_at(file, at, into));
-    if (got != into.size()) return refuse(errc::damaged, "digest", path);
+    if (got != into.size()) return failure(errc::damaged, "digest", path);
     crc = crc32c(into, crc);
   }
   return crc;
@@ -1402,10 +1396,10 @@ template <file_system Fs>
                                       bool with_digest) {
   HOLDFAST_TRY(file, fs.open(path, Open::read));
   HOLDFAST_TRY(size, fs.size(file));
-  if (size != sealed.size) return refuse(errc::damaged, "check size", path);
+  if (size != sealed.size) return failure(errc::damaged, "check size", path);
   if (!with_digest || !sealed.digest) return ok();
   HOLDFAST_TRY(digest, digest_file(fs, file, size, path));
-  if (digest != *sealed.digest) return refuse(errc::damaged, "check digest", path);
+  if (digest != *sealed.digest) return failure(errc::damaged, "check digest", path);
   return ok();
 }
 
@@ -1418,13 +1412,13 @@ template <file_system Fs>
   if (!content) {
     auto const code = content.error().code();
     bool const damage = code == errc::too_large || code == errc::not_found;
-    if (damage) return refuse(errc::damaged, "read", path);
+    if (damage) return failure(errc::damaged, "read", path);
     return failed(content);
   }
   auto const& bytes = content.assume_value();
   bool const same =
       bytes.size() == sealed.size && (!sealed.digest || crc32c(bytes) == *sealed.digest);
-  if (!same) return refuse(errc::damaged, "read", path);
+  if (!same) return failure(errc::damaged, "read", path);
   return content;
 }
 }  // namespace detail
@@ -1761,8 +1755,8 @@ struct Building {
   }
   /// Whether it may still be written to: `spent` once sealed, `sync_failed` after a failed sync.
   [[nodiscard]] result<void> writable() const {
-    if (broken) return boost::outcome_v2::failure(*broken);
-    if (sealed) return detail::refuse(errc::spent, "write", path);
+    if (broken) return failure(*broken);
+    if (sealed) return failure(errc::spent, "write", path);
     return ok();
   }
 };
@@ -1788,7 +1782,7 @@ class SealedDirectory {
   /// Makes the empty folder of g; any remains of an earlier g are `exists`.
   [[nodiscard]] result<Building> create(Generation g) {
     HOLDFAST_TRYV(usable("create"));
-    if (g.number == 0) return detail::refuse(errc::invalid, "create generation 0", name_);
+    if (g.number == 0) return failure(errc::invalid, "create generation 0", name_);
     HOLDFAST_TRYV(detail::make_directories(fs_, *root_));
     Building made{.generation = g, .path = path_of(g)};
     HOLDFAST_TRYV(fs_.make_directory(made.path));
@@ -1810,7 +1804,7 @@ class SealedDirectory {
     HOLDFAST_TRYV(check_names(seal));
     bool const undigested = has_undigested(seal);
     if (check_digests && undigested) {
-      return detail::refuse(errc::invalid, "verify: sealed without digests", path_of(g));
+      return failure(errc::invalid, "verify: sealed without digests", path_of(g));
     }
     for (auto const& file : seal.files) {
       if (file.name.ends_with('/')) continue;
@@ -1828,7 +1822,8 @@ class SealedDirectory {
     return undigested ? Verified::names_and_sizes : Verified::digests;
   }
 
-  /// Missing is a success too, but made durable: a crashed predecessor's removal may not be.
+  /// Missing is a success too, but made durable: a crashed predecessor's removal may not be. What a
+  /// published name still gives is `pinned`.
   [[nodiscard]] result<void> drop(Generation g) {
     HOLDFAST_TRYV(usable("drop"));
     auto const found = find(g);
@@ -1838,6 +1833,7 @@ class SealedDirectory {
       return no_root ? result<void>{ok()} : synced;
     }
     if (!found) return detail::failed(found);
+    HOLDFAST_TRYV(check_unpublished(g));
     auto const path = path_of(g);
     // The SEAL goes first and durably: from here on, whatever a crash leaves reads as unsealed.
     auto const removed = fs_.remove(detail::join(path, seal_name));
@@ -1881,8 +1877,7 @@ class SealedDirectory {
   [[nodiscard]] result<void> usable(char const* where) const {
     bool const plain = detail::is_relative_name(name_) && name_.find('/') == std::string::npos;
     if (plain && root_) return ok();
-    return detail::refuse(errc::invalid, where,
-                          plain ? name_ + ": place(home) comes first" : name_);
+    return failure(errc::invalid, where, plain ? name_ + ": place(home) comes first" : name_);
   }
 
  private:
@@ -1914,9 +1909,9 @@ class SealedDirectory {
     for (auto const& entry : entries.assume_value()) {
       if (entry.name != folder) continue;
       if (entry.kind == Entry::Kind::directory) return ok();
-      return detail::refuse(errc::foreign, "find generation", path_of(g));
+      return failure(errc::foreign, "find generation", path_of(g));
     }
-    return detail::refuse(errc::not_found, "find generation", path_of(g));
+    return failure(errc::not_found, "find generation", path_of(g));
   }
 
   [[nodiscard]] result<std::vector<std::string>> names_of(std::string const& path) const {
@@ -1939,7 +1934,7 @@ class SealedDirectory {
     std::sort(seal.files.begin(), seal.files.end(),
               [](SealedFile const& a, SealedFile const& b) { return a.name < b.name; });
     auto const encoded = detail::encode_seal(seal);
-    if (encoded.size() > detail::seal_limit) return detail::refuse(errc::too_large, "seal", path);
+    if (encoded.size() > detail::seal_limit) return failure(errc::too_large, "seal", path);
     // Every file and every directory below is durable by now; the names beside SEAL get so with it.
     HOLDFAST_TRYV(detail::write_new_file(fs_, path, encoded));
     HOLDFAST_TRYV(fs_.sync_directory(building.path));
@@ -1979,12 +1974,12 @@ class SealedDirectory {
     auto content = detail::read_file(fs_, path, detail::seal_limit);
     if (!content) {
       auto const code = content.error().code();
-      if (code == errc::not_found) return detail::refuse(errc::unsealed, "open", path_of(g));
-      if (code == errc::too_large) return detail::refuse(errc::damaged, "read SEAL", path);
+      if (code == errc::not_found) return failure(errc::unsealed, "open", path_of(g));
+      if (code == errc::too_large) return failure(errc::damaged, "read SEAL", path);
       return detail::failed(content);
     }
     HOLDFAST_TRY(seal, detail::decode_seal(content.assume_value(), path));
-    if (seal.generation != g) return detail::refuse(errc::damaged, "read SEAL of another", path);
+    if (seal.generation != g) return failure(errc::damaged, "read SEAL of another", path);
     return std::move(seal);
   }
 
@@ -1992,19 +1987,19 @@ class SealedDirectory {
     auto const path = path_of(seal.generation);
     auto walked = names_of(path);
     if (!walked && walked.error().code() == errc::foreign) {
-      return boost::outcome_v2::failure(walked.error().as(errc::damaged));
+      return failure(walked.error().as(errc::damaged));
     }
     if (!walked) return detail::failed(walked);
     auto& names = walked.assume_value();
     std::sort(names.begin(), names.end());
     for (auto const& name : names) {
       if (seal.find(name) == nullptr) {
-        return detail::refuse(errc::damaged, "open: not in SEAL", detail::join(path, name));
+        return failure(errc::damaged, "open: not in SEAL", detail::join(path, name));
       }
     }
     for (auto const& file : seal.files) {
       if (!std::binary_search(names.begin(), names.end(), file.name)) {
-        return detail::refuse(errc::damaged, "open: missing", detail::join(path, file.name));
+        return failure(errc::damaged, "open: missing", detail::join(path, file.name));
       }
     }
     return ok();
@@ -2014,6 +2009,22 @@ class SealedDirectory {
     return std::any_of(seal.files.begin(), seal.files.end(), [](SealedFile const& file) {
       return !file.name.ends_with('/') && !file.digest;
     });
+  }
+
+  // Where a later publish failed, an outside name may still give g: foreign readers must not find
+  // it gone.
+  [[nodiscard]] result<void> check_unpublished(Generation g) const {
+    HOLDFAST_TRY(entries, fs_.list(*root_));
+    auto const folder = folder_of(g);
+    for (auto const& entry : entries) {
+      if (entry.kind != Entry::Kind::symlink) continue;
+      auto const path = detail::join(*root_, entry.name);
+      HOLDFAST_TRY(target, fs_.read_link(path));
+      if (target == folder || target.starts_with(folder + '/')) {
+        return failure(errc::pinned, "drop what is published", path);
+      }
+    }
+    return ok();
   }
 
   // Refuses a name that is taken by anything but our symlink, or has companions beside either end.
@@ -2029,7 +2040,7 @@ class SealedDirectory {
             std::any_of(as.beside.begin(), as.beside.end(),
                         [&](std::string const& suffix) { return entry.name == end + suffix; });
         if (taken || companion) {
-          return detail::refuse(errc::exists, "publish", detail::join(folder, entry.name));
+          return failure(errc::exists, "publish", detail::join(folder, entry.name));
         }
       }
     }
@@ -2070,7 +2081,7 @@ class DirectoryWriter {
     HOLDFAST_TRYV(building_.writable());
     std::string const relative{name};
     if (!detail::is_relative_name(name) || name == SealedDirectory<Fs>::seal_name) {
-      return detail::refuse(errc::invalid, "put", relative);
+      return failure(errc::invalid, "put", relative);
     }
     for (auto slash = name.find('/'); slash != std::string_view::npos;
          slash = name.find('/', slash + 1)) {
@@ -2100,7 +2111,7 @@ class DirectoryWriter {
   [[nodiscard]] result<void> discard(std::string const& file, error const& why) {
     auto const removed = fs_.remove(file);
     if (!removed && !building_.broken) building_.broken = removed.error();
-    return boost::outcome_v2::failure(why);
+    return failure(why);
   }
 
   Fs fs_;
@@ -2118,7 +2129,7 @@ class DirectoryReader {
   [[nodiscard]] result<bytes> get(std::string_view name) const {
     auto const* const file = seal_.find(name);
     if (file == nullptr || name.ends_with('/')) {
-      return detail::refuse(errc::not_found, "get", detail::join(path_, name));
+      return failure(errc::not_found, "get", detail::join(path_, name));
     }
     return detail::read_sealed(fs_, detail::join(path_, name), *file);
   }
@@ -2235,7 +2246,7 @@ class BasicFileBlobs {
     Building& building = *made;
     SealedFile const blob{file_name, content.size(), crc32c(content)};
     if (building.sealed && building.known.at(file_name) == blob) return ok();
-    if (building.sealed) return detail::refuse(errc::exists, "put", path_of(g));
+    if (building.sealed) return failure(errc::exists, "put", path_of(g));
     HOLDFAST_TRYV(building.writable());
     auto const removed = folders_.files().remove(path_of(g));  // what a put that failed has left
     if (!removed && removed.error().code() != errc::not_found) return detail::failed(removed);
@@ -2248,7 +2259,7 @@ class BasicFileBlobs {
   [[nodiscard]] result<bytes> get(Generation g) const {
     HOLDFAST_TRY(seal, folders_.open(g, false));
     auto const* const blob = seal.find(file_name);
-    if (blob == nullptr) return detail::refuse(errc::damaged, "get", path_of(g));
+    if (blob == nullptr) return failure(errc::damaged, "get", path_of(g));
     return detail::read_sealed(folders_.files(), path_of(g), *blob);
   }
 
@@ -2282,7 +2293,7 @@ class BasicFileBlobs {
     std::scoped_lock const lock{state_->mutex};
     auto const found = state_->made.find(g);
     if (found == state_->made.end()) {
-      return detail::refuse(errc::not_found, "put without create", name());
+      return failure(errc::not_found, "put without create", name());
     }
     return &found->second;
   }
@@ -2314,8 +2325,13 @@ class PinsFile {
     std::mutex mutex;
     std::optional<typename Fs::file> file;
     bool writable = false;
-    std::map<std::uint64_t, std::size_t>
-        holds;  // one lock serves all holds of a generation: the file is the same
+    // One lock serves all holds of a generation: the file is the same, so another lock would
+    // convert it.
+    struct Held {
+      Mode mode;
+      std::size_t count;
+    };
+    std::map<std::uint64_t, Held> holds;
 
     Core(std::string where, Fs files) : path{std::move(where)}, fs{std::move(files)} {}
     static Range byte(Generation g) noexcept { return {g.number, 1}; }
@@ -2341,7 +2357,7 @@ class PinsFile {
       if (core_ == nullptr) return;
       std::lock_guard const guard{core_->mutex};
       auto const held = core_->holds.find(generation_.number);
-      if (--held->second != 0) return;
+      if (--held->second.count != 0) return;
       core_->holds.erase(held);
       // A lock that can't be released lapses with the process; there is nobody to tell here.
       static_cast<void>(core_->fs.unlock(*core_->file, Core::byte(generation_)));
@@ -2374,16 +2390,16 @@ class PinsFile {
     auto& holds = core_->holds;
     auto const held = holds.find(g.number);
     if (held != holds.end()) {
-      // An exclusive lock through the same file would convert the shared one that the other holds
-      // rely on.
-      if (mode == Mode::exclusive) return failure(refusal, where, core_->path);
-      held->second += 1;
+      if (mode == Mode::exclusive || held->second.mode == Mode::exclusive) {
+        return failure(refusal, where, core_->path);
+      }
+      held->second.count += 1;
       return Hold{core_, g};
     }
     if (mode == Mode::exclusive && !core_->writable)
       return failure(errc::denied, where, core_->path);
-    auto const place =
-        holds.emplace(g.number, 1).first;  // allocates before there is a lock to lose
+    // Allocates before there is a lock to lose.
+    auto const place = holds.emplace(g.number, typename Core::Held{mode, 1}).first;
     auto locked = core_->fs.try_lock(*core_->file, Core::byte(g), mode);
     if (locked && locked.assume_value()) return Hold{core_, g};
     holds.erase(place);
@@ -2404,6 +2420,41 @@ class PinsFile {
 
   std::shared_ptr<Core> core_;
 };
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/detail/fork.hpp
+// Notices fork(): what a parent opened must not be used by its child, which shares the locks of
+// every open file.
+#ifndef HOLDFAST_DETAIL_FORK_HPP
+#define HOLDFAST_DETAIL_FORK_HPP
+
+#include <pthread.h>
+
+#include <atomic>
+
+HOLDFAST_BEGIN
+
+namespace detail {
+inline std::atomic<std::uint64_t> fork_count{0};
+// Registered once for each program or library that holds this variable.
+inline bool const fork_watched = [] {
+  return ::pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1); }) == 0;
+}();
+
+/// Remembers the process that made it.
+class Birthplace {
+ public:
+  [[nodiscard]] bool left() const noexcept {
+    return count_ != fork_count.load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::uint64_t count_ = fork_count.load(std::memory_order_relaxed);
+};
+}  // namespace detail
 
 HOLDFAST_END
 
@@ -2532,7 +2583,7 @@ struct Scan {
   std::optional<Record> newest;     ///< highest sequence, confirmed or not
   std::optional<Record> confirmed;  ///< highest sequence that no power cut can take back
   bool newer_format = false;
-  bool stale = false;  ///< the hint names a durable record that is not here
+  bool stale = false;  ///< a record known to be durable is not here
 };
 
 /// Looks at a whole ring. `known` is what this process synced itself (none if nothing), `boot` is
@@ -2568,11 +2619,12 @@ struct Scan {
   }
   // The hint is written only after its record was durable, so it never runs ahead of an honest
   // ring, in this boot or later.
-  if (hint) {
-    out.stale = !out.newest || out.newest->version.sequence < hint->version.sequence ||
-                (out.newest->version.sequence == hint->version.sequence &&
-                 out.newest->version.nonce != hint->version.nonce);
-  }
+  auto const misses = [&out](Version durable_one) noexcept {
+    if (!out.newest || out.newest->version.sequence < durable_one.sequence) return true;
+    return out.newest->version.sequence == durable_one.sequence &&
+           out.newest->version.nonce != durable_one.nonce;
+  };
+  out.stale = (hint && misses(hint->version)) || (known != Version::none && misses(known));
   return out;
 }
 }  // namespace detail::ring
@@ -2831,8 +2883,12 @@ class BasicFileRegister {
     FileId ring_id;
     bool ring_writable = false;
     std::optional<file> hint;
+    FileId hint_id;
+    bool hint_due = false;
     Version known{};  // the newest record that this object synced itself
     bool poisoned = false;
+    detail::Birthplace
+        born{};  // a child shares the locks of the ring, so they would not exclude it
     std::array<std::byte, detail::ring::slots * detail::ring::slot_size> buffer{};
   };
 
@@ -2854,6 +2910,7 @@ class BasicFileRegister {
   /// such value yet.
   [[nodiscard]] result<std::optional<Versioned>> load() {
     std::lock_guard const guard{core_->mutex};
+    if (core_->hint_due) confirm(core_->known);
     HOLDFAST_TRY(found, look(false));
     if (!found || !found->confirmed) return std::optional<Versioned>{};
     auto const& record = *found->confirmed;
@@ -2864,6 +2921,7 @@ class BasicFileRegister {
   /// object is poisoned.
   [[nodiscard]] result<Version> store_if(Version expected, bytes_view value) {
     std::lock_guard const guard{core_->mutex};
+    if (core_->born.left()) return fail(errc::forked, "store");
     if (core_->poisoned) return fail(errc::poisoned, "store");
     if (value.size() > max_size()) return fail(errc::too_large, "store");
     if (expected == Version::none) return create(value);
@@ -2886,9 +2944,11 @@ class BasicFileRegister {
   [[nodiscard]] result<void> reopen() {
     std::lock_guard const guard{core_->mutex};
     auto& c = *core_;
+    if (c.born.left()) return fail(errc::forked, "reopen");
     c.ring.reset();
     c.hint.reset();
     c.known = {};
+    c.hint_due = false;
     c.poisoned = false;
     HOLDFAST_TRYV(remove_leftovers());
     auto opened = open_ring(true);
@@ -2940,10 +3000,6 @@ class BasicFileRegister {
     c.ring.reset();
     HOLDFAST_TRY(opened, c.fs.open(c.path, writable ? Open::write : Open::read));
     HOLDFAST_TRY(id, c.fs.identity(opened));
-    if (c.ring_id != id) {
-      c.hint.reset();
-      if (c.ring_id != FileId{}) c.known = {};
-    }
     c.ring = std::move(opened);
     c.ring_id = id;
     c.ring_writable = writable;
@@ -3060,20 +3116,29 @@ class BasicFileRegister {
   }
 
   // Tells readers of other processes. Without it they see the record only once the next one names
-  // it, and nothing else depends on it; so a hint that can't be written does not make a durable
-  // commit fail.
+  // it, and nothing else depends on it: so a hint that can't be written does not make a durable
+  // commit fail, and is tried again by each load.
   void confirm(Version version) noexcept {
+    core_->known = version;
+    core_->hint_due = !write_hint(version);
+  }
+
+  [[nodiscard]] bool write_hint(Version version) noexcept {
     auto& c = *core_;
-    c.known = version;
     auto const content = detail::ring::encode(detail::ring::Hint{version, c.world.self().boot});
     auto const path = c.path + ".hint";
-    if (!c.hint) {
-      auto opened = c.fs.open(path, Open::write);
-      if (!opened) opened = c.fs.open(path, Open::create);
-      if (!opened) return;
+    auto const named = c.fs.identity(path);
+    bool const same = c.hint && named && named.assume_value() == c.hint_id;
+    if (!same) {
+      c.hint.reset();
+      auto opened = c.fs.open(path, named ? Open::write : Open::create);
+      if (!opened) return false;
+      auto const id = c.fs.identity(opened.assume_value());
+      if (!id) return false;
+      c.hint_id = id.assume_value();
       c.hint = std::move(opened).assume_value();
     }
-    static_cast<void>(c.fs.write_at(*c.hint, 0, content));
+    return c.fs.write_at(*c.hint, 0, content).has_value();
   }
 
   // A file that is complete before it has its name, and never takes the place of another.
@@ -3090,18 +3155,19 @@ class BasicFileRegister {
                              content.data() + detail::ring::slot_size, detail::ring::slot_size});
     auto const fresh = c.path + ".new-" + std::to_string(record.version.nonce);
     auto linked = detail::write_new_file(c.fs, fresh, content);
-    if (linked) linked = c.fs.link(fresh, c.path);
-    auto removed = c.fs.remove(fresh);
     if (!linked) {
-      auto const lost =
-          linked.error().code() == errc::exists || linked.error().code() == errc::not_found;
-      return failure(lost ? linked.error().as(errc::conflict) : linked.error());
+      static_cast<void>(c.fs.remove(fresh));  // nobody has seen it; the next open tries again
+      return detail::failed(linked);
     }
-    HOLDFAST_TRYV(std::move(removed));
-    auto synced = c.fs.sync_directory(detail::parent_of(c.path));
-    if (!synced) {
+    linked = c.fs.link(fresh, c.path);
+    static_cast<void>(
+        c.fs.remove(fresh));  // by now a second name, which the next open removes if this did not
+    if (!linked && linked.error().code() == errc::exists) return fail(errc::conflict, "store");
+    // From the link on it may be there, now or after a power cut.
+    if (linked) linked = c.fs.sync_directory(detail::parent_of(c.path));
+    if (!linked) {
       c.poisoned = true;
-      return failure(synced.error().as(errc::uncertain));
+      return failure(linked.error().as(errc::uncertain));
     }
     confirm(record.version);
     return record.version;
@@ -3277,47 +3343,12 @@ class MemoryStore {
 
  private:
   [[nodiscard]] auto refuse(errc code, char const* where) const {
-    return boost::outcome_v2::failure(error{code, where, name_});
+    return failure(code, where, name_);
   }
   std::string name_;
   std::unique_ptr<State> state_;
 };
 static_assert(placed_store<MemoryStore<int>>);
-
-HOLDFAST_END
-
-#endif
-
-// ------------ holdfast/detail/fork.hpp
-// Notices fork(): what a parent opened must not be used by its child, which shares the locks of
-// every open file.
-#ifndef HOLDFAST_DETAIL_FORK_HPP
-#define HOLDFAST_DETAIL_FORK_HPP
-
-#include <pthread.h>
-
-#include <atomic>
-
-HOLDFAST_BEGIN
-
-namespace detail {
-inline std::atomic<std::uint64_t> fork_count{0};
-// Registered once for each program or library that holds this variable.
-inline bool const fork_watched = [] {
-  return ::pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1); }) == 0;
-}();
-
-/// Remembers the process that made it.
-class Birthplace {
- public:
-  [[nodiscard]] bool left() const noexcept {
-    return count_ != fork_count.load(std::memory_order_relaxed);
-  }
-
- private:
-  std::uint64_t count_ = fork_count.load(std::memory_order_relaxed);
-};
-}  // namespace detail
 
 HOLDFAST_END
 
@@ -4389,6 +4420,7 @@ class BasicFileLock {
   /// token before it.
   [[nodiscard]] result<Grant> try_acquire(Owner const& owner, FencingToken above) {
     std::lock_guard const guard{core_->mutex};
+    if (core_->born.left()) return fail(errc::forked, "acquire");
     HOLDFAST_TRYV(open_for_writing());
     HOLDFAST_TRY(section, enter(Mode::exclusive));
     HOLDFAST_TRY(seen, read());
@@ -4413,6 +4445,7 @@ class BasicFileLock {
     }
     FencingToken const token{std::max(last.number, epoch << 32) + 1};
     core_->held_epoch = epoch;
+    core_->held_token = token;
     auto written = write({token, Holder{owner, token, core_->world.wall_ns()}});
     if (!written) {
       core_->held_epoch = 0;
@@ -4429,7 +4462,10 @@ class BasicFileLock {
     if (grant.born.left()) return fail(errc::forked, "release");
     std::lock_guard const guard{core_->mutex};
     grant.released = true;
-    if (core_->held_epoch == grant.epoch) core_->held_epoch = 0;
+    if (core_->held_token != grant.token)
+      return ok();  // a copy of an old grant: what is held now is another's
+    core_->held_epoch = 0;
+    core_->held_token = {};
     // The lock is let go even where the record can't be cleared: a record without its lock names
     // nobody.
     auto cleared = clear_record(grant.token);
@@ -4457,6 +4493,7 @@ class BasicFileLock {
   /// old holder is not stopped: raise the fence of what it writes to first.
   [[nodiscard]] result<FencingToken> force(Holder const& seen_holder, FencingToken above) {
     std::lock_guard const guard{core_->mutex};
+    if (core_->born.left()) return fail(errc::forked, "force");
     HOLDFAST_TRYV(open_for_writing());
     HOLDFAST_TRY(section, enter(Mode::exclusive));
     HOLDFAST_TRY(seen, read());
@@ -4480,8 +4517,10 @@ class BasicFileLock {
     std::mutex mutex;
     std::optional<file> open;
     bool writable = false;
-    std::uint64_t held_epoch =
-        0;  // what this object holds: a lock of an open file does not exclude its own threads
+    // What this object holds: a lock of an open file does not exclude its own threads.
+    std::uint64_t held_epoch = 0;
+    FencingToken held_token{};
+    detail::Birthplace born{};
   };
   struct Seen {
     detail::lock_record::Epoch epoch;
@@ -4697,8 +4736,14 @@ namespace detail {
 inline bool contains(std::vector<Generation> const& all, Generation g) noexcept {
   return std::find(all.begin(), all.end(), g) != all.end();
 }
-inline void keep_first(std::optional<error>& kept, error const& next) noexcept {
-  if (!kept) kept = next;
+/// Does what may fail without changing the outcome, and says how it went.
+template <class Work>
+[[nodiscard]] std::optional<error> housekeep(Work work) noexcept {
+  try {
+    return work();
+  } catch (...) {
+    return error{errc::backend, "housekeeping", "an exception"};
+  }
 }
 }  // namespace detail
 
@@ -5312,6 +5357,20 @@ class Keeper {
     return out;
   }
 
+  // As long as no later commit shows, a write of this one may still be under way: the same value at
+  // a new version makes it fail, and any build that is under way too.
+  [[nodiscard]] result<Outcome> settle(Ticket const& ticket) {
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(loaded, require_loaded("resolve"));
+      auto const outcome = manifest::outcome(loaded.manifest, ticket);
+      if (outcome != Outcome::not_committed || loaded.manifest.sequence >= ticket.sequence)
+        return outcome;
+      auto stored = store(loaded.version, as_bytes(manifest::encode(loaded.manifest)));
+      if (stored) return outcome;
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
   // Read before and after: a revert in between would else be overtaken by the name of the
   // generation it left.
   std::optional<error> publish_locked() {
@@ -5374,11 +5433,11 @@ namespace detail {
 template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
 class StagedCore : public Keeper<Store, Register, Locking, W> {
   using Base = Keeper<Store, Register, Locking, W>;
-  using Base::dropped_, Base::lock_, Base::mutex_, Base::options_, Base::recovered_, Base::source_,
-      Base::state_, Base::world_;
-  using Base::go, Base::publish_locked, Base::recover_locked, Base::release, Base::require_loaded,
-      Base::store, Base::tell, Base::collect_locked;
-  using Base::reopen, Base::unsettled_;
+  using Base::check_home, Base::collect_locked, Base::go, Base::publish_locked,
+      Base::recover_locked;
+  using Base::dropped_, Base::lock_, Base::mutex_, Base::options_, Base::recovered_;
+  using Base::release, Base::reopen, Base::require_loaded, Base::settle, Base::store, Base::tell;
+  using Base::source_, Base::state_, Base::unsettled_, Base::world_;
   using typename Base::Granted;
 
  public:
@@ -5396,11 +5455,16 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     Manifest manifest;  // as recorded then
     std::optional<Writer> writer{};
     std::unique_ptr<Shown> opened{};
-    bool lost = false;  // a sync failed: it can only be dropped
+    bool others = false;  // what lies under its number is not ours and stays
+    bool lost = false;    // a sync failed: it can only be dropped
   };
   using AttemptPtr = std::unique_ptr<Attempt>;
 
   using Base::Base;
+  // A commit that is still uncertain is left to whoever opens the home next.
+  ~StagedCore() {
+    if (pending_ && !source_.born().left()) release(pending_->grant);
+  }
 
   /// Recovers if nobody else builds, and shows the current generation. One that can't be opened is
   /// told by `view`: the home can still be reverted or built anew.
@@ -5448,8 +5512,12 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     Rollback rollback{*this, attempt};
     building_ = true;
     go(State::initializing, attempt->generation);
-    HOLDFAST_TRY(writer, store_traits<Store>::create(source_.store(), attempt->generation));
-    attempt->writer.emplace(std::move(writer));
+    auto writer = store_traits<Store>::create(source_.store(), attempt->generation);
+    if (!writer) {
+      attempt->others = writer.error().code() == errc::exists;
+      return detail::failed(writer);
+    }
+    attempt->writer.emplace(std::move(writer).assume_value());
     go(State::processing, attempt->generation);
     rollback.armed = false;
     return attempt;
@@ -5562,7 +5630,7 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
       if (stored) {
         source_.show(std::move(opened));
         tell({.kind = Event::Kind::switched, .generation = to});
-        return Committed{to, next.sequence, publish_alone()};
+        return Committed{to, next.sequence, housekeep([&] { return publish_alone(); })};
       }
       auto const cause = stored.error();
       if (cause.code() == errc::uncertain)
@@ -5606,6 +5674,10 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
         HOLDFAST_TRYV(recover_locked());
       }
       HOLDFAST_TRY(loaded, require_loaded("stage"));
+      // Each time: what was put under the next number since the home was opened must not pass for
+      // the attempt's.
+      HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
+      HOLDFAST_TRYV(check_home(loaded.manifest, remains));
       auto const nonce = world_.random64();
       if (loaded.manifest.retained.size() + loaded.manifest.retiring.size() >=
           manifest::max_listed) {
@@ -5633,23 +5705,24 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     }
   }
 
-  // After the commit point: nothing here changes the outcome.
+  // After the commit point: nothing here changes the outcome, also where a store throws.
   [[nodiscard]] result<Committed> switched(AttemptPtr attempt, Ticket const& ticket) {
     source_.show(std::move(attempt->opened));
     tell({.kind = Event::Kind::switched,
           .generation = attempt->generation,
           .token = attempt->grant.token});
     go(State::committed, attempt->generation);
-    Committed done{attempt->generation, ticket.sequence, publish_locked()};
+    Committed done{attempt->generation, ticket.sequence,
+                   housekeep([&] { return publish_locked(); })};
     release(attempt->grant);
     building_ = false;
     go(State::none, attempt->generation);
-    auto collected = collect_locked();
-    if (!collected) {
-      keep_first(done.housekeeping, collected.assume_error());
-    } else if (collected.assume_value().failure) {
-      keep_first(done.housekeeping, *collected.assume_value().failure);
-    }
+    auto const collecting = housekeep([&]() -> std::optional<error> {
+      auto const collected = collect_locked();
+      if (!collected) return collected.error();
+      return collected.assume_value().failure;
+    });
+    if (!done.housekeeping) done.housekeeping = collecting;
     return done;
   }
 
@@ -5658,7 +5731,8 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     go(State::rolling_back, attempt->generation);
     attempt->opened.reset();
     attempt->writer.reset();
-    auto ended = store_traits<Store>::drop(source_.store(), attempt->generation);
+    result<void> ended = ok();
+    if (!attempt->others) ended = store_traits<Store>::drop(source_.store(), attempt->generation);
     if (ended) ended = end_attempt(*attempt);
     release(attempt->grant);
     building_ = false;
@@ -5687,20 +5761,6 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     auto loaded = source_.load();
     return loaded && loaded.assume_value() &&
            loaded.assume_value()->manifest.fence > attempt.grant.token;
-  }
-
-  // As long as no later commit shows, a write of this one may still be under way: the same value at
-  // a new version makes it fail, and any build that is under way too.
-  [[nodiscard]] result<Outcome> settle(Ticket const& ticket) {
-    for (int round = 0;; ++round) {
-      HOLDFAST_TRY(loaded, require_loaded("resolve"));
-      auto const outcome = manifest::outcome(loaded.manifest, ticket);
-      if (outcome != Outcome::not_committed || loaded.manifest.sequence >= ticket.sequence)
-        return outcome;
-      auto stored = store(loaded.version, as_bytes(manifest::encode(loaded.manifest)));
-      if (stored) return outcome;
-      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
-    }
   }
 
   // For `revert`, which does not hold the stage lock: whoever holds it publishes when done.
@@ -6035,27 +6095,41 @@ template <class Store, class Register, class Locking, class W = Native>
   }
 }
 
-/// The same for a home in a directory: the record in HOME/CURRENT, the lock in HOME/LOCK, each
-/// store in HOME/its name.
-template <class... Stores>
-requires(sizeof...(Stores) > 0)
-    [[nodiscard]] auto open_staged(std::string home, StagedOptions options, Stores... stores) {
+namespace detail {
+// What the short forms take: not what belongs to the long one.
+template <class T>
+concept store_argument =
+    !std::same_as<T, StagedOptions> && !world<T> && !atomic_register<T> && !lock_policy<T>;
+}  // namespace detail
+
+/// The same for a home in a directory, which is made if it is missing: the record in HOME/CURRENT,
+/// the lock in HOME/LOCK, each store in HOME/its name. Several stores become one `Together`.
+template <world W, detail::store_argument... Stores>
+requires(sizeof...(Stores) > 0) [[nodiscard]] auto open_staged(std::string home,
+                                                               StagedOptions options,
+                                                               W world,
+                                                               Stores... stores) {
   if constexpr (detail::explain_placed<Stores...>()) {
-    using Opened = decltype(open_staged(options, detail::together(home, std::move(stores)...),
-                                        FileRegister{home}, FileLock{home}));
+    using Store = decltype(detail::together(home, std::move(stores)...));
+    using Opened = decltype(open_staged(options, std::declval<Store>(), FileRegister{home},
+                                        FileLock{home}, world));
     auto made = detail::make_home(Posix{}, home);
     if (!made) return Opened{detail::failed(made)};
     return open_staged(options, detail::together(home, std::move(stores)...),
                        FileRegister{detail::join(home, "CURRENT")},
-                       FileLock{detail::join(home, "LOCK")});
+                       FileLock{detail::join(home, "LOCK")}, std::move(world));
   } else {
     return detail::refused{};
   }
 }
-template <class First, class... Stores>
-requires(!std::same_as<First, StagedOptions>)
-    [[nodiscard]] auto open_staged(std::string home, First first, Stores... stores) {
-  return open_staged(std::move(home), StagedOptions{}, std::move(first), std::move(stores)...);
+template <detail::store_argument... Stores>
+requires(sizeof...(Stores) > 0)
+    [[nodiscard]] auto open_staged(std::string home, StagedOptions options, Stores... stores) {
+  return open_staged(std::move(home), options, Native{}, std::move(stores)...);
+}
+template <detail::store_argument... Stores>
+requires(sizeof...(Stores) > 0) [[nodiscard]] auto open_staged(std::string home, Stores... stores) {
+  return open_staged(std::move(home), StagedOptions{}, Native{}, std::move(stores)...);
 }
 
 /// Opens a home for reading only, from any process: never writes, locks out a builder or recovers,
