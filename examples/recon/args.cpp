@@ -25,18 +25,18 @@ std::optional<Args> Args::read(Command const& command,
                                std::vector<std::string_view> const& words,
                                std::string& why) {
   Args args;
-  bool operands = 0;
+  bool has_operand = false;
   bool only_operands = false;
   for (std::size_t i = 0; i < words.size(); ++i) {
     auto const word = words[i];
     if (word == "--" && !only_operands) {
       only_operands = true;
     } else if (only_operands || !word.starts_with("-") || word == "-") {
-      if (operands || command.operand.empty()) {
+      if (has_operand || command.operand.empty()) {
         why = "too much: " + std::string{word};
         return std::nullopt;
       }
-      operands = true;
+      has_operand = true;
       args.operand_ = word;
     } else {
       auto const equals = word.find('=');
@@ -62,7 +62,7 @@ std::optional<Args> Args::read(Command const& command,
       args.values_[known->name] = value;
     }
   }
-  if (!command.operand.empty() && !operands && !command.operand.starts_with("[")) {
+  if (!command.operand.empty() && !has_operand) {
     why = "it needs " + std::string{command.operand};
     return std::nullopt;
   }

@@ -13,7 +13,6 @@ namespace {
 template <class Use>
 hf::result<void> read(Args const& args, Use use) {
   auto const system = system_of(args);
-  if (!system) return hf::failure(hf::errc::invalid, "--control");
   HOLDFAST_TRY(reader, system->reader());
   return reader->read(use);
 }

@@ -217,7 +217,6 @@ void Chaos::print() const {
 
 int chaos(Args const& args) {
   auto const system = system_of(args);
-  if (!system) return Exit::misused;
   auto root = resolve_root(args.operand());
   if (!root) return fail(args, root.error());
   Progress progress{args.has("--quiet")};

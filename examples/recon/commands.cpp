@@ -23,10 +23,7 @@ SystemOptions system_options(Args const& args) {
 }
 
 std::unique_ptr<System> system_of(Args const& args) {
-  auto const name = args.get("--control", "holdfast");
-  auto system = make_system(name, system_options(args));
-  if (!system) std::fprintf(stderr, "recon: --control: there is no '%s'\n", name.c_str());
-  return system;
+  return make_system(args.get("--control", "holdfast"), system_options(args));
 }
 
 void answer(Args const& args,

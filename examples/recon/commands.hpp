@@ -30,7 +30,7 @@ int chaos(Args const& args);
 /// Absolute, also if the home does not exist yet.
 [[nodiscard]] std::string home_of(Args const& args);
 [[nodiscard]] SystemOptions system_options(Args const& args);
-/// The system that --control names; null, told, if there is none of that name.
+/// The system that --control names: `main` has seen to it that there is one.
 [[nodiscard]] std::unique_ptr<System> system_of(Args const& args);
 
 /// Prints the answer: one JSON value with --json, else what `text` prints.

@@ -134,6 +134,8 @@ int run(std::vector<std::string_view> words) {
     std::string why;
     auto const args = recon::Args::read(command, words, why);
     if (!args) return misuse(std::string{name} + ": " + why);
+    auto const chosen = args->get("--control", "holdfast");
+    if (!recon::make_system(chosen, {})) return misuse("--control: there is no " + chosen);
     return command.run(*args);
   }
   return misuse("there is no command " + std::string{name});

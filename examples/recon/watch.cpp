@@ -125,7 +125,6 @@ void ask_once(Reader& reader, Tally& tally) {
 
 int watch(Args const& args) {
   auto const system = system_of(args);
-  if (!system) return Exit::misused;
   auto reader = system->reader();
   if (!reader) return fail(args, reader.error());
   std::signal(SIGINT, stop);

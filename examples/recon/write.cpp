@@ -39,7 +39,6 @@ std::uint64_t last_entries(System& system) {
 
 int reprocess(Args const& args) {
   auto const system = system_of(args);
-  if (!system) return Exit::misused;
   auto const root = resolve_root(args.operand());
   if (!root) return fail(args, root.error());
   Progress progress{args.has("--quiet")};
@@ -77,7 +76,6 @@ int reprocess(Args const& args) {
 
 int recover(Args const& args) {
   auto const system = system_of(args);
-  if (!system) return Exit::misused;
   Stopwatch const clock;
   auto const restarted = system->restart();
   if (!restarted) return fail(args, restarted.error());
