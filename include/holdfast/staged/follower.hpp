@@ -47,6 +47,7 @@ class Follower {
   /// What the record says. Who builds is not told here: ask the lock.
   [[nodiscard]] result<Status> status() const {
     if (!source_) return failure(errc::spent, "status");
+    if (source_->born().left()) return failure(errc::forked, "status");
     HOLDFAST_TRY(loaded, source_->load());
     Status status;
     if (loaded) status.manifest = std::move(loaded->manifest);

@@ -63,6 +63,7 @@ class Keeper {
 
   /// What the record says now; nothing on a home that was never written.
   [[nodiscard]] result<Status> status() {
+    if (source_.born().left()) return failure(errc::forked, "status");
     HOLDFAST_TRY(loaded, source_.load());
     Status status;
     if (loaded) status.manifest = std::move(loaded->manifest);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "holdfast/config.hpp"
+#include "holdfast/detail/fork.hpp"
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/detail/pin_slots.hpp"
 #include "holdfast/ids.hpp"
@@ -56,6 +57,7 @@ class Readers {
 
   explicit Readers(std::uint64_t id) : slots_{id} {}
 
+  [[nodiscard]] Birthplace const& born() const noexcept { return born_; }
   [[nodiscard]] Shown* current() const noexcept { return current_.load(std::memory_order_acquire); }
 
   /// Protects the current generation for this thread; nothing is shown when there is none. Never
@@ -115,9 +117,10 @@ class Readers {
   }
 
  private:
-  // The first view of a thread, a switch in between, nested views beyond the slots, a kernel
-  // without membarrier.
+  // The first view of a thread or of a forked child, a switch in between, nested views beyond the
+  // slots, a kernel without membarrier.
   [[gnu::noinline]] Protection<Shown> protect_slowly() {
+    if (born_.left()) return {};  // nobody would see what a child protects
     HazardSlot* const slot = slots_.slot();
     if (slot == nullptr) return count();
     Shown* shown = current_.load(std::memory_order_acquire);
@@ -140,6 +143,7 @@ class Readers {
 
   std::atomic<Shown*> current_{nullptr};
   PinSlots slots_;
+  Birthplace born_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Shown>> open_;
 };

@@ -55,7 +55,7 @@ class Source {
   [[nodiscard]] Store& store() noexcept { return store_; }
   [[nodiscard]] Register& reg() noexcept { return register_; }
   [[nodiscard]] ReadersT& readers() noexcept { return readers_; }
-  [[nodiscard]] Birthplace const& born() const noexcept { return born_; }
+  [[nodiscard]] Birthplace const& born() const noexcept { return readers_.born(); }
 
   [[nodiscard]] result<std::optional<Loaded>> load() {
     HOLDFAST_TRY(found, register_traits<Register>::load(register_));
@@ -91,7 +91,7 @@ class Source {
 
   /// Shows what the record names now. True if that is another generation than before.
   [[nodiscard]] result<bool> refresh() {
-    if (born_.left()) return failure(errc::forked, "refresh");
+    if (born().left()) return failure(errc::forked, "refresh");
     std::lock_guard const guard{refreshing_};
     auto switched = try_refresh();
     trouble_.reset();
@@ -158,7 +158,7 @@ class Source {
   }
 
   [[nodiscard]] result<View<Shown>> why_nothing() {
-    if (born_.left()) return failure(errc::forked, "view");
+    if (born().left()) return failure(errc::forked, "view");
     auto const why = trouble();
     if (why) return failure(*why);
     return failure(errc::no_generation, "view");
@@ -169,7 +169,6 @@ class Source {
   ReadersT readers_;  // after the register: its holds end first
   std::mutex refreshing_;
   std::optional<error> trouble_;
-  Birthplace born_;
 };
 }  // namespace detail
 
