@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-// Traces a child and all its threads from one system call to the next.
+// Traces a child and all its threads: a filter stops them at calls that change files.
 #include "tracer.hpp"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -20,6 +23,7 @@
 
 namespace recon {
 namespace {
+constexpr int cannot_trace = 126;
 
 std::string link_target(std::string const& path) {
   std::array<char, PATH_MAX> target;
@@ -46,7 +50,7 @@ class Tracer {
     int status = 0;
     if (::waitpid(child_, &status, 0) != child_ || !WIFSTOPPED(status)) return broken("wait");
     // Its threads are traced from their first call on, and it does not outlive this process.
-    constexpr auto options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
+    constexpr auto options = PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
                              PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
     if (::ptrace(PTRACE_SETOPTIONS, child_, nullptr, options) != 0) return broken("set options");
     go_on(child_, 0);
@@ -67,34 +71,31 @@ class Tracer {
 
   void go_on(pid_t thread, int signal) {
     // It fails only if the thread has died, which the next wait tells.
-    static_cast<void>(::ptrace(PTRACE_SYSCALL, thread, nullptr, signal));
+    static_cast<void>(::ptrace(PTRACE_CONT, thread, nullptr, signal));
   }
 
   void stopped(pid_t thread, int status) {
     int const signal = WSTOPSIG(status);
+    if (status >> 8 == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8)) at_call(thread);
+    if (traced_.killed) return;
+    // A new thread or program, which is no signal of its own.
     bool const event = status >> 16 != 0 || signal == SIGSTOP || signal == SIGTRAP;
-    if (signal == (SIGTRAP | 0x80)) {
-      at_call(thread);
-      if (traced_.killed) return;
-      go_on(thread, 0);
-    } else {
-      go_on(thread, event ? 0 : signal);
-    }
+    go_on(thread, event ? 0 : signal);
   }
 
   void at_call(pid_t thread) {
     __ptrace_syscall_info info{};
     auto* const size = reinterpret_cast<void*>(sizeof info);
     if (::ptrace(PTRACE_GET_SYSCALL_INFO, thread, size, &info) <= 0) return;
-    if (info.op != PTRACE_SYSCALL_INFO_ENTRY) return;
+    if (info.op != PTRACE_SYSCALL_INFO_SECCOMP) return;
     std::uint64_t arguments[6];
-    std::copy_n(info.entry.args, 6, arguments);
-    auto const call = call_of(info.entry.nr, arguments);
-    if (call.names == Names::nothing) return;
-    if (call.names == Names::descriptor && arguments[0] == phase_descriptor) {
+    std::copy_n(info.seccomp.args, 6, arguments);
+    auto const* const call = find_call(info.seccomp.nr, arguments);
+    if (call == nullptr) return;
+    if (call->names == Call::Names::descriptor && arguments[0] == phase_descriptor) {
       enter(read_text(thread, arguments[1], arguments[2]));
-    } else if (concerns(thread, call, arguments)) {
-      count(call);
+    } else if (concerns(thread, *call, arguments)) {
+      count(*call);
     }
   }
 
@@ -122,14 +123,15 @@ class Tracer {
       return link_target(proc + (here ? "/cwd" : "/fd/" + std::to_string(descriptor)));
     };
     std::string path;
-    if (call.names == Names::descriptor) {
+    if (call.names == Call::Names::descriptor) {
       path = at(arguments[0]);
     } else {
       path = read_text(thread, arguments[call.argument], PATH_MAX);
       bool const relative = !path.starts_with('/');
       auto const here = static_cast<std::uint64_t>(AT_FDCWD);
       if (relative)
-        path = at(call.names == Names::path ? here : arguments[call.argument - 1]) + '/' + path;
+        path =
+            at(call.names == Call::Names::path ? here : arguments[call.argument - 1]) + '/' + path;
     }
     return path.starts_with(folder_) &&
            (path.size() == folder_.size() || path[folder_.size()] == '/');
@@ -162,16 +164,20 @@ class Tracer {
 };
 
 // Only calls that are safe between fork and exec.
-[[noreturn]] void become(char* const* arguments, int output, int complaint) {
+[[noreturn]] void become(char* const* arguments,
+                         sock_fprog const& filter,
+                         int output,
+                         int complaint) {
   int const nowhere = ::open("/dev/null", O_RDWR);
   ::dup2(nowhere, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(complaint, STDERR_FILENO);
   ::dup2(nowhere, phase_descriptor);
   ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-  ::raise(SIGSTOP);
-  ::execv(arguments[0], arguments);
-  ::_exit(127);
+  ::raise(SIGSTOP);  // until the tracer is ready: the filter fails calls that nobody traces
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0) ::execv(arguments[0], arguments);
+  ::_exit(cannot_trace);
 }
 }  // namespace
 
@@ -181,15 +187,20 @@ hf::result<Traced> trace(std::vector<std::string> const& command,
   std::vector<char*> arguments;
   for (auto const& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
+  auto instructions = call_filter();
+  sock_fprog const filter{static_cast<unsigned short>(instructions.size()), instructions.data()};
   int const output = ::memfd_create("output", MFD_CLOEXEC);
   int const complaint = ::memfd_create("complaint", MFD_CLOEXEC);
   pid_t const child = output < 0 || complaint < 0 ? -1 : ::fork();
-  if (child == 0) become(arguments.data(), output, complaint);
+  if (child == 0) become(arguments.data(), filter, output, complaint);
   auto traced = child < 0 ? hf::result<Traced>{hf::failure(hf::errc::io, "trace", "fork", errno)}
                           : Tracer{child, folder, kill}.run();
   if (traced) {
     traced.assume_value().output = read_all(output);
     traced.assume_value().complaint = read_all(complaint);
+    if (traced.assume_value().exit_code == cannot_trace) {
+      traced = hf::failure(hf::errc::backend, "trace", "the kernel takes no filter here");
+    }
   }
   ::close(output);
   ::close(complaint);
