@@ -42,9 +42,6 @@ struct alignas(128) ThreadSlots {
   /// them: the branches are foreseen, so that one view need not wait for the stores of the view
   /// before.
   [[nodiscard]] HazardSlot* free_slot() noexcept {
-    if (hazard[0].load(std::memory_order_relaxed) == nullptr) [[likely]] {
-      return &hazard[0];
-    }
     for (auto& slot : hazard) {
       if (slot.load(std::memory_order_relaxed) == nullptr) return &slot;
     }
@@ -85,13 +82,19 @@ class PinSlots {
   PinSlots(PinSlots const&) = delete;
   PinSlots& operator=(PinSlots const&) = delete;
 
-  /// A slot of this thread for the fast path, where a plain store protects. Null: take the slow
-  /// one.
+  /// One of the first slots of this thread for the fast path, where a plain store protects. Null:
+  /// take the slow one.
   [[nodiscard]] HazardSlot* quick_slot() const noexcept {
     if (slot_cache.object != id_) [[unlikely]] {
       return nullptr;
     }
-    return slot_cache.slots->free_slot();
+    auto& slots = slot_cache.slots->hazard;
+    if (slots[0].load(std::memory_order_relaxed) == nullptr) [[likely]] {
+      return &slots[0];
+    }
+    if (slots[1].load(std::memory_order_relaxed) == nullptr) return &slots[1];
+    if (slots[2].load(std::memory_order_relaxed) == nullptr) return &slots[2];
+    return nullptr;
   }
 
   /// Protects `pointer` with a slot from `quick_slot` before the next load of the published
@@ -102,11 +105,17 @@ class PinSlots {
   }
 
   /// A slot of this thread, found or made; null if all of them are in use.
-  [[nodiscard]] HazardSlot* slot() { return find().free_slot(); }
+  [[nodiscard]] HazardSlot* slot() {
+    return slot_cache.object == id_ ? slot_cache.slots->free_slot() : find().free_slot();
+  }
 
-  /// The same with a barrier of its own, for any slot.
-  static void protect(HazardSlot& slot, void const* pointer) noexcept {
-    slot.exchange(pointer, std::memory_order_seq_cst);
+  /// The same for any slot.
+  void protect(HazardSlot& slot, void const* pointer) const noexcept {
+    if (asymmetric_) {
+      protect_quickly(slot, pointer);
+    } else {
+      slot.exchange(pointer, std::memory_order_seq_cst);
+    }
   }
 
   /// Every pointer that some thread protects, among those unpublished before the call.

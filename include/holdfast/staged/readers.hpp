@@ -64,10 +64,10 @@ class Readers {
   /// waits.
   [[nodiscard]] Protection<Shown> protect() {
     HazardSlot* const slot = slots_.quick_slot();
-    Shown* const shown = current_.load(std::memory_order_acquire);
-    if (slot != nullptr && shown != nullptr) [[likely]] {
+    if (slot != nullptr) [[likely]] {
+      Shown* const shown = current_.load(std::memory_order_acquire);
       PinSlots::protect_quickly(*slot, shown);
-      if (current_.load(std::memory_order_acquire) == shown) [[likely]] {
+      if (shown == current_.load(std::memory_order_acquire) && shown != nullptr) [[likely]] {
         return {shown, slot};
       }
       slot->store(nullptr, std::memory_order_release);
@@ -125,7 +125,7 @@ class Readers {
     if (slot == nullptr) return count();
     Shown* shown = current_.load(std::memory_order_acquire);
     while (shown != nullptr) {
-      PinSlots::protect(*slot, shown);
+      slots_.protect(*slot, shown);
       Shown* const again = current_.load(std::memory_order_acquire);
       if (again == shown) return {shown, slot};
       shown = again;

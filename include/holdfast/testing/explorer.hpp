@@ -60,7 +60,7 @@ class Explorer {
     Run work{SimulatedDisk{scenario_.sector_size, options_.seed}};
     auto broken = scenario_.work(work);
     if (broken) {
-      fail(std::move(*broken), nullptr);
+      fail(std::move(*broken), nullptr, work);
       return std::move(found_);
     }
     level_end_ = options_.max_states;
@@ -190,17 +190,17 @@ class Explorer {
   void judge(Instant const& now, Crash crash, SimulatedDisk const& machine) {
     Run run{machine, now.history};
     auto first = scenario_.recover(run);
-    if (first.broken) return fail(std::move(*first.broken), &crash);
+    if (first.broken) return fail(std::move(*first.broken), &crash, run);
     if (now.expected && *now.expected != first.seen) {
       return fail(
           {"S4", "after a crashed recovery the same as without: " + *now.expected, first.seen},
-          &crash);
+          &crash, run);
     }
     run.again = true;
     auto second = scenario_.recover(run);
-    if (second.broken) return fail(std::move(*second.broken), &crash);
+    if (second.broken) return fail(std::move(*second.broken), &crash, run);
     if (second.seen != first.left) {
-      return fail({"S4", "the same when recovered again: " + first.left, second.seen}, &crash);
+      return fail({"S4", "the same when recovered again: " + first.left, second.seen}, &crash, run);
     }
     if (depth_ < options_.depth) {
       crash.seen = std::move(first.seen);
@@ -253,12 +253,13 @@ class Explorer {
     return {std::move(states), std::move(history)};
   }
 
-  void fail(Violation violation, Crash const* crash) {
+  void fail(Violation violation, Crash const* crash, Run const& run) {
     found_.report = "law " + violation.law + " violated by " + scenario_.name + ", mode " +
                     std::string{name(options_.mode)} + ", seed " + std::to_string(options_.seed) +
                     "\n";
     if (crash == nullptr) found_.report += "  in the run itself, without a crash\n";
     describe(crash);
+    found_.report += "  reported:" + text(run.history()) + "\n";
     found_.report += "  expected: " + violation.expected + "\n  seen: " + violation.seen + "\n";
     found_.violation = std::move(violation);
   }

@@ -107,6 +107,20 @@ class PossibleStores {
   return {};
 }
 
+/// Whether an observation that began after `begun` notes agrees with the history at some instant
+/// since: others may have changed in its midst what it observes. `judge(history)` judges one.
+template <class Judge>
+[[nodiscard]] Verdict agrees_since(History const& history, std::size_t begun, Judge judge) {
+  auto const now = judge(history);
+  if (!now || begun >= history.size()) return now;
+  auto earlier = history;
+  while (earlier.size() > begun) {
+    earlier.pop_back();
+    if (!judge(earlier)) return {};
+  }
+  return now;
+}
+
 /// register.version_grows for a store: a greater version than was ever seen with another store. (A
 /// reader may have seen this one before its writer was told.)
 [[nodiscard]] inline Verdict register_version_is_new(History const& history,

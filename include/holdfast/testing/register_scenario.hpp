@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <functional>
 #include <optional>
 #include <string>
@@ -18,6 +17,7 @@
 #include "holdfast/config.hpp"
 #include "holdfast/file_ops.hpp"
 #include "holdfast/testing/disk/hash.hpp"
+#include "holdfast/testing/files.hpp"
 #include "holdfast/testing/register_laws.hpp"
 #include "holdfast/testing/scenario.hpp"
 
@@ -36,37 +36,34 @@ struct RegisterPlan {
   bool store_after = false;           ///< recovery goes on to store
 };
 
-/// The value of store `number`: its number, then bytes that follow from it.
-[[nodiscard]] inline bytes register_value(std::uint64_t number, std::size_t size) {
-  bytes value(std::max<std::size_t>(size, 16));
-  auto word = disk::mixed(number);
-  for (std::size_t at = 0; at < value.size(); at += 8, word += word << 7 | 1) {
-    auto const next = at == 0 ? number : word;
-    std::memcpy(value.data() + at, &next, std::min<std::size_t>(8, value.size() - at));
-  }
-  return value;
-}
-
 /// One process at work on a register, judging and reporting what it does.
 template <class Register>
 class RegisterUser {
  public:
-  RegisterUser(Run& run, Register opened, std::size_t value_size)
-      : run_{run}, register_{std::move(opened)}, value_size_{value_size} {}
+  RegisterUser(Run& run, SimulatedProcess process, Register opened, std::size_t value_size)
+      : run_{run},
+        process_{std::move(process)},
+        register_{std::move(opened)},
+        value_size_{value_size} {}
 
   /// Loads. If `settles`, no store is under way: what is there decides over all that was.
   [[nodiscard]] Verdict load(bool settles = false) {
+    auto const begun = run_.history().size();
     auto loaded = register_traits<Register>::load(register_);
+    if (!process_.alive()) return {};
     if (!loaded) return laws::register_recovers.refused("load", loaded.error());
     auto const& found = loaded.assume_value();
     version_ = found ? found->version : Version::none;
     number_ = found && found->value.size() >= 8 ? get_le<std::uint64_t>(found->value, 0) : 0;
-    if (found && found->value != register_value(number_, value_size_)) {
+    if (found && found->value != value_of_number(number_, value_size_)) {
       return laws::register_linear.broken("bytes as stored", "other bytes");
     }
-    if (auto broken = laws::register_gives(run_.history(), number_)) return broken;
-    if (auto broken = laws::register_version_stays(run_.history(), number_, version_))
-      return broken;
+    auto const judge = [&](History const& history) {
+      auto broken = laws::register_gives(history, number_);
+      return broken ? broken : laws::register_version_stays(history, number_, version_);
+    };
+    if (auto broken = laws::agrees_since(run_.history(), begun, judge)) return broken;
+    if (judge(run_.history())) return {};  // overtaken while it looked
     run_.note({Note::Kind::shown, number_, 0, 0});
     run_.note({Note::Kind::given, version_.sequence, 0, number_});
     if (!settles) return {};
@@ -76,17 +73,16 @@ class RegisterUser {
     return {};
   }
 
-  /// Replaces what was loaded last. `alive` says whether the process still is.
-  template <class Alive>
-  [[nodiscard]] Verdict store(Alive alive) {
+  /// Replaces what was loaded last.
+  [[nodiscard]] Verdict store() {
     std::uint64_t next = 1;
     for (auto const& note : run_.history()) {
       if (note.kind == Note::Kind::started) next = std::max(next, note.number + 1);
     }
     run_.note({Note::Kind::started, next, number_, 0});
-    auto const stored =
-        register_traits<Register>::store_if(register_, version_, register_value(next, value_size_));
-    if (!alive()) return {};
+    auto const stored = register_traits<Register>::store_if(register_, version_,
+                                                            value_of_number(next, value_size_));
+    if (!process_.alive()) return {};
     if (stored) {
       if (auto broken = laws::register_gives(run_.history(), next)) return broken;
       auto const version = stored.assume_value();
@@ -104,7 +100,8 @@ class RegisterUser {
 
   [[nodiscard]] Verdict reopen() {
     auto const reopened = register_traits<Register>::reopen(register_);
-    if (!reopened) return laws::register_recovers.refused("reopen", reopened.error());
+    if (!reopened && process_.alive())
+      return laws::register_recovers.refused("reopen", reopened.error());
     return {};
   }
   [[nodiscard]] bool stored() const noexcept { return stored_; }
@@ -112,6 +109,7 @@ class RegisterUser {
 
  private:
   Run& run_;
+  SimulatedProcess process_;
   Register register_;
   std::size_t value_size_;
   Version version_{};
@@ -138,7 +136,7 @@ class RegisterWork {
         if (broken) return;
         if (plan_.reader_at_every_call) broken = reader.load();
         if (!broken && ++calls == plan_.rival_at) broken = rival.load();
-        if (!broken && calls == plan_.rival_at) broken = rival.store([] { return true; });
+        if (!broken && calls == plan_.rival_at) broken = rival.store();
       });
     }
     auto own = write(run);
@@ -154,7 +152,7 @@ class RegisterWork {
 
  private:
   [[nodiscard]] User user(Run& run, SimulatedProcess const& process) const {
-    return User{run, make_(process), plan_.value_size};
+    return User{run, process, make_(process), plan_.value_size};
   }
 
   // A register expects its directory.
@@ -170,7 +168,7 @@ class RegisterWork {
     for (std::uint64_t n = 1; n <= plan_.stores; ++n) {
       if (auto broken = writer->load()) return broken;
       if (n == plan_.kill_store) process.kill_after(plan_.kill_after);
-      if (auto broken = writer->store([&] { return process.alive(); })) return broken;
+      if (auto broken = writer->store()) return broken;
       if (process.alive()) continue;
       // The next process finds the page cache as the dead one left it.
       process = run.start();
@@ -192,7 +190,7 @@ class RegisterWork {
     if (auto broken = owner.load(true)) return broken;
     out.seen = out.left = owner.seen();
     if (!plan_.store_after || run.again) return {};
-    if (auto broken = owner.store([] { return true; })) return broken;
+    if (auto broken = owner.store()) return broken;
     if (!owner.stored()) return laws::register_recovers.broken("a store succeeds", "it did not");
     out.left = owner.seen();
     return {};

@@ -6,7 +6,7 @@
 //   parts                          how many parts the store has
 //   open(process)                  -> result<Staged>
 //   follow(process)                -> result<Follower>
-//   put(writer, part, files)       -> result<void>
+//   put(process, writer, part, files) -> result<void>
 //   get(reader, part)              -> result<Files>, in the order of their names
 //   generations(process)           -> result<std::vector<Generation>>
 #ifndef HOLDFAST_TESTING_STAGED_ACTOR_HPP
@@ -25,34 +25,13 @@
 #include "holdfast/config.hpp"
 #include "holdfast/result.hpp"
 #include "holdfast/staged.hpp"
-#include "holdfast/testing/disk/hash.hpp"
-#include "holdfast/testing/register_scenario.hpp"
+#include "holdfast/testing/files.hpp"
 #include "holdfast/testing/scenario.hpp"
 #include "holdfast/testing/staged_laws.hpp"
 
 HOLDFAST_BEGIN
 
 namespace testing {
-struct NamedFile {
-  std::string name;
-  bytes content;
-  friend bool operator==(NamedFile const&, NamedFile const&) = default;
-};
-using Files = std::vector<NamedFile>;
-
-/// What one part of a generation holds: one to three files whose bytes follow from its number.
-[[nodiscard]] inline Files files_of(std::uint64_t generation, std::size_t part) {
-  constexpr std::string_view names[] = {"a", "b/c", "d"};
-  disk::Dice dice{disk::mixed(generation, part)};
-  Files files;
-  auto const count = 1 + static_cast<std::size_t>(dice.below(3));
-  for (std::size_t i = 0; i < count; ++i) {
-    auto const size = static_cast<std::size_t>(dice.below(8) == 0 ? 5000 : 16 + dice.below(200));
-    files.push_back({std::string{names[i]}, register_value(generation, size)});
-  }
-  return files;
-}
-
 /// What a view shows, checked byte for byte.
 template <class Home, class View>
 [[nodiscard]] SeenHome see(Home const& home, View const& view) {
@@ -77,13 +56,31 @@ template <class Home, class View>
   return seen;
 }
 
-/// Judges a view and reports it. Gives the number of what is seen.
-[[nodiscard]] inline Verdict judge_home(Run& run, SeenHome const& seen, std::uint64_t& number) {
+/// Judges a view that was begun after `begun` notes, and reports it unless it was overtaken. Gives
+/// the number of what is seen.
+[[nodiscard]] inline Verdict judge_home(Run& run,
+                                        SeenHome const& seen,
+                                        std::size_t begun,
+                                        std::uint64_t& number) {
   if (auto broken = laws::home_is_whole(seen)) return broken;
-  if (auto broken = laws::home_may_show(run.history(), seen, number)) return broken;
-  run.note({Note::Kind::shown, number, 0, 0});
+  auto const judge = [&](History const& history) {
+    return laws::home_may_show(history, seen, number);
+  };
+  if (auto broken = laws::agrees_since(run.history(), begun, judge)) return broken;
+  if (!judge(run.history())) run.note({Note::Kind::shown, number, 0, 0});
   return {};
 }
+
+/// What processes in each other's midst must know of each other: a revert under way goes on from
+/// whatever a rival commits meanwhile, so it may become any of several happenings.
+struct Traffic {
+  bool rival = false;  ///< there is one, so that an operation may be beaten
+  struct Revert {
+    std::uint64_t to = 0;  ///< generation; 0 while none is under way
+    std::vector<std::uint64_t> numbers{};
+  };
+  Revert revert{};
+};
 
 /// Slots that a thread remembers are told apart by a random number, and simulated processes draw
 /// the same ones again: a new process must not find those of a dead one.
@@ -109,12 +106,20 @@ class Watcher {
     looking_ = false;
     return verdict;
   }
-  void forget_flips() noexcept { flips_ = 0; }
-  /// S5, after an operation of the builder during which this looked before every call.
-  [[nodiscard]] Verdict flipped_once() {
+  /// S5 for what happens from here on, if this looks before every call.
+  void count_flips() noexcept {
+    flips_ = 0;
+    counted_from_ = run_.history().size();
+  }
+  /// S5: as many flips as were acknowledged, and none for anything else.
+  [[nodiscard]] Verdict flips_were_acknowledged() {
     if (auto broken = look()) return broken;
-    if (flips_ <= 1) return {};
-    return laws::s5.broken("one flip", std::to_string(flips_) + " flips");
+    auto const& history = run_.history();
+    auto const from = history.begin() + static_cast<std::ptrdiff_t>(counted_from_);
+    auto const acked = static_cast<std::size_t>(std::count_if(
+        from, history.end(), [](Note const& note) { return note.kind == Note::Kind::acked; }));
+    if (flips_ == acked) return {};
+    return laws::s5.broken(std::to_string(acked) + " flips", std::to_string(flips_));
   }
 
   /// Keeps what is current now.
@@ -140,6 +145,7 @@ class Watcher {
       if (!opened) return laws::staged_recovers.refused("open_view", opened.error());
       follower_.emplace(std::move(opened).assume_value());
     }
+    auto const begun = run_.history().size();
     auto const refreshed = follower_->refresh();
     if (!refreshed) return laws::staged_recovers.refused("refresh", refreshed.error());
     auto const view = follower_->view();
@@ -152,7 +158,7 @@ class Watcher {
     if (seen.sequence != last_.sequence) ++flips_;
     last_ = seen;
     std::uint64_t number = 0;
-    return judge_home(run_, seen, number);
+    return judge_home(run_, seen, begun, number);
   }
 
   Run& run_;
@@ -162,6 +168,7 @@ class Watcher {
   std::optional<typename Follower::pin_type> pin_{};
   SeenHome last_{};
   std::size_t flips_ = 0;
+  std::size_t counted_from_ = 0;
   bool looking_ = false;
 };
 
@@ -172,8 +179,8 @@ class StagedActor {
       value_of<decltype(std::declval<Home&>().open(std::declval<SimulatedProcess const&>()))>;
 
  public:
-  StagedActor(Run& run, Home const& home, SimulatedProcess process)
-      : run_{run}, home_{home}, process_{std::move(process)} {}
+  StagedActor(Run& run, Home const& home, SimulatedProcess process, Traffic& traffic)
+      : run_{run}, home_{home}, process_{std::move(process)}, traffic_{traffic} {}
 
   /// From here on errors are fine: another process is in the midst of something.
   void may_be_refused() noexcept { refusable_ = true; }
@@ -189,13 +196,14 @@ class StagedActor {
 
   /// If `settles`, nothing is under way: what is seen decides over all that was.
   [[nodiscard]] Verdict look(bool settles) {
+    auto const begun = run_.history().size();
     auto const refreshed = staged_->refresh();
     if (!refreshed) return refused("refresh", refreshed.error());
     auto const view = staged_->view();
     if (!view && view.error().code() != errc::no_generation) return refused("view", view.error());
     last_ = view ? see(home_, view.assume_value()) : SeenHome{};
     if (!process_.alive()) return {};
-    if (auto broken = judge_home(run_, last_, number_)) return broken;
+    if (auto broken = judge_home(run_, last_, begun, number_)) return broken;
     if (!settles) return {};
     for (auto const other : laws::PossibleStores{run_.history()}.numbers()) {
       if (other != number_) run_.note({Note::Kind::failed, other, 0, 0});
@@ -211,7 +219,7 @@ class StagedActor {
     auto const g = ready.assume_value().generation().number;
     auto const number = start(g);
     auto const done = std::move(ready).assume_value().commit({.marks = {{"built", g}}});
-    if (auto broken = end(number, "commit", done)) return broken;
+    if (auto broken = end(number, done)) return broken;
     return done ? look(false) : Verdict{};
   }
 
@@ -235,15 +243,23 @@ class StagedActor {
   /// To the oldest generation that is retained.
   [[nodiscard]] Verdict revert() {
     if (auto broken = look(false)) return broken;
-    auto const status = staged_->status();
-    if (!status) return refused("status", status.error());
-    auto const& manifest = status.assume_value().manifest;
+    auto const manifest = base();
     if (!manifest || manifest->retained.empty()) return {};
     auto const to = manifest->retained.back().generation;
-    auto const number = start(to.number);
+    auto const outer = std::exchange(traffic_.revert, Traffic::Revert{to.number, {}});
+    traffic_.revert.numbers = {start(to.number)};
     auto const done = staged_->revert(to);
-    if (auto broken = end(number, "revert", done)) return broken;
-    return done ? look(false) : Verdict{};
+    auto const own = std::exchange(traffic_.revert, outer);
+    if (!process_.alive()) return {};
+    auto const all = laws::happenings(run_.history());
+    for (auto const number : own.numbers) {
+      auto const at = std::find_if(all.begin(), all.end(),
+                                   [&](laws::Happening const& h) { return h.number == number; });
+      bool const became = done && done.assume_value().sequence == at->sequence;
+      run_.note({became ? Note::Kind::acked : Note::Kind::failed, number, at->base, 0});
+      if (became) overtake(number);
+    }
+    return done ? look(false) : refused("revert", done.error());
   }
 
   [[nodiscard]] Verdict collect() {
@@ -270,7 +286,10 @@ class StagedActor {
   using Stage = typename Staged::stage_type;
 
   [[nodiscard]] Verdict refused(std::string_view operation, error const& cause) const {
-    if (refusable_ || !process_.alive()) return {};
+    auto const code = cause.code();
+    bool const beaten = traffic_.rival && (code == errc::conflict || code == errc::fenced ||
+                                           code == errc::busy || code == errc::not_retained);
+    if (beaten || refusable_ || !process_.alive()) return {};
     return laws::staged_recovers.refused(operation, cause);
   }
 
@@ -287,13 +306,34 @@ class StagedActor {
     broken_ = laws::generation_is_new(run_.history(), g);
     if (broken_) return {};
     run_.note({Note::Kind::given, g, 0, 0});
+    static_cast<void>(base());
     for (std::size_t part = 0; part < Home::parts; ++part) {
-      auto const put = home_.put(stage.assume_value().writer(), part, files_of(g, part));
+      auto const put = home_.put(process_, stage.assume_value().writer(), part, files_of(g, part));
       if (put) continue;
       broken_ = refused("put", put.error());
       return {};
     }
     return std::move(stage).assume_value();
+  }
+
+  // What a build or revert goes on from: a rival may have committed since the last look, or while
+  // this asks.
+  std::optional<Manifest> base() {
+    while (true) {
+      auto const begun = run_.history().size();
+      auto const status = staged_->status();
+      if (begun != run_.history().size()) continue;
+      if (!status || !status.assume_value().manifest) return {};
+      auto const& manifest = *status.assume_value().manifest;
+      number_ = laws::number_of_sequence(run_.history(), manifest.sequence).value_or(number_);
+      return manifest;
+    }
+  }
+
+  // A revert in whose midst this happened goes on from here.
+  void overtake(std::uint64_t number) {
+    number_ = number;
+    if (traffic_.revert.to != 0) traffic_.revert.numbers.push_back(start(traffic_.revert.to));
   }
 
   std::uint64_t start(std::uint64_t content) {
@@ -305,16 +345,15 @@ class StagedActor {
     return next;
   }
   template <class Done>
-  [[nodiscard]] Verdict end(std::uint64_t number, std::string_view operation, Done const& done) {
+  [[nodiscard]] Verdict end(std::uint64_t number, Done const& done) {
     if (!process_.alive()) return {};
     if (done) {
       run_.note({Note::Kind::acked, number, number_, 0});
+      overtake(number);
       return {};
     }
     if (done.error().code() != errc::uncertain) run_.note({Note::Kind::failed, number, 0, 0});
-    auto const code = done.error().code();
-    bool const beaten = code == errc::conflict || code == errc::fenced;  // by a rival
-    return beaten ? Verdict{} : refused(operation, done.error());
+    return refused("commit", done.error());
   }
 
   Run& run_;
@@ -325,6 +364,7 @@ class StagedActor {
   std::uint64_t number_ = 0;
   Verdict broken_{};
   bool refusable_ = false;
+  Traffic& traffic_;
 };
 }  // namespace testing
 

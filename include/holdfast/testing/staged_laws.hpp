@@ -122,6 +122,17 @@ struct Happening {
   return law.broken(allowed, text_of(seen));
 }
 
+/// The commit or revert with that sequence that may be visible; nothing if there is none.
+[[nodiscard]] inline std::optional<std::uint64_t> number_of_sequence(History const& history,
+                                                                     std::uint64_t sequence) {
+  PossibleStores const possible{history};
+  std::optional<std::uint64_t> found;
+  for (auto const& h : happenings(history)) {
+    if (h.sequence == sequence && possible.has(h.number)) found = h.number;
+  }
+  return found;
+}
+
 /// S6: a number that was never given out before.
 [[nodiscard]] inline Verdict generation_is_new(History const& history, std::uint64_t generation) {
   for (auto const& note : history) {

@@ -49,6 +49,7 @@ class StagedWork {
     auto const judge = [&](Verdict next) {
       if (!broken) broken = std::move(next);
     };
+    Traffic traffic{.rival = plan_.rival_at != 0};
     Watcher<Home> watcher{run, home_, run.start()};
     auto const rival = run.start();
     auto const pinner = run.start();
@@ -56,10 +57,10 @@ class StagedWork {
       run.disk.before_each_call([&, calls = std::uint64_t{0}]() mutable {
         if (broken) return;
         if (plan_.reader_at_every_call) judge(watcher.look());
-        if (++calls == plan_.rival_at) judge(interfere(run, rival));
+        if (++calls == plan_.rival_at) judge(interfere(run, rival, traffic));
       });
     }
-    auto own = build(run, watcher, pinner);
+    auto own = build(run, watcher, pinner, traffic);
     run.disk.before_each_call({});  // its captures end here
     return broken ? std::move(broken) : std::move(own);
   }
@@ -73,25 +74,26 @@ class StagedWork {
  private:
   [[nodiscard]] Verdict build(Run& run,
                               Watcher<Home>& watcher,
-                              SimulatedProcess const& pins) const {
+                              SimulatedProcess const& pins,
+                              Traffic& traffic) const {
     disk::Dice dice{plan_.seed};
     Watcher<Home> pinned{run, home_, pins};
     auto process = run.start();
-    std::optional<Actor> actor{std::in_place, run, home_, process};
+    std::optional<Actor> actor{std::in_place, run, home_, process, traffic};
     if (auto broken = actor->open()) return broken;
     for (std::uint64_t step = 1; step <= plan_.steps; ++step) {
       if (step == plan_.kill_step) process.kill_after(plan_.kill_after);
-      watcher.forget_flips();
+      watcher.count_flips();
       if (auto broken = act(*actor, step == 1 ? 0 : dice.below(16))) return broken;
       if (plan_.reader_at_every_call && process.alive()) {
-        if (auto broken = watcher.flipped_once()) return broken;
+        if (auto broken = watcher.flips_were_acknowledged()) return broken;
       }
       if (plan_.pinned_reader) {
         if (auto broken = step == 1 ? pinned.keep() : pinned.kept_stays()) return broken;
       }
       if (process.alive()) continue;
       process = run.start();
-      actor.emplace(run, home_, process);
+      actor.emplace(run, home_, process, traffic);
       if (auto broken = actor->open()) return broken;
       if (auto broken = actor->look(true)) return broken;
     }
@@ -107,8 +109,10 @@ class StagedWork {
   }
 
   // Another process in the midst of a call of the builder. It may be refused, but must not disturb.
-  [[nodiscard]] Verdict interfere(Run& run, SimulatedProcess const& process) const {
-    Actor rival{run, home_, process};
+  [[nodiscard]] Verdict interfere(Run& run,
+                                  SimulatedProcess const& process,
+                                  Traffic& traffic) const {
+    Actor rival{run, home_, process, traffic};
     rival.may_be_refused();
     if (auto broken = rival.open()) return broken;
     if (!rival.is_open()) return {};
@@ -121,7 +125,8 @@ class StagedWork {
       Watcher<Home> reader{run, home_, run.start()};
       if (auto broken = reader.look()) return broken;
     }
-    Actor actor{run, home_, run.start()};
+    Traffic traffic;
+    Actor actor{run, home_, run.start(), traffic};
     if (auto broken = actor.open()) return broken;
     if (auto broken = actor.look(true)) return broken;
     out.seen = out.left = actor.seen();

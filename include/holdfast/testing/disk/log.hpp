@@ -38,6 +38,17 @@ struct Note {
   return names[static_cast<std::size_t>(kind)];
 }
 using History = std::vector<Note>;
+
+/// The last of a history for a person.
+[[nodiscard]] inline std::string text(History const& history) {
+  constexpr std::size_t most = 16;
+  std::string out = history.size() > most ? " ..." : "";
+  for (std::size_t i = history.size() > most ? history.size() - most : 0; i < history.size(); ++i) {
+    out += std::string{i == 0 ? " " : ", "} + name(history[i].kind) + " " +
+           std::to_string(history[i].number);
+  }
+  return out;
+}
 }  // namespace testing
 
 namespace testing::disk {
