@@ -30,7 +30,7 @@ struct FileHome {
   using Staged = hf::Staged<Store, Register, Lock, TestWorld>;
   using Follower = hf::Follower<Store, Register>;
 
-  Place place{};
+  Place place{On::memory};
   std::string path = place / "home";
   FailingFiles files{};
   TestWorld world{};

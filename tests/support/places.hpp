@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -24,11 +25,17 @@
 namespace support {
 namespace fs = std::filesystem;
 
+/// Where the folder of a test lies. In memory, syncs cost nothing: for tests that make thousands,
+/// and ask for no durability. Where there is no such place it is the disk all the same.
+enum class On : bool { disk, memory };
+
 /// A folder for one test, readable by every user, removed after it.
 class Place {
  public:
-  Place() {
-    auto pattern = (fs::temp_directory_path() / "holdfast-unit-XXXXXX").string();
+  explicit Place(On on = On::disk) {
+    bool const memory = on == On::memory && ::access("/dev/shm", W_OK) == 0;
+    fs::path const parent = memory ? "/dev/shm" : fs::temp_directory_path();
+    auto pattern = (parent / "holdfast-unit-XXXXXX").string();
     path_ = ::mkdtemp(pattern.data());
     fs::permissions(path_, fs::perms{0755});
   }

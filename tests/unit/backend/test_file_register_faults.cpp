@@ -36,7 +36,7 @@ std::string value_at(std::string const& path) {
 
 // A register with the values "old", then "now", and files that can be made to fail.
 struct Started {
-  Place place;
+  Place place{support::On::memory};
   FailingFiles files;
   std::string path = place / "CURRENT";
   Register reg{path, files};
@@ -182,7 +182,7 @@ TEST_CASE("each call of the first store fails once, in each way: the error tells
           "[register][file][fault]") {
   for (bool const takes_effect : {false, true}) {
     for (std::uint64_t n = 1;; ++n) {
-      Place place;
+      Place place{support::On::memory};
       FailingFiles files;
       auto const path = place / "CURRENT";
       Register reg{path, files};

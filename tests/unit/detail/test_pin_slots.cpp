@@ -25,7 +25,7 @@ TEST_CASE("a thread takes eight slots, and one again that it gave up", "[pins]")
   for (int i = 0; i < 8; ++i) {
     taken.push_back(slots.slot());
     REQUIRE(taken.back() != nullptr);
-    PinSlots::protect(*taken.back(), &value);
+    slots.protect(*taken.back(), &value);
   }
   CHECK(std::set<HazardSlot*>(taken.begin(), taken.end()).size() == 8);
   CHECK(slots.slot() == nullptr);
@@ -47,8 +47,8 @@ TEST_CASE("the quick way finds the thread's own slots, or none", "[pins]") {
 TEST_CASE("two objects keep their slots apart in one thread", "[pins]") {
   PinSlots one{2}, other{4};
   int first = 0, second = 0;
-  PinSlots::protect(*one.slot(), &first);
-  PinSlots::protect(*other.slot(), &second);
+  one.protect(*one.slot(), &first);
+  other.protect(*other.slot(), &second);
   CHECK(has(one.protected_pointers(), &first));
   CHECK(!has(one.protected_pointers(), &second));
   CHECK(has(other.protected_pointers(), &second));
@@ -68,7 +68,7 @@ TEST_CASE("what a thread protects is seen by another, until it lets go", "[pins]
   std::atomic<int> step{0};
   std::thread reader{[&] {
     auto* const slot = slots.slot();
-    PinSlots::protect_quickly(*slot, &value);
+    slots.protect_quickly(*slot, &value);
     step = 1;
     while (step != 2) std::this_thread::yield();
     slot->store(nullptr);
@@ -94,11 +94,11 @@ TEST_CASE("slots of threads that ended are used again", "[pins]") {
 TEST_CASE("slots of a thread that ended while it protected something are kept", "[pins]") {
   PinSlots slots{8};
   int value = 0;
-  std::thread{[&] { PinSlots::protect(*slots.slot(), &value); }}.join();
+  std::thread{[&] { slots.protect(*slots.slot(), &value); }}.join();
   HazardSlot* next = nullptr;
   std::thread{[&] {
     next = slots.slot();
-    PinSlots::protect(*next, nullptr);
+    slots.protect(*next, nullptr);
   }}.join();
   CHECK(next != nullptr);
   CHECK(has(slots.protected_pointers(), &value));
