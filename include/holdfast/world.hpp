@@ -5,6 +5,7 @@
 #define HOLDFAST_WORLD_HPP
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -104,6 +105,15 @@ inline Owner read_self() noexcept {
   self.nonce = kernel_random64();
   return self;
 }
+
+// Read once, and again in a forked child: it is another process, with a pid and a nonce of its own.
+inline Owner& own_identity() noexcept {
+  static Owner self = [] {
+    ::pthread_atfork(nullptr, nullptr, [] { own_identity() = read_self(); });
+    return read_self();
+  }();
+  return self;
+}
 }  // namespace detail
 
 /// The real world; tells no observer. Thread-safe.
@@ -118,12 +128,8 @@ struct Native {
     }
   }
   [[nodiscard]] std::uint64_t random64() const noexcept { return detail::kernel_random64(); }
-  /// This process. A forked child must not use what its parent opened, so the identity is read
-  /// once.
-  [[nodiscard]] Owner self() const noexcept {
-    static Owner const self = detail::read_self();
-    return self;
-  }
+  /// This process.
+  [[nodiscard]] Owner self() const noexcept { return detail::own_identity(); }
   void on(Event const&) const noexcept {}
 };
 static_assert(world<Native>);

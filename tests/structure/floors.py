@@ -47,7 +47,7 @@ FOREIGN = {
     "dirent.h": ["posix.hpp"],
     "errno.h": ["detail/pin_slots"],
     "fcntl.h": ["posix.hpp", "world.hpp"],
-    "pthread.h": ["detail/fork", "detail/pin_slots"],
+    "pthread.h": ["world.hpp", "detail/fork", "detail/pin_slots"],
     "sys/": ["posix.hpp", "world.hpp", "detail/pin_slots"],
     "time.h": ["world.hpp"],
     "unistd.h": ["posix.hpp", "world.hpp", "detail/pin_slots"],

@@ -18,6 +18,7 @@
 #include <string>
 #include <utility>
 
+#include "holdfast/backend/hint_file.hpp"
 #include "holdfast/backend/pins_file.hpp"
 #include "holdfast/bytes.hpp"
 #include "holdfast/concepts.hpp"
@@ -43,17 +44,17 @@ class BasicFileRegister {
         : path{std::move(where)},
           fs{std::move(files)},
           world{std::move(around)},
+          hint{path + ".hint"},
           pins{detail::join(detail::parent_of(path), "PINS"), fs} {}
     std::string path;
     Fs fs;
     W world;
+    detail::HintFile<Fs> hint;
     PinsFile<Fs> pins;
     std::mutex mutex;
     std::optional<file> ring;
     FileId ring_id;
     bool ring_writable = false;
-    std::optional<file> hint;
-    FileId hint_id;
     bool hint_due = false;
     Version known{};  // the newest record that this object synced itself
     bool poisoned = false;
@@ -80,7 +81,7 @@ class BasicFileRegister {
   /// such value yet.
   [[nodiscard]] result<std::optional<Versioned>> load() {
     std::lock_guard const guard{core_->mutex};
-    if (core_->hint_due) confirm(core_->known);
+    settle_hint();
     HOLDFAST_TRY(found, look(false));
     if (!found || !found->confirmed) return std::optional<Versioned>{};
     auto const& record = *found->confirmed;
@@ -116,7 +117,7 @@ class BasicFileRegister {
     auto& c = *core_;
     if (c.born.left()) return fail(errc::forked, "reopen");
     c.ring.reset();
-    c.hint.reset();
+    c.hint.close();
     c.known = {};
     c.hint_due = false;
     c.poisoned = false;
@@ -129,14 +130,25 @@ class BasicFileRegister {
     HOLDFAST_TRYV(c.pins.make());
     HOLDFAST_TRY(lock, lock_ring());
     HOLDFAST_TRY(found, look(true));
-    HOLDFAST_TRYV(put_again(*found));
+    if (!is_confirmed(*found)) {
+      HOLDFAST_TRYV(put_again(*found));
+    }
     return ok();
   }
 
   using Hold = typename PinsFile<Fs>::Hold;
   /// See PinsFile.
   [[nodiscard]] result<Hold> pin(Generation g) { return core_->pins.pin(g); }
-  [[nodiscard]] result<Hold> try_exclude(Generation g) { return core_->pins.try_exclude(g); }
+  /// `busy` as long as other processes can't be told of the newest record: they may still open what
+  /// it retires.
+  [[nodiscard]] result<Hold> try_exclude(Generation g) {
+    {
+      std::lock_guard const guard{core_->mutex};
+      settle_hint();
+      if (core_->hint_due) return fail(errc::busy, "exclude");
+    }
+    return core_->pins.try_exclude(g);
+  }
 
  private:
   using Scan = detail::ring::Scan;
@@ -153,9 +165,8 @@ class BasicFileRegister {
   // A hint without a ring, or a ring without one valid record: what it named may still exist, so
   // this is never "empty".
   [[nodiscard]] result<void> absent() {
-    auto hint = core_->fs.identity(core_->path + ".hint");
-    if (hint) return fail(errc::register_lost, "open");
-    if (hint.error().code() != errc::not_found) return detail::failed(hint);
+    HOLDFAST_TRY(hinted, core_->hint.exists(core_->fs));
+    if (hinted) return fail(errc::register_lost, "open");
     return ok();
   }
 
@@ -176,23 +187,13 @@ class BasicFileRegister {
     return ok();
   }
 
-  [[nodiscard]] result<std::optional<detail::ring::Hint>> read_hint() {
-    auto& c = *core_;
-    auto content = detail::read_file(c.fs, c.path + ".hint", detail::ring::hint_size);
-    if (content) return detail::ring::decode_hint(content.assume_value());
-    auto const code = content.error().code();
-    if (code == errc::not_found || code == errc::too_large)
-      return std::optional<detail::ring::Hint>{};
-    return detail::failed(content);
-  }
-
   // The hint is read before the ring: a ring read later is at least as new as an honest hint.
   // Without the lock a slot may be seen half written, so a bad verdict is believed only when it
   // stays.
   [[nodiscard]] result<std::optional<Scan>> look(bool locked) {
     auto& c = *core_;
     for (int attempt = locked ? 2 : 0;; ++attempt) {
-      HOLDFAST_TRY(hint, read_hint());
+      HOLDFAST_TRY(hint, c.hint.read(c.fs));
       if (!locked) {
         auto opened = open_ring(false);
         if (!opened && opened.error().code() == errc::not_found) {
@@ -285,30 +286,29 @@ class BasicFileRegister {
     return ok();
   }
 
-  // Tells readers of other processes. Without it they see the record only once the next one names
-  // it, and nothing else depends on it: so a hint that can't be written does not make a durable
-  // commit fail, and is tried again by each load.
+  // Tells readers of other processes; the ring is locked. Without it they see the record only once
+  // the next one names it, and nothing is excluded meanwhile: so a hint that can't be written does
+  // not make a durable commit fail.
   void confirm(Version version) noexcept {
     core_->known = version;
-    core_->hint_due = !write_hint(version);
+    core_->hint_due = !core_->hint.write(core_->fs, {version, core_->world.self().boot});
   }
 
-  [[nodiscard]] bool write_hint(Version version) noexcept {
+  // Tries again, if the ring is free: a hint written beside a rival's would take back what he has
+  // told.
+  void settle_hint() {
     auto& c = *core_;
-    auto const content = detail::ring::encode(detail::ring::Hint{version, c.world.self().boot});
-    auto const path = c.path + ".hint";
-    auto const named = c.fs.identity(path);
-    bool const same = c.hint && named && named.assume_value() == c.hint_id;
-    if (!same) {
-      c.hint.reset();
-      auto opened = c.fs.open(path, named ? Open::write : Open::create);
-      if (!opened) return false;
-      auto const id = c.fs.identity(opened.assume_value());
-      if (!id) return false;
-      c.hint_id = id.assume_value();
-      c.hint = std::move(opened).assume_value();
+    if (!c.hint_due || c.born.left() || !open_ring(true)) return;
+    auto const locked = c.fs.try_lock(*c.ring, Range{}, Mode::exclusive);
+    if (!locked || !locked.assume_value()) return;
+    RingLock const lock{c};
+    auto const found = look(true);
+    if (!found || !found.assume_value()) return;
+    if (found.assume_value()->newest->version == c.known) {
+      confirm(c.known);
+    } else {
+      c.hint_due = false;  // whoever wrote the newer record left his own
     }
-    return c.fs.write_at(*c.hint, 0, content).has_value();
   }
 
   // A file that is complete before it has its name, and never takes the place of another.
@@ -339,7 +339,9 @@ class BasicFileRegister {
       c.poisoned = true;
       return failure(linked.error().as(errc::uncertain));
     }
-    confirm(record.version);
+    c.known = record.version;
+    c.hint_due = true;
+    settle_hint();
     return record.version;
   }
 
@@ -352,7 +354,10 @@ class BasicFileRegister {
     HOLDFAST_TRYV(std::move(entries));
     auto const prefix = c.path.substr(c.path.rfind('/') + 1) + ".new-";
     for (auto const& entry : entries.assume_value()) {
-      if (entry.name.compare(0, prefix.size(), prefix) != 0) continue;
+      bool const ours =
+          entry.kind == Entry::Kind::file && entry.name.starts_with(prefix) &&
+          entry.name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+      if (!ours) continue;
       auto removed = c.fs.remove(detail::join(directory, entry.name));
       if (!removed && removed.error().code() != errc::not_found) return removed;
     }

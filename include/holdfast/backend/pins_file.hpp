@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "holdfast/config.hpp"
+#include "holdfast/detail/fork.hpp"
 #include "holdfast/file_system.hpp"
 #include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
@@ -29,6 +30,7 @@ class PinsFile {
     std::mutex mutex;
     std::optional<typename Fs::file> file;
     bool writable = false;
+    detail::Birthplace born{};
     // One lock serves all holds of a generation: the file is the same, so another lock would
     // convert it.
     struct Held {
@@ -58,7 +60,7 @@ class PinsFile {
       return *this;
     }
     ~Hold() {
-      if (core_ == nullptr) return;
+      if (core_ == nullptr || core_->born.left()) return;  // a child shares the locks of its parent
       std::lock_guard const guard{core_->mutex};
       auto const held = core_->holds.find(generation_.number);
       if (--held->second.count != 0) return;
@@ -90,6 +92,7 @@ class PinsFile {
  private:
   [[nodiscard]] result<Hold> hold(Generation g, Mode mode, errc refusal, char const* where) {
     std::lock_guard const guard{core_->mutex};
+    if (core_->born.left()) return failure(errc::forked, where, core_->path);
     HOLDFAST_TRYV(open());
     auto& holds = core_->holds;
     auto const held = holds.find(g.number);
@@ -115,9 +118,12 @@ class PinsFile {
   [[nodiscard]] result<void> open() {
     if (core_->file) return ok();
     auto opened = core_->fs.open(core_->path, Open::write);
-    core_->writable = opened.has_value();
-    if (!opened) opened = core_->fs.open(core_->path, Open::read);
+    bool const writable = opened.has_value();
+    bool const refused = !writable && (opened.error().code() == errc::denied ||
+                                       opened.error().code() == errc::read_only);
+    if (refused) opened = core_->fs.open(core_->path, Open::read);
     HOLDFAST_TRYV(std::move(opened));
+    core_->writable = writable;
     core_->file = std::move(opened).assume_value();
     return ok();
   }

@@ -122,7 +122,12 @@ class BasicFileLock {
     HOLDFAST_TRY(seen, looker.read());
     HOLDFAST_TRY(nobody,
                  core_->fs.try_lock(*looker.core_->open, byte_of(seen.epoch.number), Mode::shared));
-    if (nobody || !seen.last) return std::optional<Holder>{};
+    if (nobody) {
+      // Let go before the guard is: whoever acquires next must not find the byte taken by a look.
+      HOLDFAST_TRYV(core_->fs.unlock(*looker.core_->open, byte_of(seen.epoch.number)));
+      return std::optional<Holder>{};
+    }
+    if (!seen.last) return std::optional<Holder>{};
     return seen.last->holder;
   }
 

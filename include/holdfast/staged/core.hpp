@@ -38,7 +38,7 @@ namespace detail {
 template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
 class StagedCore : public Keeper<Store, Register, Locking, W> {
   using Base = Keeper<Store, Register, Locking, W>;
-  using Base::check_home, Base::collect_locked, Base::go, Base::publish_locked,
+  using Base::check_home, Base::collect_locked, Base::fenced, Base::go, Base::publish_locked,
       Base::recover_locked;
   using Base::dropped_, Base::lock_, Base::mutex_, Base::options_, Base::recovered_;
   using Base::release, Base::reopen, Base::require_loaded, Base::settle, Base::store, Base::tell;
@@ -53,9 +53,11 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
   /// One build, from `stage` to its end. On the heap: references into the writer survive moves of
   /// the handle.
   struct Attempt {
-    Generation generation;
-    std::uint64_t nonce = 0;
+    explicit Attempt(Grant&& granted) : grant{std::move(granted)} {}
     Grant grant;
+    bool recorded = false;  // the record lists it: from here on it is rolled back, not just let go
+    Generation generation{};
+    std::uint64_t nonce = 0;
     Version version;    // of the register after the attempt was recorded
     Manifest manifest;  // as recorded then
     std::optional<Writer> writer{};
@@ -108,13 +110,9 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     HOLDFAST_TRY(before, source_.load());
     auto const fence = before ? before->manifest.fence : FencingToken{};
     HOLDFAST_TRY(grant, lock_traits<Locking>::try_acquire(lock_, world_.self(), fence));
-    auto begun = begin(grant);
-    if (!begun) {
-      release(grant);
-      return begun;
-    }
-    auto attempt = std::move(begun).assume_value();
+    auto attempt = own(grant);
     Rollback rollback{*this, attempt};
+    HOLDFAST_TRYV(begin(*attempt));
     building_ = true;
     go(State::initializing, attempt->generation);
     auto writer = store_traits<Store>::create(source_.store(), attempt->generation);
@@ -180,7 +178,8 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
       pending_ticket_ = ticket;
       return failure(cause.with(ticket));
     }
-    if (cause.code() == errc::conflict && fenced(*attempt)) cause = cause.as(errc::fenced);
+    if (cause.code() == errc::conflict && fenced(attempt->grant.token))
+      cause = cause.as(errc::fenced);
     discard_locked(std::move(attempt));
     return failure(cause);
   }
@@ -188,16 +187,8 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
   /// Drops the attempt: what readers see does not change. What can't be dropped now is left to
   /// `recover`.
   void discard(AttemptPtr attempt) noexcept {
-    try {
-      std::lock_guard const guard{mutex_};
-      discard_locked(std::move(attempt));
-    } catch (...) {
-      // Out of memory while cleaning up: the record still lists the attempt, and the next recovery
-      // drops it.
-      state_.store(State::failed, std::memory_order_relaxed);
-      building_ = false;
-      recovered_ = false;
-    }
+    std::lock_guard const guard{mutex_};
+    discard_locked(std::move(attempt));
   }
 
   /// Settles a commit whose outcome was not known. `unknown` = so long ago that the record has
@@ -271,8 +262,18 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     return ok();
   }
 
+  // Whatever throws from here on, the lock is let go.
+  [[nodiscard]] AttemptPtr own(Grant& grant) {
+    try {
+      return std::make_unique<Attempt>(std::move(grant));
+    } catch (...) {
+      release(grant);
+      throw;
+    }
+  }
+
   // Records the attempt: the first of a run's two durable stores.
-  [[nodiscard]] result<AttemptPtr> begin(Grant& grant) {
+  [[nodiscard]] result<void> begin(Attempt& attempt) {
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(found, source_.load());
       if (!recovered_ || !found || found->manifest.attempt) {
@@ -289,8 +290,8 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
         HOLDFAST_TRYV(
             collect_locked(false));  // the grace is a courtesy; a full list would stop all builds
       }
-      HOLDFAST_TRY(next, manifest::begin(manifest::without(loaded.manifest, dropped_), grant.token,
-                                         world_.self(), nonce));
+      HOLDFAST_TRY(next, manifest::begin(manifest::without(loaded.manifest, dropped_),
+                                         attempt.grant.token, world_.self(), nonce));
       auto const largest =
           manifest::encode(manifest::commit(next, {}, options_.retain, world_.wall_ns())).size();
       auto const text = manifest::encode(next);
@@ -301,9 +302,12 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
       auto stored = store(loaded.version, as_bytes(text));
       if (stored) {
         dropped_.clear();
-        Generation const g = next.attempt->generation;
-        return std::make_unique<Attempt>(
-            Attempt{g, nonce, std::move(grant), stored.assume_value(), std::move(next)});
+        attempt.recorded = true;
+        attempt.generation = next.attempt->generation;
+        attempt.nonce = nonce;
+        attempt.version = stored.assume_value();
+        attempt.manifest = std::move(next);
+        return ok();
       }
       recovered_ = false;
       if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
@@ -331,22 +335,29 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     return done;
   }
 
-  void discard_locked(AttemptPtr attempt) {
+  // Runs in destructors, also when memory is short: whatever fails or throws, the lock is let go,
+  // and what is left is for the next recovery, since the record lists it.
+  void discard_locked(AttemptPtr attempt) noexcept {
     if (source_.born().left()) return;  // a forked child only closes
-    go(State::rolling_back, attempt->generation);
-    attempt->opened.reset();
-    attempt->writer.reset();
-    result<void> ended = ok();
-    if (!attempt->others) ended = store_traits<Store>::drop(source_.store(), attempt->generation);
-    if (ended) ended = end_attempt(*attempt);
+    std::optional<error> failed;
+    if (attempt->recorded) {
+      go(State::rolling_back, attempt->generation);
+      failed = housekeep([&] { return roll_back(*attempt); });
+      go(failed ? State::failed : State::none, attempt->generation, failed ? &*failed : nullptr);
+    }
+    if (failed) recovered_ = false;
     release(attempt->grant);
     building_ = false;
-    if (ended) {
-      go(State::none, attempt->generation);
-    } else {
-      recovered_ = false;
-      go(State::failed, attempt->generation, &ended.assume_error());
-    }
+  }
+
+  [[nodiscard]] std::optional<error> roll_back(Attempt& attempt) {
+    attempt.opened.reset();
+    attempt.writer.reset();
+    result<void> done = ok();
+    if (!attempt.others) done = store_traits<Store>::drop(source_.store(), attempt.generation);
+    if (done) done = end_attempt(attempt);
+    if (!done) return done.error();
+    return {};
   }
 
   // Others may have reverted meanwhile; only our own attempt is taken out.
@@ -360,12 +371,6 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
       if (stored) return ok();
       if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
     }
-  }
-
-  [[nodiscard]] bool fenced(Attempt const& attempt) {
-    auto loaded = source_.load();
-    return loaded && loaded.assume_value() &&
-           loaded.assume_value()->manifest.fence > attempt.grant.token;
   }
 
   // For `revert`, which does not hold the stage lock: whoever holds it publishes when done.

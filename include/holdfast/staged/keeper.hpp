@@ -252,6 +252,11 @@ class Keeper {
     return out;
   }
 
+  [[nodiscard]] bool fenced(FencingToken token) {
+    auto const loaded = source_.load();
+    return loaded && loaded.assume_value() && loaded.assume_value()->manifest.fence > token;
+  }
+
   // As long as no later commit shows, a write of this one may still be under way: the same value at
   // a new version makes it fail, and any build that is under way too.
   [[nodiscard]] result<Outcome> settle(Ticket const& ticket) {
