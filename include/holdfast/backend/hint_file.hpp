@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSL-1.0
+// Reads and writes the small file beside a ring that tells other processes which record is durable.
+#ifndef HOLDFAST_BACKEND_HINT_FILE_HPP
+#define HOLDFAST_BACKEND_HINT_FILE_HPP
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "holdfast/bytes.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/detail/ring.hpp"
+#include "holdfast/file_ops.hpp"
+#include "holdfast/file_system.hpp"
+#include "holdfast/result.hpp"
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// Never synced: a hint that a power cut took is worth nothing to the next boot anyway.
+template <file_system Fs>
+class HintFile {
+ public:
+  explicit HintFile(std::string path) : path_{std::move(path)} {}
+
+  /// Nothing where the file is absent or holds no whole hint.
+  [[nodiscard]] result<std::optional<ring::Hint>> read(Fs const& fs) const {
+    auto const content = read_file(fs, path_, ring::hint_size);
+    if (content) return ring::decode_hint(content.assume_value());
+    auto const code = content.error().code();
+    if (code == errc::not_found || code == errc::too_large) return std::optional<ring::Hint>{};
+    return failed(content);
+  }
+
+  [[nodiscard]] result<bool> exists(Fs const& fs) const {
+    auto const found = fs.identity(path_);
+    if (!found && found.error().code() != errc::not_found) return failed(found);
+    return found.has_value();
+  }
+
+  /// Stays open between writes, unless another file has its name by now.
+  [[nodiscard]] bool write(Fs const& fs, ring::Hint const& hint) noexcept {
+    auto const named = fs.identity(path_);
+    if (!file_ || !named || named.assume_value() != id_) {
+      file_.reset();
+      auto opened = fs.open(path_, named ? Open::write : Open::create);
+      if (!opened) return false;
+      auto const id = fs.identity(opened.assume_value());
+      if (!id) return false;
+      id_ = id.assume_value();
+      file_ = std::move(opened).assume_value();
+    }
+    return fs.write_at(*file_, 0, ring::encode(hint)).has_value();
+  }
+
+  void close() noexcept { file_.reset(); }
+
+ private:
+  std::string path_;
+  std::optional<typename Fs::file> file_;
+  FileId id_;
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
