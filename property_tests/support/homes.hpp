@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The home that the crash tests use: two directory stores together, over any simulated file system.
+// What the crash tests are about: a register, a directory store, and a home of two of them
+// together, over any simulated file system.
 #ifndef HOLDFAST_PROPERTY_TESTS_HOMES_HPP
 #define HOLDFAST_PROPERTY_TESTS_HOMES_HPP
 
@@ -14,11 +15,68 @@
 #include "holdfast/file_ops.hpp"
 #include "holdfast/policy/file_lock.hpp"
 #include "holdfast/staged.hpp"
+#include "holdfast/testing/files.hpp"
 #include "holdfast/testing/simulated_disk.hpp"
-#include "holdfast/testing/staged_actor.hpp"
 
 namespace crash {
-/// `Fs` is the simulated file system or an adaptor made from one.
+/// Puts the files through the writer, which syncs each, or, if `raw`, as a program of its own
+/// would: written beside it and left for the seal to sync.
+template <class Fs, class Writer>
+[[nodiscard]] hf::result<void> put_all(Fs const& fs,
+                                       Writer& writer,
+                                       hf::testing::Files const& files,
+                                       bool raw) {
+  for (auto const& file : files) {
+    if (!raw) {
+      HOLDFAST_TRYV(writer.put(file.name, file.content));
+      continue;
+    }
+    auto const path = hf::detail::join(writer.path(), file.name);
+    HOLDFAST_TRYV(hf::detail::make_directories(fs, hf::detail::parent_of(path)));
+    HOLDFAST_TRY(open, fs.open(path, hf::Open::create));
+    HOLDFAST_TRYV(fs.write_at(open, 0, file.content));
+  }
+  return hf::ok();
+}
+template <class Reader>
+[[nodiscard]] hf::result<hf::testing::Files> get_all(Reader const& reader) {
+  hf::testing::Files files;
+  for (auto const& name : reader.names()) {
+    HOLDFAST_TRY(content, reader.get(name));
+    files.push_back({name, content});
+  }
+  return files;
+}
+
+/// A directory store alone. `Fs` is the simulated file system or an adaptor made from one.
+template <class Fs>
+struct OneDirectory {
+  using Store = hf::BasicDirectoryStore<Fs>;
+  bool raw = false;
+
+  [[nodiscard]] Store open(hf::testing::SimulatedProcess const& p) const {
+    Store store{"keys", {}, Fs{p.files}};
+    store.place("/db");
+    return store;
+  }
+  [[nodiscard]] auto put(hf::testing::SimulatedProcess const& p,
+                         typename Store::writer& writer,
+                         hf::testing::Files const& files) const {
+    return put_all(Fs{p.files}, writer, files, raw);
+  }
+  [[nodiscard]] auto get(typename Store::reader const& reader) const { return get_all(reader); }
+};
+
+/// A register alone.
+template <class Fs>
+struct OneRegister {
+  [[nodiscard]] auto operator()(hf::testing::SimulatedProcess const& p) const {
+    return hf::BasicFileRegister<Fs, hf::testing::SimulatedWorld>{"/db/CURRENT", Fs{p.files},
+                                                                  p.world};
+  }
+};
+
+/// A home with two directory stores together.
 template <class Fs>
 struct TwoDirectories {
   using Store = hf::BasicDirectoryStore<Fs>;
@@ -29,6 +87,7 @@ struct TwoDirectories {
   static constexpr std::size_t parts = 2;
 
   hf::StagedOptions options{};
+  bool raw = false;
 
   [[nodiscard]] hf::result<Staged> open(hf::testing::SimulatedProcess const& p) const {
     HOLDFAST_TRYV(hf::detail::make_directories(Fs{p.files}, "/db"));
@@ -38,24 +97,15 @@ struct TwoDirectories {
   [[nodiscard]] auto follow(hf::testing::SimulatedProcess const& p) const {
     return hf::open_view(store(p), Register{"/db/CURRENT", Fs{p.files}, p.world});
   }
-  [[nodiscard]] hf::result<void> put(typename Both::writer& writer,
+  [[nodiscard]] hf::result<void> put(hf::testing::SimulatedProcess const& p,
+                                     typename Both::writer& writer,
                                      std::size_t part,
                                      hf::testing::Files const& files) const {
     auto& own = part == 0 ? std::get<0>(writer) : std::get<1>(writer);
-    for (auto const& file : files) {
-      HOLDFAST_TRYV(own.put(file.name, file.content));
-    }
-    return hf::ok();
+    return put_all(Fs{p.files}, own, files, raw);
   }
-  [[nodiscard]] hf::result<hf::testing::Files> get(typename Both::reader const& reader,
-                                                   std::size_t part) const {
-    auto const& own = part == 0 ? std::get<0>(reader) : std::get<1>(reader);
-    hf::testing::Files files;
-    for (auto const& name : own.names()) {
-      HOLDFAST_TRY(content, own.get(name));
-      files.push_back({name, content});
-    }
-    return files;
+  [[nodiscard]] auto get(typename Both::reader const& reader, std::size_t part) const {
+    return get_all(part == 0 ? std::get<0>(reader) : std::get<1>(reader));
   }
   [[nodiscard]] auto generations(hf::testing::SimulatedProcess const& p) const {
     auto both = store(p);

@@ -56,8 +56,8 @@ template <class Home, class View>
   return seen;
 }
 
-/// Judges a view that was begun after `begun` notes, and reports it unless it was overtaken. Gives
-/// the number of what is seen.
+/// Judges a view that was begun after `begun` notes, and reports it unless it was overtaken, so
+/// that `number`, which is what was seen, is no longer current.
 [[nodiscard]] inline Verdict judge_home(Run& run,
                                         SeenHome const& seen,
                                         std::size_t begun,
@@ -113,8 +113,11 @@ class Watcher {
   }
   /// S5: as many flips as were acknowledged, and none for anything else.
   [[nodiscard]] Verdict flips_were_acknowledged() {
-    if (auto broken = look()) return broken;
     auto const& history = run_.history();
+    for (std::size_t before = 0; before != history.size();) {
+      before = history.size();  // others may act while this looks
+      if (auto broken = look()) return broken;
+    }
     auto const from = history.begin() + static_cast<std::ptrdiff_t>(counted_from_);
     auto const acked = static_cast<std::size_t>(std::count_if(
         from, history.end(), [](Note const& note) { return note.kind == Note::Kind::acked; }));
@@ -196,14 +199,18 @@ class StagedActor {
 
   /// If `settles`, nothing is under way: what is seen decides over all that was.
   [[nodiscard]] Verdict look(bool settles) {
-    auto const begun = run_.history().size();
-    auto const refreshed = staged_->refresh();
-    if (!refreshed) return refused("refresh", refreshed.error());
-    auto const view = staged_->view();
-    if (!view && view.error().code() != errc::no_generation) return refused("view", view.error());
-    last_ = view ? see(home_, view.assume_value()) : SeenHome{};
-    if (!process_.alive()) return {};
-    if (auto broken = judge_home(run_, last_, begun, number_)) return broken;
+    bool current = false;
+    while (!current) {
+      auto const begun = run_.history().size();
+      auto const refreshed = staged_->refresh();
+      if (!refreshed) return refused("refresh", refreshed.error());
+      auto const view = staged_->view();
+      if (!view && view.error().code() != errc::no_generation) return refused("view", view.error());
+      last_ = view ? see(home_, view.assume_value()) : SeenHome{};
+      if (!process_.alive()) return {};
+      if (auto broken = judge_home(run_, last_, begun, number_)) return broken;
+      current = laws::PossibleStores{run_.history()}.has(number_);
+    }
     if (!settles) return {};
     for (auto const other : laws::PossibleStores{run_.history()}.numbers()) {
       if (other != number_) run_.note({Note::Kind::failed, other, 0, 0});
@@ -227,7 +234,9 @@ class StagedActor {
   [[nodiscard]] Verdict discard(bool sealed) {
     auto stage = begin();
     if (!stage) return std::move(broken_);
+    if (auto broken = look(false)) return broken;
     auto const before = last_;
+    auto const acks = acknowledged();
     if (sealed) {
       auto ready = std::move(*stage).seal();
       if (!ready) return refused("seal", ready.error());
@@ -236,7 +245,8 @@ class StagedActor {
       stage->discard();
     }
     if (auto broken = look(false)) return broken;
-    if (!process_.alive() || refusable_ || last_ == before) return {};
+    bool const others = acks != acknowledged();  // a rival committed meanwhile
+    if (!process_.alive() || others || last_ == before) return {};
     return laws::s7.broken(text_of(before), text_of(last_));
   }
 
@@ -314,6 +324,12 @@ class StagedActor {
       return {};
     }
     return std::move(stage).assume_value();
+  }
+
+  [[nodiscard]] std::ptrdiff_t acknowledged() const {
+    auto const& history = run_.history();
+    return std::count_if(history.begin(), history.end(),
+                         [](Note const& note) { return note.kind == Note::Kind::acked; });
   }
 
   // What a build or revert goes on from: a rival may have committed since the last look, or while

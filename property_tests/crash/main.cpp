@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSL-1.0
+// Judges N distinct crash states of the register, the directory store, and a staged home of two
+// directory stores, under every mode of the simulated disk.
+//
+//   crash --states N [--only register|directory|staged] [--mode M] [--seed S] [--variant V]
+//   [--json]
+//
+// A state is a disk together with the last thing acknowledged, in one scenario. Each variant is a
+// scenario of its own, run under one mode. `--variant` runs that one alone, as a report tells.
+// Exit code: 0 all laws held, 1 a violation, 2 wrong arguments.
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "holdfast/testing/explorer.hpp"
+#include "variants.hpp"
+
+namespace {
+using hf::testing::CrashMode;
+using hf::testing::SimulatedFiles;
+
+struct Part {
+  std::string_view name;
+  std::size_t weight;  ///< its share of the budget
+  std::size_t
+      most;  ///< states of one variant: enough for every crash of its work, and many of recovery
+  hf::testing::Scenario (*variant)(std::string name, std::uint64_t number);
+};
+constexpr Part parts[] = {
+    {"register", 20, 4000, crash::register_variant<SimulatedFiles>},
+    {"directory", 10, 2000, crash::directory_variant<SimulatedFiles>},
+    {"staged", 70, 5000, crash::staged_variant<SimulatedFiles>},
+};
+// SIGKILL alone leaves few states: what was issued is there.
+constexpr std::size_t weight_of(CrashMode mode) {
+  return mode == CrashMode::process ? 10 : 30;
+}
+
+struct Arguments {
+  std::size_t states = 0;
+  std::string only{};
+  std::string mode{};
+  std::uint64_t seed = 1;
+  std::optional<std::uint64_t> variant{};
+  bool json = false;
+};
+
+// What one part is to show under one mode.
+struct Cell {
+  Part const* part = nullptr;
+  CrashMode mode = CrashMode::any;
+  std::size_t quota = 0;
+  std::size_t taken = 0;  ///< of the quota, also by variants that still run
+  std::size_t states = 0;
+  std::size_t variants = 0;
+  std::size_t violations = 0;
+};
+
+class Runner {
+ public:
+  explicit Runner(Arguments const& arguments) : arguments_{arguments} {
+    std::size_t all = 0;
+    for (auto const& part : parts) {
+      for (auto const mode : hf::testing::crash_modes) {
+        bool const wanted = (arguments.only.empty() || arguments.only == part.name) &&
+                            (arguments.mode.empty() || arguments.mode == name(mode));
+        if (!wanted) continue;
+        cells_.push_back({.part = &part, .mode = mode, .quota = part.weight * weight_of(mode)});
+        all += cells_.back().quota;
+      }
+    }
+    std::size_t given = 0;
+    for (auto& cell : cells_) {
+      cell.quota = arguments.states * cell.quota / all;
+      given += cell.quota;
+    }
+    if (!cells_.empty()) cells_.back().quota += arguments.states - given;
+  }
+
+  void run() {
+    std::vector<std::thread> workers;
+    auto const count = std::max(1u, std::thread::hardware_concurrency());
+    for (unsigned i = 0; i < count; ++i) workers.emplace_back([this] { work(); });
+    for (auto& worker : workers) worker.join();
+  }
+  [[nodiscard]] std::vector<Cell> const& cells() const noexcept { return cells_; }
+
+ private:
+  void work() {
+    while (true) {
+      std::unique_lock guard{mutex_};
+      auto const cell = std::max_element(cells_.begin(), cells_.end(), [](auto& a, auto& b) {
+        return a.quota - a.taken < b.quota - b.taken;
+      });
+      if (stop_ || cell == cells_.end() || cell->quota == cell->taken) return;
+      auto const most = std::min(cell->part->most, cell->quota - cell->taken);
+      auto const number = arguments_.variant.value_or(number_of(*cell));
+      cell->taken += most;
+      ++cell->variants;
+      guard.unlock();
+      auto const found = explore(*cell, number, most);
+      guard.lock();
+      cell->taken -= most - std::min(most, found.states);
+      cell->states += found.states;
+      if (found.violation) report(*cell, number, found);
+      if (arguments_.variant) stop_ = true;
+    }
+  }
+
+  // No two cells share a scenario, so that no state is counted twice.
+  [[nodiscard]] std::uint64_t number_of(Cell const& cell) const {
+    auto const place = static_cast<std::uint64_t>(&cell - cells_.data());
+    return (arguments_.seed * 100 + place) * 1'000'000 + cell.variants;
+  }
+
+  static hf::testing::Exploration explore(Cell const& cell,
+                                          std::uint64_t number,
+                                          std::size_t most) {
+    auto const scenario = cell.part->variant(std::string{cell.part->name}, number);
+    return hf::testing::explore(
+        scenario, {.mode = cell.mode, .seed = number, .max_states = most, .thin = 16});
+  }
+
+  void report(Cell& cell, std::uint64_t number, hf::testing::Exploration const& found) {
+    ++cell.violations;
+    stop_ = true;
+    std::fprintf(stderr, "%s  again: crash --states %zu --only %s --mode %s --variant %llu\n",
+                 found.report.c_str(), cell.part->most, std::string{cell.part->name}.c_str(),
+                 std::string{name(cell.mode)}.c_str(), static_cast<unsigned long long>(number));
+  }
+
+  Arguments arguments_;
+  std::vector<Cell> cells_;
+  std::mutex mutex_;
+  bool stop_ = false;
+};
+
+bool known(std::string_view part, std::string_view mode) {
+  bool const part_known =
+      part.empty() || std::any_of(std::begin(parts), std::end(parts),
+                                  [&](Part const& p) { return p.name == part; });
+  bool const mode_known = mode.empty() || std::any_of(std::begin(hf::testing::crash_modes),
+                                                      std::end(hf::testing::crash_modes),
+                                                      [&](CrashMode m) { return name(m) == mode; });
+  return part_known && mode_known;
+}
+
+std::optional<std::uint64_t> to_number(std::string const& text) {
+  char* end = nullptr;
+  auto const value = std::strtoull(text.c_str(), &end, 10);
+  if (text.empty() || *end != '\0' || text.front() == '-') return {};
+  return value;
+}
+
+std::optional<Arguments> parse(std::vector<std::string> const& words) {
+  Arguments arguments;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    auto const& word = words[i];
+    if (word == "--json") {
+      arguments.json = true;
+      continue;
+    }
+    if (i + 1 == words.size()) return {};
+    auto const& value = words[++i];
+    auto const number = to_number(value);
+    if (word == "--only") {
+      arguments.only = value;
+    } else if (word == "--mode") {
+      arguments.mode = value;
+    } else if (word == "--states" && number) {
+      arguments.states = static_cast<std::size_t>(*number);
+    } else if (word == "--seed" && number) {
+      arguments.seed = *number;
+    } else if (word == "--variant" && number) {
+      arguments.variant = *number;
+    } else {
+      return {};
+    }
+  }
+  if (arguments.states == 0 || !known(arguments.only, arguments.mode)) return {};
+  return arguments;
+}
+
+void print(Cell const& cell, bool json) {
+  auto const part = std::string{cell.part->name};
+  auto const mode = std::string{name(cell.mode)};
+  std::printf(json ? "{\"part\": \"%s\", \"mode\": \"%s\", \"states\": %zu, \"variants\": %zu, "
+                     "\"violations\": %zu}\n"
+                   : "%-10s %-13s %9zu states of %5zu variants, %zu violations\n",
+              part.c_str(), mode.c_str(), cell.states, cell.variants, cell.violations);
+}
+}  // namespace
+
+int main(int argc, char** argv) {
+  auto const arguments = parse({argv + 1, argv + argc});
+  if (!arguments) {
+    std::fprintf(stderr,
+                 "usage: crash --states N [--only register|directory|staged] [--mode "
+                 "process|ext4|ext4_auto_da|any] [--seed S] [--variant V] [--json]\n");
+    return 2;
+  }
+  auto const begun = std::chrono::steady_clock::now();
+  auto const cpu_begun = std::clock();
+  Runner runner{*arguments};
+  runner.run();
+  std::chrono::duration<double> const seconds = std::chrono::steady_clock::now() - begun;
+  auto const cpu_seconds = static_cast<double>(std::clock() - cpu_begun) / CLOCKS_PER_SEC;
+  std::size_t states = 0;
+  std::size_t violations = 0;
+  for (auto const& cell : runner.cells()) {
+    print(cell, arguments->json);
+    states += cell.states;
+    violations += cell.violations;
+  }
+  auto const rate = static_cast<double>(states) / std::max(cpu_seconds, 0.001);
+  if (arguments->json) {
+    std::printf(
+        "{\"states\": %zu, \"violations\": %zu, \"seconds\": %.1f, "
+        "\"states_per_core_second\": %.0f}\n",
+        states, violations, seconds.count(), rate);
+  } else {
+    std::printf("%.0f states a second of one core\n", rate);
+    std::printf("crash states: %zu distinct, %zu violations, %.1f s\n", states, violations,
+                seconds.count());
+  }
+  return violations == 0 ? 0 : 1;
+}
