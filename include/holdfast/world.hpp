@@ -108,12 +108,12 @@ inline Owner read_self() noexcept {
 
 // Read once, and again in a forked child: it is another process, with a pid and a nonce of its own.
 inline Owner& own_identity() noexcept {
-  static Owner self = [] {
-    ::pthread_atfork(nullptr, nullptr, [] { own_identity() = read_self(); });
-    return read_self();
-  }();
+  static Owner self = read_self();
   return self;
 }
+inline bool const identity_watched = [] {
+  return ::pthread_atfork(nullptr, nullptr, [] { own_identity() = read_self(); }) == 0;
+}();
 }  // namespace detail
 
 /// The real world; tells no observer. Thread-safe.

@@ -118,8 +118,6 @@ class BasicFileRegister {
     if (c.born.left()) return fail(errc::forked, "reopen");
     c.ring.reset();
     c.hint.close();
-    c.known = {};
-    c.hint_due = false;
     c.poisoned = false;
     HOLDFAST_TRYV(remove_leftovers());
     auto opened = open_ring(true);
@@ -166,7 +164,7 @@ class BasicFileRegister {
   // this is never "empty".
   [[nodiscard]] result<void> absent() {
     HOLDFAST_TRY(hinted, core_->hint.exists(core_->fs));
-    if (hinted) return fail(errc::register_lost, "open");
+    if (hinted || core_->known != Version::none) return fail(errc::register_lost, "open");
     return ok();
   }
 
@@ -197,7 +195,7 @@ class BasicFileRegister {
       if (!locked) {
         auto opened = open_ring(false);
         if (!opened && opened.error().code() == errc::not_found) {
-          if (hint) return fail(errc::register_lost, "load");
+          if (hint || c.known != Version::none) return fail(errc::register_lost, "load");
           return std::optional<Scan>{};
         }
         HOLDFAST_TRYV(std::move(opened));

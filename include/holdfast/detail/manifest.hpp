@@ -102,7 +102,8 @@ inline constexpr std::size_t max_marks = 2048;  // bytes of all marks as text
                                             FencingToken token,
                                             Owner const& owner,
                                             std::uint64_t nonce) {
-  if (token <= m.fence) return failure(errc::fenced, "stage");
+  if (token < m.fence)
+    return failure(errc::fenced, "stage");  // its own recovery may have raised it
   if (m.retained.size() + m.retiring.size() + 1 > max_listed) {
     return failure(errc::full, "stage",
                    "generations wait to be dropped; collect() or let readers go");
@@ -110,6 +111,13 @@ inline constexpr std::size_t max_marks = 2048;  // bytes of all marks as text
   m.fence = token;
   m.attempt = AttemptRecord{{m.next}, token, nonce, owner};
   m.next += 1;
+  return m;
+}
+
+/// Whoever made the attempt can't commit it any more: its generation may be dropped once this is
+/// stored.
+[[nodiscard]] inline Manifest fence_out(Manifest m, FencingToken token) {
+  m.fence = std::max(m.fence, token);
   return m;
 }
 

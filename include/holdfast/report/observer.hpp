@@ -14,8 +14,9 @@
 
 HOLDFAST_BEGIN
 
-/// A world that tells `Hear` every event, and is `W` in all else. `Hear` must not throw, and is
-/// called from whichever thread works; the event lives for the call only.
+/// A world that tells `Hear` every event, and is `W` in all else. `Hear` must not throw, nor call
+/// back into what tells it (which holds its lock): take what is needed from the event, which lives
+/// for the call only. Any thread may call it.
 template <world W, class Hear>
 class Observed {
  public:

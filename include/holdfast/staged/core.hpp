@@ -38,8 +38,8 @@ namespace detail {
 template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
 class StagedCore : public Keeper<Store, Register, Locking, W> {
   using Base = Keeper<Store, Register, Locking, W>;
-  using Base::check_home, Base::collect_locked, Base::fenced, Base::go, Base::publish_locked,
-      Base::recover_locked;
+  using Base::acquire, Base::check_home, Base::collect_locked, Base::fenced, Base::go,
+      Base::publish_locked, Base::recover_locked;
   using Base::dropped_, Base::lock_, Base::mutex_, Base::options_, Base::recovered_;
   using Base::release, Base::reopen, Base::require_loaded, Base::settle, Base::store, Base::tell;
   using Base::source_, Base::state_, Base::unsettled_, Base::world_;
@@ -80,10 +80,10 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
       return failure(errc::invalid, "open", "StagedOptions::retain must be from 1 to 48");
     }
     std::lock_guard const guard{mutex_};
-    auto grant = lock_traits<Locking>::try_acquire(lock_, world_.self(), {});
+    auto grant = acquire();
     if (grant) {
       Granted const granted{*this, grant.assume_value()};
-      HOLDFAST_TRYV(recover_locked());
+      HOLDFAST_TRYV(recover_locked(grant.assume_value().token));
       publish_locked();
     } else if (grant.error().code() != errc::busy) {
       return detail::failed(grant);
@@ -96,9 +96,10 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
   [[nodiscard]] result<void> recover() {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(check_free("recover"));
-    HOLDFAST_TRY(grant, lock_traits<Locking>::try_acquire(lock_, world_.self(), {}));
+    HOLDFAST_TRY(grant, acquire());
     Granted const granted{*this, grant};
-    HOLDFAST_TRYV(recover_locked());
+    HOLDFAST_TRY(recovery, recover_locked(grant.token));
+    if (recovery.left) return failure(*recovery.left);
     publish_locked();
     static_cast<void>(source_.refresh());
     return ok();
@@ -107,9 +108,7 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
   [[nodiscard]] result<AttemptPtr> stage() {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(check_free("stage"));
-    HOLDFAST_TRY(before, source_.load());
-    auto const fence = before ? before->manifest.fence : FencingToken{};
-    HOLDFAST_TRY(grant, lock_traits<Locking>::try_acquire(lock_, world_.self(), fence));
+    HOLDFAST_TRY(grant, acquire());
     auto attempt = own(grant);
     Rollback rollback{*this, attempt};
     HOLDFAST_TRYV(begin(*attempt));
@@ -187,6 +186,11 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
   /// Drops the attempt: what readers see does not change. What can't be dropped now is left to
   /// `recover`.
   void discard(AttemptPtr attempt) noexcept {
+    if (source_.born().left()) {
+      static_cast<void>(attempt.release());  // a forked child only closes, at its end; the mutex
+                                             // may be held for ever
+      return;
+    }
     std::lock_guard const guard{mutex_};
     discard_locked(std::move(attempt));
   }
@@ -277,7 +281,8 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(found, source_.load());
       if (!recovered_ || !found || found->manifest.attempt) {
-        HOLDFAST_TRYV(recover_locked());
+        HOLDFAST_TRY(recovery, recover_locked(attempt.grant.token));
+        if (recovery.left) return failure(*recovery.left);
       }
       HOLDFAST_TRY(loaded, require_loaded("stage"));
       // Each time: what was put under the next number since the home was opened must not pass for
@@ -338,7 +343,6 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
   // Runs in destructors, also when memory is short: whatever fails or throws, the lock is let go,
   // and what is left is for the next recovery, since the record lists it.
   void discard_locked(AttemptPtr attempt) noexcept {
-    if (source_.born().left()) return;  // a forked child only closes
     std::optional<error> failed;
     if (attempt->recorded) {
       go(State::rolling_back, attempt->generation);
@@ -377,7 +381,7 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
   std::optional<error> publish_alone() {
     if constexpr (publishing_store<Store>) {
       if (building_ || pending_) return publish_locked();
-      auto grant = lock_traits<Locking>::try_acquire(lock_, world_.self(), {});
+      auto grant = acquire();
       if (!grant) return grant.error();
       Granted const granted{*this, grant.assume_value()};
       return publish_locked();

@@ -42,7 +42,8 @@ class Follower {
   /// Shows what is current now. True if that changed something.
   [[nodiscard]] result<bool> refresh() {
     if (!source_) return failure(errc::spent, "refresh");
-    return source_->refresh();
+    HOLDFAST_TRY(shown, source_->refresh());
+    return shown.has_value();
   }
   /// What the record says. Who builds is not told here: ask the lock.
   [[nodiscard]] result<Status> status() const {

@@ -54,11 +54,9 @@ class Keeper {
   }
 
   [[nodiscard]] result<bool> refresh() {
-    HOLDFAST_TRY(changed, source_.refresh());
-    if (changed)
-      tell({.kind = Event::Kind::switched,
-            .generation = source_.readers().current()->kept.generation});
-    return changed;
+    HOLDFAST_TRY(shown, source_.refresh());
+    if (shown) tell({.kind = Event::Kind::switched, .generation = *shown});
+    return shown.has_value();
   }
 
   /// What the record says now; nothing on a home that was never written.
@@ -97,6 +95,14 @@ class Keeper {
         {.kind = Event::Kind::transition, .from = from, .to = to, .generation = g, .cause = cause});
   }
 
+  // Its token exceeds the record's fence, so that recovery can fence out whoever built before.
+  [[nodiscard]] result<Grant> acquire() {
+    auto const loaded = source_.load();  // an error of the record is told once the lock is had
+    auto const fence =
+        loaded && loaded.assume_value() ? loaded.assume_value()->manifest.fence : FencingToken{};
+    return lock_traits<Locking>::try_acquire(lock_, world_.self(), fence);
+  }
+
   // A lock that can't be let go lapses with its process; the work that was done under it stands.
   void release(Grant& grant) noexcept {
     auto released = lock_traits<Locking>::release(lock_, grant);
@@ -126,35 +132,51 @@ class Keeper {
     return ok();
   }
 
+  // What recovery could not do: drop an attempt. Reading and reverting go on then, building does
+  // not.
+  struct Recovery {
+    std::optional<error> left;
+  };
+
   // Under the stage lock nobody else builds, so an attempt in the record is one that a crash, a
-  // failure or force ended.
-  [[nodiscard]] result<void> recover_locked() {
+  // failure or force ended. Its author may still be alive: it is fenced out durably before anything
+  // of it is dropped. Gives why an attempt could not be dropped: reading and reverting go on then,
+  // building does not.
+  [[nodiscard]] result<Recovery> recover_locked(FencingToken token) {
     HOLDFAST_TRYV(reopen());
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(loaded, source_.load());
       HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
-      if (!loaded) {
-        if (!remains.empty()) {
-          return failure(errc::register_lost, "open",
-                         "generation " + std::to_string(remains.back().number));
-        }
-        auto stored = store(Version::none, as_bytes(manifest::encode(fresh())));
-        if (!stored && (stored.error().code() != errc::conflict || round == 16)) {
-          return detail::failed(stored);
-        }
-        continue;
+      if (!loaded && !remains.empty()) {
+        return failure(errc::register_lost, "open",
+                       "generation " + std::to_string(remains.back().number));
       }
-      HOLDFAST_TRYV(check_home(loaded->manifest, remains));
-      HOLDFAST_TRY(next, recovered(loaded->manifest));
-      if (next == loaded->manifest) break;
-      auto stored = store(loaded->version, as_bytes(manifest::encode(next)));
-      if (stored) break;
-      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+      auto const version = loaded ? loaded->version : Version::none;
+      auto next = loaded ? loaded->manifest : fresh();
+      std::optional<error> left;
+      if (loaded) {
+        HOLDFAST_TRYV(check_home(next, remains));
+        if (next.attempt && next.fence <= next.attempt->token) {
+          next = manifest::fence_out(std::move(next), token);
+        } else {
+          left = clean(next);
+          if (next == loaded->manifest) {
+            if (!left) settle_recovery();
+            return Recovery{left};
+          }
+        }
+      }
+      auto const stored = store(version, as_bytes(manifest::encode(next)));
+      bool const again = stored || stored.error().code() == errc::conflict;
+      if (!again) return detail::failed(stored);
+      if (round == 16) return failure(errc::busy, "recover", "the record changes all the time");
     }
+  }
+
+  void settle_recovery() {
     dropped_.clear();
     recovered_ = true;
     if (state() == State::failed) go(State::none, {});
-    return ok();
   }
 
   [[nodiscard]] Manifest fresh() {
@@ -184,19 +206,24 @@ class Keeper {
     return ok();
   }
 
-  // The record without what is now dropped. The record that lists it is confirmed: a load gives
+  // Drops what the record lists as ended, and takes it out. The record is confirmed: a load gives
   // nothing else.
-  [[nodiscard]] result<Manifest> recovered(Manifest const& m) {
-    auto next = m;
+  [[nodiscard]] std::optional<error> clean(Manifest& m) {
+    std::optional<error> left;
     if (m.attempt) {
       auto const g = m.attempt->generation;
-      HOLDFAST_TRYV(store_traits<Store>::drop(source_.store(), g));
-      tell({.kind = Event::Kind::recovered, .generation = g, .token = m.attempt->token});
-      next = manifest::end(std::move(next));
+      auto const dropped = store_traits<Store>::drop(source_.store(), g);
+      if (!dropped) left = dropped.error();
+      tell({.kind = left ? Event::Kind::drop_failed : Event::Kind::recovered,
+            .generation = g,
+            .token = m.attempt->token,
+            .cause = left ? &*left : nullptr});
+      if (!left) m = manifest::end(std::move(m));
     }
     auto const collected = drop_retiring(m);
-    next = manifest::without(std::move(next), collected.dropped);
-    return manifest::without(std::move(next), dropped_);
+    m = manifest::without(std::move(m), collected.dropped);
+    m = manifest::without(std::move(m), dropped_);
+    return left;
   }
 
   // `patient` leaves foreign readers of a published name their grace.

@@ -96,6 +96,7 @@ class Readers {
     {
       std::lock_guard const guard{mutex_};
       if (open_.size() < 2) return;
+      closing.reserve(open_.size());  // nothing may throw between the two lists
       auto const held = slots_.protected_pointers();
       // The slots are read before the counts: a pin is counted before its view gives up the slot.
       auto const keep = [&](std::unique_ptr<Shown> const& shown) {

@@ -89,8 +89,8 @@ class Source {
     return std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(hold));
   }
 
-  /// Shows what the record names now. True if that is another generation than before.
-  [[nodiscard]] result<bool> refresh() {
+  /// Shows what the record names now: the generation if that changed anything.
+  [[nodiscard]] result<std::optional<Generation>> refresh() {
     if (born().left()) return failure(errc::forked, "refresh");
     std::lock_guard const guard{refreshing_};
     auto switched = try_refresh();
@@ -133,13 +133,14 @@ class Source {
  private:
   // Between reading the record and pinning, another process may retire the generation: then the
   // record has changed.
-  [[nodiscard]] result<bool> try_refresh() {
+  [[nodiscard]] result<std::optional<Generation>> try_refresh() {
     for (int attempt = 0;; ++attempt) {
       HOLDFAST_TRY(loaded, load());
-      if (!loaded || loaded->manifest.current.number == 0) return false;
+      if (!loaded || loaded->manifest.current.number == 0) return std::optional<Generation>{};
       auto const* kept = manifest::find(loaded->manifest, loaded->manifest.current);
       auto const* current = readers_.current();
-      if (current != nullptr && current->kept.sequence >= kept->sequence) return false;
+      if (current != nullptr && current->kept.sequence >= kept->sequence)
+        return std::optional<Generation>{};
       auto opened = open(*kept);
       HOLDFAST_TRY(after, load());
       bool const stays = after && manifest::find(after->manifest, kept->generation) != nullptr;
@@ -147,7 +148,7 @@ class Source {
         readers_.reserve();
         readers_.show(std::move(opened).assume_value());
         readers_.reclaim();
-        return true;
+        return std::optional{kept->generation};
       }
       if (attempt == 16 || (!opened && stays && opened.error().code() != errc::busy)) {
         if (!opened) return detail::failed(opened);
