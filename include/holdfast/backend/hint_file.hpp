@@ -17,7 +17,8 @@
 HOLDFAST_BEGIN
 
 namespace detail {
-/// Never synced: a hint that a power cut took is worth nothing to the next boot anyway.
+/// Never synced. To the boot that wrote it, it tells what is durable; to a later one, if the disk
+/// has kept it, how new the ring must be at least.
 template <file_system Fs>
 class HintFile {
  public:
@@ -40,6 +41,17 @@ class HintFile {
 
   /// Stays open between writes, unless another file has its name by now.
   [[nodiscard]] bool write(Fs const& fs, ring::Hint const& hint) noexcept {
+    try {
+      return try_write(fs, hint);
+    } catch (...) {
+      return false;  // out of memory after a commit point: tried again later
+    }
+  }
+
+  void close() noexcept { file_.reset(); }
+
+ private:
+  [[nodiscard]] bool try_write(Fs const& fs, ring::Hint const& hint) {
     auto const named = fs.identity(path_);
     if (!file_ || !named || named.assume_value() != id_) {
       file_.reset();
@@ -53,9 +65,6 @@ class HintFile {
     return fs.write_at(*file_, 0, ring::encode(hint)).has_value();
   }
 
-  void close() noexcept { file_.reset(); }
-
- private:
   std::string path_;
   std::optional<typename Fs::file> file_;
   FileId id_;

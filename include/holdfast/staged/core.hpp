@@ -27,8 +27,8 @@
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/detail/manifest_text.hpp"
 #include "holdfast/detail/transitions.hpp"
+#include "holdfast/staged/builder.hpp"
 #include "holdfast/staged/housekeeping.hpp"
-#include "holdfast/staged/keeper.hpp"
 #include "holdfast/staged/source.hpp"
 #include "holdfast/world.hpp"
 
@@ -36,36 +36,21 @@ HOLDFAST_BEGIN
 
 namespace detail {
 template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
-class StagedCore : public Keeper<Store, Register, Locking, W> {
-  using Base = Keeper<Store, Register, Locking, W>;
-  using Base::acquire, Base::check_home, Base::collect_locked, Base::fenced, Base::go,
-      Base::publish_locked, Base::recover_locked;
-  using Base::dropped_, Base::lock_, Base::mutex_, Base::options_, Base::recovered_;
-  using Base::release, Base::reopen, Base::require_loaded, Base::settle, Base::store, Base::tell;
-  using Base::source_, Base::state_, Base::unsettled_, Base::world_;
+class StagedCore : public Builder<Store, Register, Locking, W> {
+  using Base = Builder<Store, Register, Locking, W>;
+  using Base::acquire, Base::collect_locked, Base::fenced, Base::go, Base::publish_locked;
+  using Base::begin, Base::building_, Base::check_alive, Base::discard_locked, Base::own;
+  using Base::mutex_, Base::options_, Base::recovered_, Base::recover_locked, Base::release;
+  using Base::reopen, Base::require_loaded, Base::settle, Base::store, Base::tell;
+  using Base::source_, Base::unsettled_, Base::world_;
   using typename Base::Granted;
+  using typename Base::Rollback;
 
  public:
-  using typename Base::Grant;
+  using typename Base::Attempt;
+  using typename Base::AttemptPtr;
   using typename Base::Shown;
-  using Writer = writer_of<Store>;
-
-  /// One build, from `stage` to its end. On the heap: references into the writer survive moves of
-  /// the handle.
-  struct Attempt {
-    explicit Attempt(Grant&& granted) : grant{std::move(granted)} {}
-    Grant grant;
-    bool recorded = false;  // the record lists it: from here on it is rolled back, not just let go
-    Generation generation{};
-    std::uint64_t nonce = 0;
-    Version version;    // of the register after the attempt was recorded
-    Manifest manifest;  // as recorded then
-    std::optional<Writer> writer{};
-    std::unique_ptr<Shown> opened{};
-    bool others = false;  // what lies under its number is not ours and stays
-    bool lost = false;    // a sync failed: it can only be dropped
-  };
-  using AttemptPtr = std::unique_ptr<Attempt>;
+  using typename Base::Writer;
 
   using Base::Base;
   // A commit that is still uncertain is left to whoever opens the home next.
@@ -162,7 +147,10 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     auto const text = manifest::encode(next);
     if (text.size() > register_traits<Register>::max_size(source_.reg()) ||
         manifest::size_of_marks(next) > manifest::max_marks) {
-      return failure(errc::too_large, "commit", "marks");
+      return failure(
+          errc::too_large, "commit",
+          "marks of all retained generations: " + std::to_string(manifest::size_of_marks(next)) +
+              " of " + std::to_string(manifest::max_marks) + " bytes");
     }
     attempt->opened->kept = next.retained.front();
     attempt->writer.reset();
@@ -205,7 +193,10 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
       HOLDFAST_TRYV(reopen());
     }
     HOLDFAST_TRY(outcome, settle(ticket));
-    if (!ours) return outcome;
+    if (!ours) {
+      if (outcome == Outcome::committed) follow();
+      return outcome;
+    }
     auto attempt = std::move(pending_);
     if (outcome == Outcome::committed) {
       static_cast<void>(switched(std::move(attempt), ticket));
@@ -240,83 +231,11 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
   }
 
  private:
-  // Discards an attempt that did not come to be, also when a callback throws.
-  struct Rollback {
-    StagedCore& core;
-    AttemptPtr& attempt;
-    bool armed = true;
-    Rollback(StagedCore& c, AttemptPtr& a) noexcept : core{c}, attempt{a} {}
-    Rollback(Rollback const&) = delete;
-    Rollback& operator=(Rollback const&) = delete;
-    ~Rollback() {
-      if (armed) core.discard_locked(std::move(attempt));
-    }
-  };
-
   [[nodiscard]] result<void> check_free(char const* where) {
     if (source_.born().left()) return failure(errc::forked, where);
     if (pending_) return failure(error{errc::uncertain, where}.with(pending_ticket_));
     if (building_) return failure(errc::busy, where, "this object builds already");
     return ok();
-  }
-
-  [[nodiscard]] result<void> check_alive(Attempt const& attempt, char const* where) {
-    if (source_.born().left()) return failure(errc::forked, where);
-    if (attempt.lost) return failure(errc::sync_failed, where);
-    return ok();
-  }
-
-  // Whatever throws from here on, the lock is let go.
-  [[nodiscard]] AttemptPtr own(Grant& grant) {
-    try {
-      return std::make_unique<Attempt>(std::move(grant));
-    } catch (...) {
-      release(grant);
-      throw;
-    }
-  }
-
-  // Records the attempt: the first of a run's two durable stores.
-  [[nodiscard]] result<void> begin(Attempt& attempt) {
-    for (int round = 0;; ++round) {
-      HOLDFAST_TRY(found, source_.load());
-      if (!recovered_ || !found || found->manifest.attempt) {
-        HOLDFAST_TRY(recovery, recover_locked(attempt.grant.token));
-        if (recovery.left) return failure(*recovery.left);
-      }
-      HOLDFAST_TRY(loaded, require_loaded("stage"));
-      // Each time: what was put under the next number since the home was opened must not pass for
-      // the attempt's.
-      HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
-      HOLDFAST_TRYV(check_home(loaded.manifest, remains));
-      auto const nonce = world_.random64();
-      if (loaded.manifest.retained.size() + loaded.manifest.retiring.size() >=
-          manifest::max_listed) {
-        HOLDFAST_TRYV(
-            collect_locked(false));  // the grace is a courtesy; a full list would stop all builds
-      }
-      HOLDFAST_TRY(next, manifest::begin(manifest::without(loaded.manifest, dropped_),
-                                         attempt.grant.token, world_.self(), nonce));
-      auto const largest =
-          manifest::encode(manifest::commit(next, {}, options_.retain, world_.wall_ns())).size();
-      auto const text = manifest::encode(next);
-      if (std::max(largest, text.size()) > register_traits<Register>::max_size(source_.reg())) {
-        return failure(errc::too_large, "stage",
-                       "the record; retain fewer generations or smaller marks");
-      }
-      auto stored = store(loaded.version, as_bytes(text));
-      if (stored) {
-        dropped_.clear();
-        attempt.recorded = true;
-        attempt.generation = next.attempt->generation;
-        attempt.nonce = nonce;
-        attempt.version = stored.assume_value();
-        attempt.manifest = std::move(next);
-        return ok();
-      }
-      recovered_ = false;
-      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
-    }
   }
 
   // After the commit point: nothing here changes the outcome, also where a store throws.
@@ -340,41 +259,14 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     return done;
   }
 
-  // Runs in destructors, also when memory is short: whatever fails or throws, the lock is let go,
-  // and what is left is for the next recovery, since the record lists it.
-  void discard_locked(AttemptPtr attempt) noexcept {
-    std::optional<error> failed;
-    if (attempt->recorded) {
-      go(State::rolling_back, attempt->generation);
-      failed = housekeep([&] { return roll_back(*attempt); });
-      go(failed ? State::failed : State::none, attempt->generation, failed ? &*failed : nullptr);
-    }
-    if (failed) recovered_ = false;
-    release(attempt->grant);
-    building_ = false;
-  }
-
-  [[nodiscard]] std::optional<error> roll_back(Attempt& attempt) {
-    attempt.opened.reset();
-    attempt.writer.reset();
-    result<void> done = ok();
-    if (!attempt.others) done = store_traits<Store>::drop(source_.store(), attempt.generation);
-    if (done) done = end_attempt(attempt);
-    if (!done) return done.error();
-    return {};
-  }
-
-  // Others may have reverted meanwhile; only our own attempt is taken out.
-  [[nodiscard]] result<void> end_attempt(Attempt const& attempt) {
-    for (int round = 0;; ++round) {
-      HOLDFAST_TRY(loaded, require_loaded("discard"));
-      auto const& listed = loaded.manifest.attempt;
-      if (!listed || listed->nonce != attempt.nonce) return ok();
-      auto stored =
-          store(loaded.version, as_bytes(manifest::encode(manifest::end(loaded.manifest))));
-      if (stored) return ok();
-      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
-    }
+  // After a commit or revert of an earlier handle turned out to stand: its outcome is told, what
+  // follows may lag.
+  void follow() noexcept {
+    static_cast<void>(housekeep([&]() -> std::optional<error> {
+      auto const shown = source_.refresh();
+      if (!shown) return shown.error();
+      return publish_alone();
+    }));
   }
 
   // For `revert`, which does not hold the stage lock: whoever holds it publishes when done.
@@ -391,7 +283,6 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
 
   AttemptPtr pending_;  // its commit is uncertain
   Ticket pending_ticket_;
-  bool building_ = false;
 };
 }  // namespace detail
 

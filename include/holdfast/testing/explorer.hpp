@@ -126,13 +126,19 @@ class Explorer {
       for (std::size_t e = 1; e <= step.count && !stopped(); ++e) {
         states.issue(log.effects[step.first + e - 1], step);
         Instant const now{life, states, history, digest, expected, i, e};
-        if (e < step.count) {
-          kill(now);  // a write may be killed between its pages
-        } else {
+        if (e == step.count) {
           crash(now, newest);
+        } else if (page_of(log.effects[step.first + e - 1]) !=
+                   page_of(log.effects[step.first + e])) {
+          kill(now);  // a write may be killed between its pages
         }
       }
     }
+  }
+  [[nodiscard]] std::uint64_t page_of(disk::Effect const& effect) const noexcept {
+    return effect.kind == disk::Effect::Kind::data
+               ? effect.value * scenario_.sector_size / disk::page_size
+               : (effect.value - 1) / disk::page_size;
   }
   // Notes after which a state that was right may be wrong.
   [[nodiscard]] static bool promises(Note const& note) noexcept {

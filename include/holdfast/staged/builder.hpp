@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSL-1.0
+// Begins and ends attempts: records one before anything of it exists, and rolls one back whatever
+// fails.
+#ifndef HOLDFAST_STAGED_BUILDER_HPP
+#define HOLDFAST_STAGED_BUILDER_HPP
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "holdfast/concepts.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/detail/manifest.hpp"
+#include "holdfast/detail/manifest_text.hpp"
+#include "holdfast/staged/housekeeping.hpp"
+#include "holdfast/staged/keeper.hpp"
+#include "holdfast/world.hpp"
+
+HOLDFAST_BEGIN
+
+namespace detail {
+template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
+class Builder : public Keeper<Store, Register, Locking, W> {
+ public:
+  using Base = Keeper<Store, Register, Locking, W>;
+  using typename Base::Grant;
+  using typename Base::Shown;
+  using Writer = writer_of<Store>;
+
+  /// One build, from `stage` to its end. On the heap: references into the writer survive moves of
+  /// the handle.
+  struct Attempt {
+    explicit Attempt(Grant&& granted) : grant{std::move(granted)} {}
+    Grant grant;
+    bool recorded = false;  // the record lists it: from here on it is rolled back, not just let go
+    Generation generation{};
+    std::uint64_t nonce = 0;
+    Version version;    // of the register after the attempt was recorded
+    Manifest manifest;  // as recorded then
+    std::optional<Writer> writer{};
+    std::unique_ptr<Shown> opened{};
+    bool others = false;  // what lies under its number is not ours and stays
+    bool lost = false;    // a sync failed: it can only be dropped
+  };
+  using AttemptPtr = std::unique_ptr<Attempt>;
+
+  using Base::Base;
+
+ protected:
+  using Base::check_home, Base::collect_locked, Base::go, Base::recover_locked, Base::release;
+  using Base::dropped_, Base::options_, Base::recovered_, Base::source_, Base::world_;
+  using Base::require_loaded, Base::store;
+
+  // Discards an attempt that did not come to be, also when a callback throws.
+  struct Rollback {
+    Builder& core;
+    AttemptPtr& attempt;
+    bool armed = true;
+    Rollback(Builder& c, AttemptPtr& a) noexcept : core{c}, attempt{a} {}
+    Rollback(Rollback const&) = delete;
+    Rollback& operator=(Rollback const&) = delete;
+    ~Rollback() {
+      if (armed) core.discard_locked(std::move(attempt));
+    }
+  };
+
+  [[nodiscard]] result<void> check_alive(Attempt const& attempt, char const* where) {
+    if (source_.born().left()) return failure(errc::forked, where);
+    if (attempt.lost) return failure(errc::sync_failed, where);
+    return ok();
+  }
+
+  // Whatever throws from here on, the lock is let go.
+  [[nodiscard]] AttemptPtr own(Grant& grant) {
+    try {
+      return std::make_unique<Attempt>(std::move(grant));
+    } catch (...) {
+      release(grant);
+      throw;
+    }
+  }
+
+  // Records the attempt: the first of a run's two durable stores.
+  [[nodiscard]] result<void> begin(Attempt& attempt) {
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(found, source_.load());
+      if (!recovered_ || !found || found->manifest.attempt) {
+        HOLDFAST_TRY(recovery, recover_locked(attempt.grant.token));
+        if (recovery.left) return failure(*recovery.left);
+      }
+      HOLDFAST_TRY(loaded, require_loaded("stage"));
+      // Each time: what was put under the next number since the home was opened must not pass for
+      // the attempt's.
+      HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
+      HOLDFAST_TRYV(check_home(loaded.manifest, remains));
+      auto const nonce = world_.random64();
+      auto planned = plan(loaded.manifest, attempt.grant.token, nonce);
+      if (!planned &&
+          (planned.error().code() == errc::full || planned.error().code() == errc::too_large)) {
+        HOLDFAST_TRYV(
+            collect_locked(false));  // the grace is a courtesy; a full record would stop all builds
+        planned = plan(loaded.manifest, attempt.grant.token, nonce);
+      }
+      HOLDFAST_TRY(next, std::move(planned));
+      auto const text = manifest::encode(next);
+      auto stored = store(loaded.version, as_bytes(text));
+      if (stored) {
+        dropped_.clear();
+        attempt.recorded = true;
+        attempt.generation = next.attempt->generation;
+        attempt.nonce = nonce;
+        attempt.version = stored.assume_value();
+        attempt.manifest = std::move(next);
+        return ok();
+      }
+      recovered_ = false;
+      // Uncertain only for the record of the attempt: readers are not concerned, and the next
+      // recovery finds out.
+      if (stored.error().code() == errc::uncertain)
+        return failure(stored.error().as(errc::sync_failed));
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
+  // The record of the attempt, if a commit after it will fit too.
+  [[nodiscard]] result<Manifest> plan(Manifest const& m, FencingToken token, std::uint64_t nonce) {
+    HOLDFAST_TRY(next,
+                 manifest::begin(manifest::without(m, dropped_), token, world_.self(), nonce));
+    auto const committed =
+        manifest::commit(next, {}, options_.retain, world_.wall_ns() / 1'000'000);
+    auto const size = std::max(manifest::encode(committed).size(), manifest::encode(next).size());
+    auto const limit = register_traits<Register>::max_size(source_.reg());
+    if (size <= limit) return std::move(next);
+    return failure(errc::too_large, "stage",
+                   "the record: " + std::to_string(size) + " of " + std::to_string(limit) +
+                       " bytes, " + std::to_string(m.retiring.size()) + " retiring, " +
+                       std::to_string(m.retained.size()) + " retained");
+  }
+
+  // Runs in destructors, also when memory is short: whatever fails or throws, the lock is let go,
+  // and what is left is for the next recovery, since the record lists it.
+  void discard_locked(AttemptPtr attempt) noexcept {
+    std::optional<error> failed;
+    if (attempt->recorded) {
+      go(State::rolling_back, attempt->generation);
+      failed = housekeep([&] { return roll_back(*attempt); });
+      go(failed ? State::failed : State::none, attempt->generation, failed ? &*failed : nullptr);
+    }
+    if (failed) recovered_ = false;
+    release(attempt->grant);
+    building_ = false;
+  }
+
+  [[nodiscard]] std::optional<error> roll_back(Attempt& attempt) {
+    attempt.opened.reset();
+    attempt.writer.reset();
+    result<void> done = ok();
+    if (!attempt.others) done = store_traits<Store>::drop(source_.store(), attempt.generation);
+    if (done) done = end_attempt(attempt);
+    if (!done) return done.error();
+    return {};
+  }
+
+  // Others may have reverted meanwhile; only our own attempt is taken out.
+  [[nodiscard]] result<void> end_attempt(Attempt const& attempt) {
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(loaded, require_loaded("discard"));
+      auto const& listed = loaded.manifest.attempt;
+      if (!listed || listed->nonce != attempt.nonce) return ok();
+      auto stored =
+          store(loaded.version, as_bytes(manifest::encode(manifest::end(loaded.manifest))));
+      if (stored) return ok();
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
+  bool building_ = false;
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
