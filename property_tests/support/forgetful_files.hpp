@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSL-1.0
+// Two broken file systems for the simulated disk: one whose files are never synced, one whose
+// directories are not.
+#ifndef HOLDFAST_PROPERTY_TESTS_FORGETFUL_FILES_HPP
+#define HOLDFAST_PROPERTY_TESTS_FORGETFUL_FILES_HPP
+
+#include <string>
+#include <utility>
+
+#include "holdfast/result.hpp"
+#include "holdfast/testing/simulated_disk.hpp"
+
+namespace crash {
+/// A protocol over this is the same protocol without the syncs of its files.
+struct ForgetsFileSync : hf::testing::SimulatedFiles {
+  explicit ForgetsFileSync(hf::testing::SimulatedFiles files) : SimulatedFiles{std::move(files)} {}
+  [[nodiscard]] hf::result<void> sync(file&) const { return hf::ok(); }
+};
+
+/// The same without the syncs of its directories.
+struct ForgetsDirectorySync : hf::testing::SimulatedFiles {
+  explicit ForgetsDirectorySync(hf::testing::SimulatedFiles files)
+      : SimulatedFiles{std::move(files)} {}
+  [[nodiscard]] hf::result<void> sync_directory(std::string const&) const { return hf::ok(); }
+};
+static_assert(hf::file_system<ForgetsFileSync> && hf::file_system<ForgetsDirectorySync>);
+}  // namespace crash
+
+#endif
