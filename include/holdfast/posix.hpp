@@ -216,7 +216,7 @@ struct Posix {
   }
   [[nodiscard]] result<void> remove(std::string const& path) const {
     if (::unlink(path.c_str()) == 0) return ok();
-    if ((errno == EISDIR || errno == EPERM) && ::rmdir(path.c_str()) == 0) return ok();
+    if (errno == EISDIR && ::rmdir(path.c_str()) == 0) return ok();
     return detail::os_error("remove", path);
   }
 

@@ -25,6 +25,7 @@
 #include "holdfast/staged/core.hpp"
 #include "holdfast/staged/follower.hpp"
 #include "holdfast/staged/handles.hpp"
+#include "holdfast/staged/refused.hpp"
 #include "holdfast/staged/view.hpp"
 #include "holdfast/world.hpp"
 
@@ -113,14 +114,21 @@ inline constexpr std::string_view home_readme =
     "anything here by hand: what the record does not list is never touched, and what it lists\n"
     "is never rebuilt by itself.\n";
 
-// For people only, so not synced; made again at the next open if a crash took it.
+// The readme is for people only: not synced, made again where a crash left it empty, and not worth
+// refusing a home for.
 template <file_system Fs>
 [[nodiscard]] result<void> make_home(Fs const& fs, std::string const& home) {
   HOLDFAST_TRYV(make_directories(fs, home));
-  auto file = fs.open(join(home, "README.txt"), Open::create);
-  if (file) return fs.write_at(file.assume_value(), 0, as_bytes(home_readme));
-  if (file.error().code() == errc::exists) return ok();
-  return failed(file);
+  auto const path = join(home, "README.txt");
+  auto file = fs.open(path, Open::create);
+  if (!file && file.error().code() == errc::exists) return ok();
+  if (!file) {
+    // A home that is there already must open on a full disk too.
+    if (fs.identity(join(home, "CURRENT"))) return ok();
+    return failed(file);
+  }
+  static_cast<void>(fs.write_at(file.assume_value(), 0, as_bytes(home_readme)));
+  return ok();
 }
 
 template <placed_store Store>

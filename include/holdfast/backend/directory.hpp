@@ -38,7 +38,8 @@ class DirectoryWriter {
   [[nodiscard]] result<void> put(std::string_view name, bytes_view content) {
     HOLDFAST_TRYV(building_.writable());
     std::string const relative{name};
-    if (!detail::is_relative_name(name) || name == SealedDirectory<Fs>::seal_name) {
+    auto const top = name.substr(0, name.find('/'));
+    if (!detail::is_relative_name(name) || top == SealedDirectory<Fs>::seal_name) {
       return failure(errc::invalid, "put", relative);
     }
     for (auto slash = name.find('/'); slash != std::string_view::npos;

@@ -55,6 +55,7 @@ struct Building {
   std::string path;                           ///< its folder
   std::map<std::string, SealedFile> known{};  ///< files already synced, by name
   std::optional<error> broken{};              ///< what can't be mended: it can only be dropped
+  bool sealing = false;  ///< a SEAL in the folder is ours, perhaps half written
   bool sealed = false;
 
   /// Gives the outcome back, and remembers a failed sync: what was written before it is lost.
@@ -146,8 +147,11 @@ class SealedDirectory {
     HOLDFAST_TRYV(check_unpublished(g));
     auto const path = path_of(g);
     // The SEAL goes first and durably: from here on, whatever a crash leaves reads as unsealed.
-    auto const removed = fs_.remove(detail::join(path, seal_name));
-    if (!removed && removed.error().code() != errc::not_found) return detail::failed(removed);
+    HOLDFAST_TRY(entries, fs_.list(path));
+    for (auto const& entry : entries) {
+      if (entry.name != seal_name) continue;
+      HOLDFAST_TRYV(detail::remove_tree(fs_, detail::join(path, entry.name), entry.kind));
+    }
     HOLDFAST_TRYV(fs_.sync_directory(path));
     HOLDFAST_TRYV(detail::remove_tree(fs_, path, Entry::Kind::directory));
     return fs_.sync_directory(*root_);
@@ -233,8 +237,11 @@ class SealedDirectory {
 
   [[nodiscard]] result<void> write_seal(Building& building, Digest digest) {
     auto const path = detail::join(building.path, seal_name);
-    auto const removed = fs_.remove(path);  // what an attempt that failed has left
+    auto const removed = building.sealing ? fs_.remove(path) : result<void>{ok()};
     if (!removed && removed.error().code() != errc::not_found) return detail::failed(removed);
+    auto const taken = fs_.identity(path);
+    if (taken) return failure(errc::invalid, "seal: the name SEAL is taken", path);
+    if (taken.error().code() != errc::not_found) return detail::failed(taken);
     Seal seal{.generation = building.generation, .parent = {}, .files = {}};
     HOLDFAST_TRY(names, names_of(building.path));
     for (auto const& name : names) {

@@ -4,12 +4,15 @@
 #ifndef HOLDFAST_DETAIL_MANIFEST_TEXT_HPP
 #define HOLDFAST_DETAIL_MANIFEST_TEXT_HPP
 
+#include <algorithm>
 #include <charconv>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "holdfast/config.hpp"
 #include "holdfast/detail/manifest.hpp"
@@ -273,6 +276,19 @@ inline void expect(Reader& in, std::string_view key) noexcept {
   if (in.word() != key) in.fail();
 }
 
+// Each generation is listed once and lies below `next`; the current one is retained.
+[[nodiscard]] inline bool makes_sense(Manifest const& m) {
+  std::vector<Generation> listed;
+  for (auto const& kept : m.retained) listed.push_back(kept.generation);
+  for (auto const& retiring : m.retiring) listed.push_back(retiring.generation);
+  if (m.attempt) listed.push_back(m.attempt->generation);
+  std::sort(listed.begin(), listed.end());
+  bool const once = std::adjacent_find(listed.begin(), listed.end()) == listed.end();
+  bool const below = listed.empty() || (listed.front().number > 0 && listed.back().number < m.next);
+  bool const shown = m.current.number == 0 ? m.retained.empty() : find(m, m.current) != nullptr;
+  return once && below && shown;
+}
+
 [[nodiscard]] inline result<Manifest> decode(std::string_view text) {
   Manifest m;
   Reader in{text};
@@ -297,8 +313,7 @@ inline void expect(Reader& in, std::string_view key) noexcept {
   m.next = field("next");
   m.current = {field("current")};
   while (in.good() && !in.at_end()) get_list(in, m);
-  bool const complete =
-      in.good() && version == format && (m.current.number == 0 || find(m, m.current) != nullptr);
+  bool const complete = in.good() && version == format && makes_sense(m);
   // One manifest has one text: what reads back as another text was not written by us.
   if (!complete || encode(m) != text) return failure(errc::damaged, "manifest");
   return m;

@@ -124,6 +124,8 @@ inline void encode(Record const& record, std::span<std::byte, slot_size> into) n
 [[nodiscard]] inline std::optional<Hint> decode_hint(bytes_view from) noexcept {
   if (from.size() < hint_size || get_le<std::uint64_t>(from, at::magic) != hint_magic) return {};
   if (get_le<std::uint32_t>(from, at::crc) != crc32c(from.first(at::crc))) return {};
+  if (get_le<std::uint32_t>(from, at::form) > format)
+    return {};  // beside a ring that refuses by itself
   return Hint{{get_le<std::uint64_t>(from, at::sequence), get_le<std::uint64_t>(from, at::nonce)},
               get_boot(from)};
 }

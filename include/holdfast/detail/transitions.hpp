@@ -27,7 +27,6 @@ inline constexpr std::array transitions{
     Transition{State::processing, State::rolling_back},
     Transition{State::ready_to_commit, State::committing},
     Transition{State::ready_to_commit, State::rolling_back},
-    Transition{State::committing, State::ready_to_commit},  // refused before anything was written
     Transition{State::committing, State::committed},
     Transition{State::committing, State::rolling_back},
     Transition{State::committed, State::none},

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cassert>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -43,7 +44,6 @@ class Keeper {
   Keeper& operator=(Keeper const&) = delete;
 
   [[nodiscard]] Source& source() noexcept { return source_; }
-  [[nodiscard]] Locking& locking() noexcept { return lock_; }
   [[nodiscard]] State state() const noexcept { return state_.load(std::memory_order_relaxed); }
 
   /// Closes what nobody reads any more and deletes what retires. Works while others build.
@@ -91,6 +91,7 @@ class Keeper {
 
   void go(State to, Generation g, error const* cause = nullptr) noexcept {
     auto const from = state_.exchange(to, std::memory_order_relaxed);
+    assert(allowed(from, to));
     tell(
         {.kind = Event::Kind::transition, .from = from, .to = to, .generation = g, .cause = cause});
   }

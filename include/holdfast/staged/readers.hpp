@@ -127,7 +127,8 @@ class Readers {
     Shown* shown = current_.load(std::memory_order_acquire);
     while (shown != nullptr) {
       slots_.protect(*slot, shown);
-      Shown* const again = current_.load(std::memory_order_acquire);
+      Shown* const again =
+          current_.load(std::memory_order_seq_cst);  // not before a barrier of our own
       if (again == shown) return {shown, slot};
       shown = again;
     }
