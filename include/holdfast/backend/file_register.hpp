@@ -120,11 +120,14 @@ class BasicFileRegister {
     c.hint.close();
     c.poisoned = false;
     HOLDFAST_TRYV(remove_leftovers());
+    HOLDFAST_TRY(hinted, c.hint.exists(c.fs));  // before the ring, which its creator makes first
     auto opened = open_ring(true);
-    if (!opened) {
-      if (opened.error().code() != errc::not_found) return opened;
-      return absent();
+    if (!opened && opened.error().code() == errc::not_found) {
+      // A hint without a ring: what the ring named may still exist, so this is never "empty".
+      if (hinted || c.known != Version::none) return fail(errc::register_lost, "open");
+      return ok();
     }
+    HOLDFAST_TRYV(std::move(opened));
     HOLDFAST_TRYV(c.pins.make());
     HOLDFAST_TRY(lock, lock_ring());
     HOLDFAST_TRY(found, look(true));
@@ -158,14 +161,6 @@ class BasicFileRegister {
 
   [[nodiscard]] bool is_confirmed(Scan const& found) const noexcept {
     return found.confirmed && found.confirmed->version == found.newest->version;
-  }
-
-  // A hint without a ring, or a ring without one valid record: what it named may still exist, so
-  // this is never "empty".
-  [[nodiscard]] result<void> absent() {
-    HOLDFAST_TRY(hinted, core_->hint.exists(core_->fs));
-    if (hinted || core_->known != Version::none) return fail(errc::register_lost, "open");
-    return ok();
   }
 
   // The file is never replaced by us: another one under the name was put there by someone, and is
