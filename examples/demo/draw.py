@@ -46,7 +46,8 @@ def panel(picture, system, top, seconds):
     step = system["bucket_s"]
     most = max((sum(answers) for _, *answers in system["buckets"]), default=1) or 1
     base = top + PANEL
-    verdict = (f"{system['failed']:,} failed, {system['mixed']:,} mixed of {system['answers']:,} answers; "
+    verdict = (f"{system['failed']:,} failed, {system['mixed']:,} mixed of "
+               f"{system['answers']:,} answers; "
                f"{system['bad_restarts']} of {len(system['kills'])} restarts bad")
     picture.text(LEFT, top - 8, system["name"], font_weight="bold")
     picture.text(WIDTH - RIGHT, top - 8, verdict, text_anchor="end")
@@ -70,8 +71,9 @@ def main():
     systems = shown["systems"]
     seconds = max(at for system in systems for at, *_ in system["buckets"]) + 0.1
     picture = Picture(TOP + len(systems) * (PANEL + GAP) + BOTTOM - 20)
-    picture.text(LEFT, 22, f"Answers a second while {shown['files']:,} files' derived data is rebuilt "
-                           "and the builder is killed", font_size="15", font_weight="bold")
+    title = (f"Answers a second while the data of {shown['files']:,} files is rebuilt "
+             "and the builder is killed")
+    picture.text(LEFT, 22, title, font_size="15", font_weight="bold")
     for i, system in enumerate(systems):
         panel(picture, system, TOP + i * (PANEL + GAP), seconds)
     y = TOP + len(systems) * (PANEL + GAP) - 2

@@ -142,7 +142,7 @@ int histogram(Args const& args) {
           json.field("generation", shown.generation);
           json.key("bins").array([&] {
             for (auto const& [bound, share] : all) {
-              json.object([&] {
+              json.object([&, bound = bound, &share = share] {
                 json.field("below", bound).field("files", share.files).field("bytes", share.bytes);
               });
             }
@@ -187,7 +187,8 @@ int container(Args const& args) {
           json.field("files", share.files).field("bytes", share.bytes);
           json.key("keys").array([&] {
             for (auto const& [path, size] : keys) {
-              json.object([&] { json.field("path", path).field("size", size); });
+              json.object(
+                  [&, &path = path, size = size] { json.field("path", path).field("size", size); });
             }
           });
         },

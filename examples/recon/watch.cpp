@@ -62,15 +62,17 @@ class Tally {
         .field("generation", generation_);
     json.key("examples").array([&] {
       for (auto const& [text, count] : examples_) {
-        json.object([&] { json.field("count", count).field("what", text); });
+        json.object(
+            [&, &text = text, count = count] { json.field("count", count).field("what", text); });
       }
     });
     json.field("bucket_ms", bucket_ms);
     // Milliseconds of CLOCK_MONOTONIC, right, failed, mixed.
     json.key("timeline").array([&] {
       for (auto const& [at, in] : buckets_) {
-        json.array(
-            [&] { json.value(at * bucket_ms).value(in.right).value(in.failed).value(in.mixed); });
+        json.array([&, at = at, &in = in] {
+          json.value(at * bucket_ms).value(in.right).value(in.failed).value(in.mixed);
+        });
       }
     });
   }

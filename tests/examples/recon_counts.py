@@ -4,7 +4,7 @@
 import os
 import pathlib
 
-from recon_lib import Skip, count, counts_of, main, make_tree, same
+from recon_lib import Skip, below, count, counts_of, main, make_tree, same
 
 
 def every_folder_as_find_counts_it(recon, scratch):
@@ -13,12 +13,13 @@ def every_folder_as_find_counts_it(recon, scratch):
     os.mkfifo(tree / "volume2" / "pipe")
     (tree / "empty" / "inside").mkdir(parents=True)
     recon.build(tree, scratch / "home")
-    folders = [tree, *(path for path in sorted(tree.rglob("*")) if path.is_dir() and not path.is_symlink())]
-    for folder in folders:
+    files, folders = below(tree)
+    for folder in [tree, *folders]:
         for name in (folder, folder.relative_to(tree)):
-            same(counts_of(recon.ask("summary", name, home=scratch / "home")), count(folder), folder)
+            summary = recon.ask("summary", name, home=scratch / "home")
+            same(counts_of(summary), count(folder), folder)
     histogram = recon.ask("histogram", home=scratch / "home")["bins"]
-    sizes = [path.stat().st_size for path in tree.rglob("*") if path.is_file() and not path.is_symlink()]
+    sizes = [path.stat().st_size for path in files]
     for bin_ in histogram:
         low = 0 if bin_["below"] == 1024 else bin_["below"] // 2
         inside = [size for size in sizes if low <= size < bin_["below"]]
@@ -37,7 +38,7 @@ def containers_hold_each_file_once(recon, scratch):
         same(len(container["keys"]), container["files"], f"keys of container {number}")
         same(sum(key["size"] for key in container["keys"]), container["bytes"], "its bytes")
         seen.update({key["path"]: key["size"] for key in container["keys"]})
-    real = {str(path.relative_to(tree)): path.stat().st_size for path in tree.rglob("*") if path.is_file()}
+    real = {str(path.relative_to(tree)): path.stat().st_size for path in below(tree)[0]}
     same(seen, real, "files of all containers")
     recon.run("container", "4", "--home", scratch / "home", expect=3)
     return f"{len(seen)} files in 3 containers"
@@ -58,5 +59,5 @@ def a_real_tree_as_find_counts_it(recon, scratch):
 
 
 if __name__ == "__main__":
-    main([every_folder_as_find_counts_it, containers_hold_each_file_once, a_real_tree_as_find_counts_it],
-         __doc__)
+    main([every_folder_as_find_counts_it, containers_hold_each_file_once,
+          a_real_tree_as_find_counts_it], __doc__)

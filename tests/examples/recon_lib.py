@@ -24,8 +24,8 @@ class Recon:
     """The program, in a copy that every user can run."""
 
     def __init__(self, bin_dir, scratch):
-        found = [path for path in (pathlib.Path(bin_dir) / "recon", pathlib.Path(bin_dir) / "bin/recon")
-                 if path.exists()]
+        places = (pathlib.Path(bin_dir) / "recon", pathlib.Path(bin_dir) / "bin/recon")
+        found = [path for path in places if path.exists()]
         if not found:
             sys.exit(f"there is no recon in {bin_dir}")
         self.path = str(scratch / "recon")
@@ -43,8 +43,9 @@ class Recon:
         out, err = process.communicate(timeout=timeout)
         err = err.decode("utf-8", "replace")
         if expect is not None and process.returncode != expect:
-            raise AssertionError(f"recon {' '.join(map(str, words))} gave {process.returncode}, not "
-                                 f"{expect}: {err}{out.decode('utf-8', 'replace')[:2000]}")
+            said = err + out.decode("utf-8", "replace")[:2000]
+            raise AssertionError(f"recon {' '.join(map(str, words))} gave {process.returncode}, "
+                                 f"not {expect}: {said}")
         text = out.decode("utf-8")
         return (json.loads(text) if "--json" in words else text), err
 
@@ -76,6 +77,12 @@ def make_tree(root, files, folders=7, size=lambda i: (i * 37) % 9000):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"file{i}").write_bytes(b"x" * size(i))
     return root
+
+
+def below(root):
+    """Every file and every folder below root: two lists."""
+    found = [path for path in sorted(root.rglob("*")) if not path.is_symlink()]
+    return [p for p in found if p.is_file()], [p for p in found if p.is_dir()]
 
 
 def count(root):

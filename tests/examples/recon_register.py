@@ -139,7 +139,8 @@ def a_generation_is_missing(recon, scratch):
 def a_flipped_byte_in_the_data(recon, scratch):
     _, home = two_generations(recon, scratch)
     current = recon.ask("status", home=home)["generation"]
-    table = max((home / "keys" / f"{current:010}").glob("*.sst"), key=lambda path: path.stat().st_size)
+    tables = (home / "keys" / f"{current:010}").glob("*.sst")
+    table = max(tables, key=lambda path: path.stat().st_size)
     content = bytearray(table.read_bytes())
     content[len(content) // 3] ^= 1
     table.write_bytes(content)

@@ -3,9 +3,10 @@
 """Bad homes, full disks, strange names, trees that change: a clear error or a right answer."""
 import json
 import os
-import pathlib
+import pty
 import resource
 import shutil
+import sqlite3
 import subprocess
 import threading
 import time
@@ -47,15 +48,18 @@ def a_home_or_tree_that_is_none(recon, scratch):
 
 
 def the_command_line(recon, scratch):
-    wrong = [[], ["nonsense"], ["status"], ["status", "x", "--home", "h"], ["reprocess", "--home", "h"],
-             ["status", "--home", "h", "--nonsense"], ["status", "--home"],
-             ["chaos", "/usr", "--home", "h", "--kills", "many"], ["status", "--home", "h", "--json=1"],
-             ["container", "x", "--home", "h"], ["verify", "--home", "h", "--control", "nonsense"]]
+    wrong = ["", "nonsense", "status", "status x --home h", "reprocess --home h", "status --home",
+             "status --home h --nonsense", "status --home h --json=1", "container x --home h",
+             "chaos /usr --home h --kills many", "chaos /usr --home h --kills=-1",
+             "verify --home h --control nonsense"]
     for words in wrong:
-        _, err = recon.run(*words, expect=2, cwd=scratch)
+        _, err = recon.run(*words.split(), expect=2, cwd=scratch)
         assert err.startswith("recon: "), err
     says(recon.run("--help")[0], "Exit codes", "reprocess")
     says(recon.run("chaos", "--help")[0], "--kills")
+    tree = make_tree(scratch / "tree", 10)
+    recon.run("reprocess", f"--home={scratch / 'home'}", "--max-files=4", "--", tree)
+    same(recon.ask("verify", home=scratch / "home")["files"], 4, "files read with --max-files=4")
     return f"{len(wrong)} wrong ones refused"
 
 
@@ -118,8 +122,8 @@ def two_builders_at_once(recon, scratch):
 
 def names_of_any_bytes(recon, scratch):
     root = os.fsencode(scratch / "tree")
-    names = [b"plain", b"\xff\xfe bytes", b"line\nbreak", b'quote"back\\slash', "späß".encode(), b"\x01",
-             b"n" * 255, b"'; DROP TABLE origin; --", b"-rf", b" "]
+    names = [b"plain", b"\xff\xfe bytes", b"line\nbreak", b'quote"back\\slash', "späß".encode(),
+             b"\x01", b"n" * 255, b"'; DROP TABLE origin; --", b"-rf", b" "]
     for name in names:
         os.makedirs(os.path.join(root, name))
         with open(os.path.join(root, name, name), "wb") as file:
@@ -135,6 +139,10 @@ def names_of_any_bytes(recon, scratch):
     verified = recon.ask("verify", home=home)
     same(verified["files"], len(names), "files")
     return f"{len(names)} names came back byte for byte"
+
+
+def few_descriptors():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
 
 
 def paths_longer_than_any_limit(recon, scratch):
@@ -154,7 +162,7 @@ def paths_longer_than_any_limit(recon, scratch):
     same(counts_of(recon.ask("summary", tree, home=home))["directories"], 40, "folders")
     recon.run("verify", "--home", home)
     # Deeper than descriptors may be open: what is below is told as skipped, the rest adds up.
-    built = recon.build(tree, home, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32)))
+    built = recon.build(tree, home, preexec_fn=few_descriptors)
     assert built["skipped"]["failed"] == 1, built["skipped"]
     recon.run("verify", "--home", home)
     return f"{len(path)} bytes; with few descriptors the rest is told as skipped"
@@ -226,7 +234,8 @@ def a_home_inside_the_tree(recon, scratch):
     wanted = count(tree)
     for _ in range(2):
         recon.build(tree, tree / "home")
-        same(counts_of(recon.ask("summary", tree, home=tree / "home")), wanted, "the tree without its home")
+        summary = recon.ask("summary", tree, home=tree / "home")
+        same(counts_of(summary), wanted, "the tree without its home")
     return "leaves itself out"
 
 
@@ -238,14 +247,63 @@ def foreign_things_are_left_alone(recon, scratch):
     (home / "keys" / "notes.txt").write_text("mine")
     for _ in range(4):
         recon.build(tree, home, "--grace-ms", "0", "--retain", "1")
-    same(((home / "keys" / "notes.txt").read_text(), mine.is_dir()), ("mine", True), "what is foreign")
-    same(sorted(path.name for path in (home / "keys").iterdir() if path.name.isdigit() and path.is_dir()),
-         ["0000000005"], "generations after four builds that retain one")
+    same((home / "keys" / "notes.txt").read_text(), "mine", "a foreign file")
+    assert mine.is_dir(), "a foreign folder is gone"
+    same([path.name for path in (home / "keys").iterdir() if path.name.isdigit()], ["0000000005"],
+         "generations after four builds that retain one")
     return "kept, while old generations went"
+
+
+def tampering_is_found(recon, scratch):
+    """verify goes by the rows: it finds what the sizes of the files don't tell."""
+    tree, home = make_tree(scratch / "tree", 200), scratch / "home"
+    recon.build(tree, home)
+    statements = ["UPDATE file_size_histogram SET files = files + 1 WHERE rowid = 1",
+                  "UPDATE table_count SET count = count - 1 WHERE name = 'bytes' AND count > 0",
+                  "UPDATE table_count SET count = count + 1 WHERE name = 'symlinks'",
+                  "DELETE FROM file_size_histogram WHERE rowid = 2",
+                  "UPDATE origin SET run = 7"]
+    for statement in statements:
+        shutil.rmtree(scratch / "copy", ignore_errors=True)
+        shutil.copytree(home, scratch / "copy", symlinks=True)
+        database = sqlite3.connect(scratch / "copy/stats/0000000001/data.sqlite3")
+        database.execute(statement)
+        database.commit()
+        database.close()
+        told = recon.ask("verify", home=scratch / "copy", expect=1)
+        assert told["differences"] and not told["right"], told
+    # The RocksDB of another generation under this one's name.
+    recon.build(make_tree(scratch / "other", 100), home)
+    shutil.rmtree(home / "keys/0000000002")
+    shutil.copytree(home / "keys/0000000001", home / "keys/0000000002")
+    recon.run("verify", "--home", home, expect=3)
+    return f"{len(statements)} changed rows and a store of another generation"
+
+
+def progress_on_a_terminal(recon, scratch):
+    tree, home = make_tree(scratch / "tree", 600), scratch / "home"
+    _, plain = recon.run("reprocess", tree, "--home", home, "--slow-us", "500")
+    assert "\r" not in plain and plain.startswith("read 6"), plain
+    ours, theirs = pty.openpty()
+    build = subprocess.Popen([recon.path, "reprocess", tree, "--home", home, "--slow-us", "1000"],
+                             stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    drawn = b""
+    try:
+        while part := os.read(ours, 4096):
+            drawn += part
+    except OSError:  # how a terminal says that nobody writes any more
+        pass
+    os.close(ours)
+    same(build.wait(), 0, "the build")
+    bars = drawn.count(b"reading [")
+    assert bars >= 3 and b"###" in drawn, drawn
+    return f"{bars} bars on a terminal, plain lines elsewhere"
 
 
 if __name__ == "__main__":
     main([an_unwritable_home, a_home_or_tree_that_is_none, the_command_line, a_full_disk,
           two_builders_at_once, names_of_any_bytes, paths_longer_than_any_limit, an_empty_tree,
-          folders_that_may_not_be_read, a_tree_that_changes_while_it_is_read, a_home_inside_the_tree,
-          foreign_things_are_left_alone], __doc__)
+          folders_that_may_not_be_read, a_tree_that_changes_while_it_is_read,
+          a_home_inside_the_tree, foreign_things_are_left_alone, tampering_is_found,
+          progress_on_a_terminal], __doc__)
