@@ -145,12 +145,12 @@ TEST_CASE("inspecting needs only permission to read, and disturbs nothing",
   auto grant = lock.try_acquire(self(), {});
   support::fs::permissions(path, support::fs::perms{0444});
   auto const before = support::traces(place.path());
-  auto const look = [&]() -> std::string {
+  auto const look = [&, parent = self()]() -> std::string {
     FileLock theirs{path};
     for (int i = 0; i < 20; ++i) {
       auto const seen = theirs.inspect();
       if (!seen) return seen.error().text();
-      if (!seen.value() || seen.value()->owner != self()) return "names somebody else";
+      if (!seen.value() || seen.value()->owner != parent) return "names somebody else";
     }
     auto const refused = theirs.try_acquire(self(), {});
     return code_of(refused) == errc::denied ? "" : "acquire: " + support::text_of(refused);
