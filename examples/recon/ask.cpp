@@ -141,9 +141,11 @@ int histogram(Args const& args) {
         [&](Json& json) {
           json.field("generation", shown.generation);
           json.key("bins").array([&] {
-            for (auto const& [bound, share] : all) {
-              json.object([&, bound = bound, &share = share] {
-                json.field("below", bound).field("files", share.files).field("bytes", share.bytes);
+            for (auto const& bin : all) {
+              json.object([&] {
+                json.field("below", bin.first)
+                    .field("files", bin.second.files)
+                    .field("bytes", bin.second.bytes);
               });
             }
           });
@@ -186,9 +188,8 @@ int container(Args const& args) {
           json.field("container", std::uint64_t{id}).field("generation", shown.generation);
           json.field("files", share.files).field("bytes", share.bytes);
           json.key("keys").array([&] {
-            for (auto const& [path, size] : keys) {
-              json.object(
-                  [&, &path = path, size = size] { json.field("path", path).field("size", size); });
+            for (auto const& key : keys) {
+              json.object([&] { json.field("path", key.first).field("size", key.second); });
             }
           });
         },

@@ -61,17 +61,17 @@ class Tally {
         .field("backwards", backwards_)
         .field("generation", generation_);
     json.key("examples").array([&] {
-      for (auto const& [text, count] : examples_) {
-        json.object(
-            [&, &text = text, count = count] { json.field("count", count).field("what", text); });
+      for (auto const& example : examples_) {
+        json.object([&] { json.field("count", example.second).field("what", example.first); });
       }
     });
     json.field("bucket_ms", bucket_ms);
     // Milliseconds of CLOCK_MONOTONIC, right, failed, mixed.
     json.key("timeline").array([&] {
-      for (auto const& [at, in] : buckets_) {
-        json.array([&, at = at, &in = in] {
-          json.value(at * bucket_ms).value(in.right).value(in.failed).value(in.mixed);
+      for (auto const& bucket : buckets_) {
+        auto const& in = bucket.second;
+        json.array([&] {
+          json.value(bucket.first * bucket_ms).value(in.right).value(in.failed).value(in.mixed);
         });
       }
     });
