@@ -215,8 +215,8 @@ class SimulatedFiles {
   [[nodiscard]] result<void> link(std::string const& from, std::string const& to) const {
     HOLDFAST_TRYV(enter(from));
     HOLDFAST_TRY(old, find(from));
-    HOLDFAST_TRY(place, find(to));
     if (!old.exists) return disk::refuse(errc::not_found, from);
+    HOLDFAST_TRY(place, find(to));
     if (place.exists) return disk::refuse(errc::exists, to);
     if (inode(old).kind == Entry::Kind::directory) return disk::refuse(errc::denied, from);
     machine_->record(Step::Kind::call, process_, "link", from, to);
@@ -287,7 +287,9 @@ class SimulatedFiles {
   [[nodiscard]] result<void> may_replace(disk::Place const& old,
                                          disk::Place const& place,
                                          std::string const& to) const {
+    if (machine_->cache.holds(old.target, place.directory)) return disk::refuse(errc::io, to);
     if (!place.exists) return ok();
+    if (machine_->cache.holds(place.target, old.directory)) return disk::refuse(errc::exists, to);
     bool const from_directory = inode(old).kind == Entry::Kind::directory;
     bool const to_directory = inode(place).kind == Entry::Kind::directory;
     if (from_directory != to_directory) return disk::refuse(errc::invalid, to);

@@ -141,9 +141,10 @@ class CrashStates {
       case Effect::Kind::size:
         needs.push_back(last_journaled_);
         for (auto const& p : pending_) {
-          bool const fresh =
-              p.effect->kind == Effect::Kind::data && p.effect->inode == effect.inode &&
-              p.effect->value * durable_.sector_size() >= durable_.at(effect.inode).size;
+          if (p.effect->kind != Effect::Kind::data || p.effect->inode != effect.inode) continue;
+          // In a new block: beyond the old end, or where a cut freed the old one.
+          bool const fresh = !p.needs.empty() || p.effect->value * durable_.sector_size() >=
+                                                     durable_.at(effect.inode).size;
           if (fresh) needs.push_back(p.id);
         }
         return needs;

@@ -153,6 +153,13 @@ class Image {
   [[nodiscard]] std::size_t inodes() const noexcept { return inodes_.size(); }
   [[nodiscard]] Inode const& at(InodeId id) const noexcept { return *inodes_[id]; }
 
+  /// Is `below` this directory, or anywhere in it?
+  [[nodiscard]] bool holds(InodeId directory, InodeId below) const {
+    if (directory == below) return true;
+    auto const& entries = at(directory).entries;
+    return std::any_of(entries.begin(), entries.end(),
+                       [&](DirectoryEntry const& entry) { return holds(entry.target, below); });
+  }
   /// Makes room for the inode that an effect creates; it stays without a name until the effect is
   /// applied.
   void expect(Effect const& effect) {
