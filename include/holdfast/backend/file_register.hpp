@@ -133,6 +133,8 @@ class BasicFileRegister {
     HOLDFAST_TRY(found, look(true));
     if (!is_confirmed(*found)) {
       HOLDFAST_TRYV(put_again(*found));
+    } else if (c.hint_due) {
+      confirm(c.known);
     }
     return ok();
   }
@@ -275,7 +277,12 @@ class BasicFileRegister {
       return synced;
     }
     auto const confirmed = found.confirmed ? found.confirmed->version.sequence : 0;
-    HOLDFAST_TRYV(put(found.newest->version.sequence, confirmed, value));
+    HOLDFAST_TRY(again, put(found.newest->version.sequence, confirmed, value));
+    // Without a hint only a later record can tell that this one is durable; else each opening would
+    // add one that nobody may rely on, until the ring is full of them.
+    if (c.hint_due) {
+      HOLDFAST_TRYV(put(again.sequence, again.sequence, value));
+    }
     return ok();
   }
 
