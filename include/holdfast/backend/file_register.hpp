@@ -133,7 +133,7 @@ class BasicFileRegister {
     HOLDFAST_TRY(found, look(true));
     if (!is_confirmed(*found)) {
       HOLDFAST_TRYV(put_again(*found));
-    } else if (c.hint_due) {
+    } else if (c.hint_due && found->newest->version == c.known) {
       confirm(c.known);
     }
     return ok();
