@@ -6,6 +6,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/file_blobs.hpp
     include/holdfast/backend/file_register.hpp
     include/holdfast/backend/file_tree.hpp
+    include/holdfast/backend/hint_file.hpp
     include/holdfast/backend/memory_register.hpp
     include/holdfast/backend/memory_store.hpp
     include/holdfast/backend/pins_file.hpp
@@ -40,12 +41,14 @@ set(HOLDFAST_HEADERS
     include/holdfast/report/observer.hpp
     include/holdfast/result.hpp
     include/holdfast/staged.hpp
+    include/holdfast/staged/builder.hpp
     include/holdfast/staged/core.hpp
     include/holdfast/staged/follower.hpp
     include/holdfast/staged/handles.hpp
     include/holdfast/staged/housekeeping.hpp
     include/holdfast/staged/keeper.hpp
     include/holdfast/staged/readers.hpp
+    include/holdfast/staged/refused.hpp
     include/holdfast/staged/source.hpp
     include/holdfast/staged/view.hpp
     include/holdfast/testing/disk/crash_states.hpp

@@ -1637,7 +1637,7 @@ struct Posix {
   }
   [[nodiscard]] result<void> remove(std::string const& path) const {
     if (::unlink(path.c_str()) == 0) return ok();
-    if ((errno == EISDIR || errno == EPERM) && ::rmdir(path.c_str()) == 0) return ok();
+    if (errno == EISDIR && ::rmdir(path.c_str()) == 0) return ok();
     return detail::os_error("remove", path);
   }
 
@@ -1745,6 +1745,7 @@ struct Building {
   std::string path;                           ///< its folder
   std::map<std::string, SealedFile> known{};  ///< files already synced, by name
   std::optional<error> broken{};              ///< what can't be mended: it can only be dropped
+  bool sealing = false;  ///< a SEAL in the folder is ours, perhaps half written
   bool sealed = false;
 
   /// Gives the outcome back, and remembers a failed sync: what was written before it is lost.
@@ -1836,8 +1837,11 @@ class SealedDirectory {
     HOLDFAST_TRYV(check_unpublished(g));
     auto const path = path_of(g);
     // The SEAL goes first and durably: from here on, whatever a crash leaves reads as unsealed.
-    auto const removed = fs_.remove(detail::join(path, seal_name));
-    if (!removed && removed.error().code() != errc::not_found) return detail::failed(removed);
+    HOLDFAST_TRY(entries, fs_.list(path));
+    for (auto const& entry : entries) {
+      if (entry.name != seal_name) continue;
+      HOLDFAST_TRYV(detail::remove_tree(fs_, detail::join(path, entry.name), entry.kind));
+    }
     HOLDFAST_TRYV(fs_.sync_directory(path));
     HOLDFAST_TRYV(detail::remove_tree(fs_, path, Entry::Kind::directory));
     return fs_.sync_directory(*root_);
@@ -1923,8 +1927,11 @@ class SealedDirectory {
 
   [[nodiscard]] result<void> write_seal(Building& building, Digest digest) {
     auto const path = detail::join(building.path, seal_name);
-    auto const removed = fs_.remove(path);  // what an attempt that failed has left
+    auto const removed = building.sealing ? fs_.remove(path) : result<void>{ok()};
     if (!removed && removed.error().code() != errc::not_found) return detail::failed(removed);
+    auto const taken = fs_.identity(path);
+    if (taken) return failure(errc::invalid, "seal: the name SEAL is taken", path);
+    if (taken.error().code() != errc::not_found) return detail::failed(taken);
     Seal seal{.generation = building.generation, .parent = {}, .files = {}};
     HOLDFAST_TRY(names, names_of(building.path));
     for (auto const& name : names) {
@@ -2080,7 +2087,8 @@ class DirectoryWriter {
   [[nodiscard]] result<void> put(std::string_view name, bytes_view content) {
     HOLDFAST_TRYV(building_.writable());
     std::string const relative{name};
-    if (!detail::is_relative_name(name) || name == SealedDirectory<Fs>::seal_name) {
+    auto const top = name.substr(0, name.find('/'));
+    if (!detail::is_relative_name(name) || top == SealedDirectory<Fs>::seal_name) {
       return failure(errc::invalid, "put", relative);
     }
     for (auto slash = name.find('/'); slash != std::string_view::npos;
@@ -2308,158 +2316,6 @@ HOLDFAST_END
 
 #endif
 
-// ------------ holdfast/backend/pins_file.hpp
-// Keeps generations from being dropped by other processes: generation g is byte g of a file, pinned
-// by a shared lock.
-#ifndef HOLDFAST_BACKEND_PINS_FILE_HPP
-#define HOLDFAST_BACKEND_PINS_FILE_HPP
-
-HOLDFAST_BEGIN
-
-/// Pins in the file `path`. They lapse with the process, also with a zombie. Thread-safe.
-template <file_system Fs>
-class PinsFile {
-  struct Core {
-    std::string path;
-    Fs fs;
-    std::mutex mutex;
-    std::optional<typename Fs::file> file;
-    bool writable = false;
-    // One lock serves all holds of a generation: the file is the same, so another lock would
-    // convert it.
-    struct Held {
-      Mode mode;
-      std::size_t count;
-    };
-    std::map<std::uint64_t, Held> holds;
-
-    Core(std::string where, Fs files) : path{std::move(where)}, fs{std::move(files)} {}
-    static Range byte(Generation g) noexcept { return {g.number, 1}; }
-  };
-
- public:
-  explicit PinsFile(std::string path, Fs fs)
-      : core_{std::make_shared<Core>(std::move(path), std::move(fs))} {}
-
-  /// Ends with the object; keeps the file open.
-  class Hold {
-   public:
-    Hold() = default;
-    Hold(std::shared_ptr<Core> core, Generation g) noexcept
-        : core_{std::move(core)}, generation_{g} {}
-    Hold(Hold&& other) noexcept = default;
-    Hold& operator=(Hold&& other) noexcept {
-      std::swap(core_, other.core_);
-      std::swap(generation_, other.generation_);
-      return *this;
-    }
-    ~Hold() {
-      if (core_ == nullptr) return;
-      std::lock_guard const guard{core_->mutex};
-      auto const held = core_->holds.find(generation_.number);
-      if (--held->second.count != 0) return;
-      core_->holds.erase(held);
-      // A lock that can't be released lapses with the process; there is nobody to tell here.
-      static_cast<void>(core_->fs.unlock(*core_->file, Core::byte(generation_)));
-    }
-
-   private:
-    std::shared_ptr<Core> core_;
-    Generation generation_{};
-  };
-
-  /// Makes the file if it is missing. Its name is durable after a sync of its directory.
-  [[nodiscard]] result<void> make() {
-    auto made = core_->fs.open(core_->path, Open::create);
-    if (!made && made.error().code() != errc::exists) return detail::failed(made);
-    return ok();
-  }
-
-  /// Needs only permission to read. `busy` while another process has excluded `g`.
-  [[nodiscard]] result<Hold> pin(Generation g) { return hold(g, Mode::shared, errc::busy, "pin"); }
-
-  /// `pinned` if anyone pins `g`, also through this object.
-  [[nodiscard]] result<Hold> try_exclude(Generation g) {
-    return hold(g, Mode::exclusive, errc::pinned, "exclude");
-  }
-
- private:
-  [[nodiscard]] result<Hold> hold(Generation g, Mode mode, errc refusal, char const* where) {
-    std::lock_guard const guard{core_->mutex};
-    HOLDFAST_TRYV(open());
-    auto& holds = core_->holds;
-    auto const held = holds.find(g.number);
-    if (held != holds.end()) {
-      if (mode == Mode::exclusive || held->second.mode == Mode::exclusive) {
-        return failure(refusal, where, core_->path);
-      }
-      held->second.count += 1;
-      return Hold{core_, g};
-    }
-    if (mode == Mode::exclusive && !core_->writable)
-      return failure(errc::denied, where, core_->path);
-    // Allocates before there is a lock to lose.
-    auto const place = holds.emplace(g.number, typename Core::Held{mode, 1}).first;
-    auto locked = core_->fs.try_lock(*core_->file, Core::byte(g), mode);
-    if (locked && locked.assume_value()) return Hold{core_, g};
-    holds.erase(place);
-    if (!locked) return detail::failed(locked);
-    return failure(refusal, where, core_->path);
-  }
-
-  // Opened once and kept: closing the file would let every hold go.
-  [[nodiscard]] result<void> open() {
-    if (core_->file) return ok();
-    auto opened = core_->fs.open(core_->path, Open::write);
-    core_->writable = opened.has_value();
-    if (!opened) opened = core_->fs.open(core_->path, Open::read);
-    HOLDFAST_TRYV(std::move(opened));
-    core_->file = std::move(opened).assume_value();
-    return ok();
-  }
-
-  std::shared_ptr<Core> core_;
-};
-
-HOLDFAST_END
-
-#endif
-
-// ------------ holdfast/detail/fork.hpp
-// Notices fork(): what a parent opened must not be used by its child, which shares the locks of
-// every open file.
-#ifndef HOLDFAST_DETAIL_FORK_HPP
-#define HOLDFAST_DETAIL_FORK_HPP
-
-#include <pthread.h>
-
-#include <atomic>
-
-HOLDFAST_BEGIN
-
-namespace detail {
-inline std::atomic<std::uint64_t> fork_count{0};
-// Registered once for each program or library that holds this variable.
-inline bool const fork_watched = [] {
-  return ::pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1); }) == 0;
-}();
-
-/// Remembers the process that made it.
-class Birthplace {
- public:
-  [[nodiscard]] bool left() const noexcept {
-    return count_ != fork_count.load(std::memory_order_relaxed);
-  }
-
- private:
-  std::uint64_t count_ = fork_count.load(std::memory_order_relaxed);
-};
-}  // namespace detail
-
-HOLDFAST_END
-
-#endif
-
 // ------------ holdfast/detail/ring.hpp
 // Decides which record of a ring of slots counts, without any I/O.
 //
@@ -2574,6 +2430,8 @@ inline void encode(Record const& record, std::span<std::byte, slot_size> into) n
 [[nodiscard]] inline std::optional<Hint> decode_hint(bytes_view from) noexcept {
   if (from.size() < hint_size || get_le<std::uint64_t>(from, at::magic) != hint_magic) return {};
   if (get_le<std::uint32_t>(from, at::crc) != crc32c(from.first(at::crc))) return {};
+  if (get_le<std::uint32_t>(from, at::form) > format)
+    return {};  // beside a ring that refuses by itself
   return Hint{{get_le<std::uint64_t>(from, at::sequence), get_le<std::uint64_t>(from, at::nonce)},
               get_boot(from)};
 }
@@ -2628,6 +2486,229 @@ struct Scan {
   return out;
 }
 }  // namespace detail::ring
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/backend/hint_file.hpp
+// Reads and writes the small file beside a ring that tells other processes which record is durable.
+#ifndef HOLDFAST_BACKEND_HINT_FILE_HPP
+#define HOLDFAST_BACKEND_HINT_FILE_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// Never synced. To the boot that wrote it, it tells what is durable; to a later one, if the disk
+/// has kept it, how new the ring must be at least.
+template <file_system Fs>
+class HintFile {
+ public:
+  explicit HintFile(std::string path) : path_{std::move(path)} {}
+
+  /// Nothing where the file is absent or holds no whole hint.
+  [[nodiscard]] result<std::optional<ring::Hint>> read(Fs const& fs) const {
+    auto const content = read_file(fs, path_, ring::hint_size);
+    if (content) return ring::decode_hint(content.assume_value());
+    auto const code = content.error().code();
+    if (code == errc::not_found || code == errc::too_large) return std::optional<ring::Hint>{};
+    return failed(content);
+  }
+
+  [[nodiscard]] result<bool> exists(Fs const& fs) const {
+    auto const found = fs.identity(path_);
+    if (!found && found.error().code() != errc::not_found) return failed(found);
+    return found.has_value();
+  }
+
+  /// Stays open between writes, unless another file has its name by now.
+  [[nodiscard]] bool write(Fs const& fs, ring::Hint const& hint) noexcept {
+    try {
+      return try_write(fs, hint);
+    } catch (...) {
+      return false;  // out of memory after a commit point: tried again later
+    }
+  }
+
+  void close() noexcept { file_.reset(); }
+
+ private:
+  [[nodiscard]] bool try_write(Fs const& fs, ring::Hint const& hint) {
+    auto const named = fs.identity(path_);
+    if (!file_ || !named || named.assume_value() != id_) {
+      file_.reset();
+      auto opened = fs.open(path_, named ? Open::write : Open::create);
+      if (!opened) return false;
+      auto const id = fs.identity(opened.assume_value());
+      if (!id) return false;
+      id_ = id.assume_value();
+      file_ = std::move(opened).assume_value();
+    }
+    return fs.write_at(*file_, 0, ring::encode(hint)).has_value();
+  }
+
+  std::string path_;
+  std::optional<typename Fs::file> file_;
+  FileId id_;
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/detail/fork.hpp
+// Notices fork(): what a parent opened must not be used by its child, which shares the locks of
+// every open file.
+#ifndef HOLDFAST_DETAIL_FORK_HPP
+#define HOLDFAST_DETAIL_FORK_HPP
+
+#include <pthread.h>
+
+#include <atomic>
+
+HOLDFAST_BEGIN
+
+namespace detail {
+inline std::atomic<std::uint64_t> fork_count{0};
+// Registered once for each program or library that holds this variable.
+inline bool const fork_watched = [] {
+  return ::pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1); }) == 0;
+}();
+
+/// Remembers the process that made it.
+class Birthplace {
+ public:
+  [[nodiscard]] bool left() const noexcept {
+    return count_ != fork_count.load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::uint64_t count_ = fork_count.load(std::memory_order_relaxed);
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/backend/pins_file.hpp
+// Keeps generations from being dropped by other processes: generation g is byte g of a file, pinned
+// by a shared lock.
+#ifndef HOLDFAST_BACKEND_PINS_FILE_HPP
+#define HOLDFAST_BACKEND_PINS_FILE_HPP
+
+HOLDFAST_BEGIN
+
+/// Pins in the file `path`. They lapse with the process, also with a zombie. Thread-safe.
+template <file_system Fs>
+class PinsFile {
+  struct Core {
+    std::string path;
+    Fs fs;
+    std::mutex mutex;
+    std::optional<typename Fs::file> file;
+    bool writable = false;
+    detail::Birthplace born{};
+    // One lock serves all holds of a generation: the file is the same, so another lock would
+    // convert it.
+    struct Held {
+      Mode mode;
+      std::size_t count;
+    };
+    std::map<std::uint64_t, Held> holds;
+
+    Core(std::string where, Fs files) : path{std::move(where)}, fs{std::move(files)} {}
+    static Range byte(Generation g) noexcept { return {g.number, 1}; }
+  };
+
+ public:
+  explicit PinsFile(std::string path, Fs fs)
+      : core_{std::make_shared<Core>(std::move(path), std::move(fs))} {}
+
+  /// Ends with the object; keeps the file open.
+  class Hold {
+   public:
+    Hold() = default;
+    Hold(std::shared_ptr<Core> core, Generation g) noexcept
+        : core_{std::move(core)}, generation_{g} {}
+    Hold(Hold&& other) noexcept = default;
+    Hold& operator=(Hold&& other) noexcept {
+      std::swap(core_, other.core_);
+      std::swap(generation_, other.generation_);
+      return *this;
+    }
+    ~Hold() {
+      if (core_ == nullptr || core_->born.left()) return;  // a child shares the locks of its parent
+      std::lock_guard const guard{core_->mutex};
+      auto const held = core_->holds.find(generation_.number);
+      if (--held->second.count != 0) return;
+      core_->holds.erase(held);
+      // A lock that can't be released lapses with the process; there is nobody to tell here.
+      static_cast<void>(core_->fs.unlock(*core_->file, Core::byte(generation_)));
+    }
+
+   private:
+    std::shared_ptr<Core> core_;
+    Generation generation_{};
+  };
+
+  /// Makes the file if it is missing. Its name is durable after a sync of its directory.
+  [[nodiscard]] result<void> make() {
+    auto made = core_->fs.open(core_->path, Open::create);
+    if (!made && made.error().code() != errc::exists) return detail::failed(made);
+    return ok();
+  }
+
+  /// Needs only permission to read. `busy` while another process has excluded `g`.
+  [[nodiscard]] result<Hold> pin(Generation g) { return hold(g, Mode::shared, errc::busy, "pin"); }
+
+  /// `pinned` if anyone pins `g`, also through this object.
+  [[nodiscard]] result<Hold> try_exclude(Generation g) {
+    return hold(g, Mode::exclusive, errc::pinned, "exclude");
+  }
+
+ private:
+  [[nodiscard]] result<Hold> hold(Generation g, Mode mode, errc refusal, char const* where) {
+    std::lock_guard const guard{core_->mutex};
+    if (core_->born.left()) return failure(errc::forked, where, core_->path);
+    HOLDFAST_TRYV(open());
+    auto& holds = core_->holds;
+    auto const held = holds.find(g.number);
+    if (held != holds.end()) {
+      if (mode == Mode::exclusive || held->second.mode == Mode::exclusive) {
+        return failure(refusal, where, core_->path);
+      }
+      held->second.count += 1;
+      return Hold{core_, g};
+    }
+    if (mode == Mode::exclusive && !core_->writable)
+      return failure(errc::denied, where, core_->path);
+    // Allocates before there is a lock to lose.
+    auto const place = holds.emplace(g.number, typename Core::Held{mode, 1}).first;
+    auto locked = core_->fs.try_lock(*core_->file, Core::byte(g), mode);
+    if (locked && locked.assume_value()) return Hold{core_, g};
+    holds.erase(place);
+    if (!locked) return detail::failed(locked);
+    return failure(refusal, where, core_->path);
+  }
+
+  // Opened once and kept: closing the file would let every hold go.
+  [[nodiscard]] result<void> open() {
+    if (core_->file) return ok();
+    auto opened = core_->fs.open(core_->path, Open::write);
+    bool const writable = opened.has_value();
+    bool const refused = !writable && (opened.error().code() == errc::denied ||
+                                       opened.error().code() == errc::read_only);
+    if (refused) opened = core_->fs.open(core_->path, Open::read);
+    HOLDFAST_TRYV(std::move(opened));
+    core_->writable = writable;
+    core_->file = std::move(opened).assume_value();
+    return ok();
+  }
+
+  std::shared_ptr<Core> core_;
+};
 
 HOLDFAST_END
 
@@ -2821,6 +2902,15 @@ inline Owner read_self() noexcept {
   self.nonce = kernel_random64();
   return self;
 }
+
+// Read once, and again in a forked child: it is another process, with a pid and a nonce of its own.
+inline Owner& own_identity() noexcept {
+  static Owner self = read_self();
+  return self;
+}
+inline bool const identity_watched = [] {
+  return ::pthread_atfork(nullptr, nullptr, [] { own_identity() = read_self(); }) == 0;
+}();
 }  // namespace detail
 
 /// The real world; tells no observer. Thread-safe.
@@ -2835,12 +2925,8 @@ struct Native {
     }
   }
   [[nodiscard]] std::uint64_t random64() const noexcept { return detail::kernel_random64(); }
-  /// This process. A forked child must not use what its parent opened, so the identity is read
-  /// once.
-  [[nodiscard]] Owner self() const noexcept {
-    static Owner const self = detail::read_self();
-    return self;
-  }
+  /// This process.
+  [[nodiscard]] Owner self() const noexcept { return detail::own_identity(); }
   void on(Event const&) const noexcept {}
 };
 static_assert(world<Native>);
@@ -2873,17 +2959,17 @@ class BasicFileRegister {
         : path{std::move(where)},
           fs{std::move(files)},
           world{std::move(around)},
+          hint{path + ".hint"},
           pins{detail::join(detail::parent_of(path), "PINS"), fs} {}
     std::string path;
     Fs fs;
     W world;
+    detail::HintFile<Fs> hint;
     PinsFile<Fs> pins;
     std::mutex mutex;
     std::optional<file> ring;
     FileId ring_id;
     bool ring_writable = false;
-    std::optional<file> hint;
-    FileId hint_id;
     bool hint_due = false;
     Version known{};  // the newest record that this object synced itself
     bool poisoned = false;
@@ -2910,7 +2996,7 @@ class BasicFileRegister {
   /// such value yet.
   [[nodiscard]] result<std::optional<Versioned>> load() {
     std::lock_guard const guard{core_->mutex};
-    if (core_->hint_due) confirm(core_->known);
+    settle_hint();
     HOLDFAST_TRY(found, look(false));
     if (!found || !found->confirmed) return std::optional<Versioned>{};
     auto const& record = *found->confirmed;
@@ -2946,27 +3032,41 @@ class BasicFileRegister {
     auto& c = *core_;
     if (c.born.left()) return fail(errc::forked, "reopen");
     c.ring.reset();
-    c.hint.reset();
-    c.known = {};
-    c.hint_due = false;
+    c.hint.close();
     c.poisoned = false;
     HOLDFAST_TRYV(remove_leftovers());
+    HOLDFAST_TRY(hinted, c.hint.exists(c.fs));  // before the ring, which its creator makes first
     auto opened = open_ring(true);
-    if (!opened) {
-      if (opened.error().code() != errc::not_found) return opened;
-      return absent();
+    if (!opened && opened.error().code() == errc::not_found) {
+      // A hint without a ring: what the ring named may still exist, so this is never "empty".
+      if (hinted || c.known != Version::none) return fail(errc::register_lost, "open");
+      return ok();
     }
+    HOLDFAST_TRYV(std::move(opened));
     HOLDFAST_TRYV(c.pins.make());
     HOLDFAST_TRY(lock, lock_ring());
     HOLDFAST_TRY(found, look(true));
-    HOLDFAST_TRYV(put_again(*found));
+    if (!is_confirmed(*found)) {
+      HOLDFAST_TRYV(put_again(*found));
+    } else if (c.hint_due && found->newest->version == c.known) {
+      confirm(c.known);
+    }
     return ok();
   }
 
   using Hold = typename PinsFile<Fs>::Hold;
   /// See PinsFile.
   [[nodiscard]] result<Hold> pin(Generation g) { return core_->pins.pin(g); }
-  [[nodiscard]] result<Hold> try_exclude(Generation g) { return core_->pins.try_exclude(g); }
+  /// `busy` as long as other processes can't be told of the newest record: they may still open what
+  /// it retires.
+  [[nodiscard]] result<Hold> try_exclude(Generation g) {
+    {
+      std::lock_guard const guard{core_->mutex};
+      settle_hint();
+      if (core_->hint_due) return fail(errc::busy, "exclude");
+    }
+    return core_->pins.try_exclude(g);
+  }
 
  private:
   using Scan = detail::ring::Scan;
@@ -2978,15 +3078,6 @@ class BasicFileRegister {
 
   [[nodiscard]] bool is_confirmed(Scan const& found) const noexcept {
     return found.confirmed && found.confirmed->version == found.newest->version;
-  }
-
-  // A hint without a ring, or a ring without one valid record: what it named may still exist, so
-  // this is never "empty".
-  [[nodiscard]] result<void> absent() {
-    auto hint = core_->fs.identity(core_->path + ".hint");
-    if (hint) return fail(errc::register_lost, "open");
-    if (hint.error().code() != errc::not_found) return detail::failed(hint);
-    return ok();
   }
 
   // The file is never replaced by us: another one under the name was put there by someone, and is
@@ -3006,27 +3097,17 @@ class BasicFileRegister {
     return ok();
   }
 
-  [[nodiscard]] result<std::optional<detail::ring::Hint>> read_hint() {
-    auto& c = *core_;
-    auto content = detail::read_file(c.fs, c.path + ".hint", detail::ring::hint_size);
-    if (content) return detail::ring::decode_hint(content.assume_value());
-    auto const code = content.error().code();
-    if (code == errc::not_found || code == errc::too_large)
-      return std::optional<detail::ring::Hint>{};
-    return detail::failed(content);
-  }
-
   // The hint is read before the ring: a ring read later is at least as new as an honest hint.
   // Without the lock a slot may be seen half written, so a bad verdict is believed only when it
   // stays.
   [[nodiscard]] result<std::optional<Scan>> look(bool locked) {
     auto& c = *core_;
     for (int attempt = locked ? 2 : 0;; ++attempt) {
-      HOLDFAST_TRY(hint, read_hint());
+      HOLDFAST_TRY(hint, c.hint.read(c.fs));
       if (!locked) {
         auto opened = open_ring(false);
         if (!opened && opened.error().code() == errc::not_found) {
-          if (hint) return fail(errc::register_lost, "load");
+          if (hint || c.known != Version::none) return fail(errc::register_lost, "load");
           return std::optional<Scan>{};
         }
         HOLDFAST_TRYV(std::move(opened));
@@ -3111,34 +3192,38 @@ class BasicFileRegister {
       return synced;
     }
     auto const confirmed = found.confirmed ? found.confirmed->version.sequence : 0;
-    HOLDFAST_TRYV(put(found.newest->version.sequence, confirmed, value));
+    HOLDFAST_TRY(again, put(found.newest->version.sequence, confirmed, value));
+    // Without a hint only a later record can tell that this one is durable; else each opening would
+    // add one that nobody may rely on, until the ring is full of them.
+    if (c.hint_due) {
+      HOLDFAST_TRYV(put(again.sequence, again.sequence, value));
+    }
     return ok();
   }
 
-  // Tells readers of other processes. Without it they see the record only once the next one names
-  // it, and nothing else depends on it: so a hint that can't be written does not make a durable
-  // commit fail, and is tried again by each load.
+  // Tells readers of other processes; the ring is locked. Without it they see the record only once
+  // the next one names it, and nothing is excluded meanwhile: so a hint that can't be written does
+  // not make a durable commit fail.
   void confirm(Version version) noexcept {
     core_->known = version;
-    core_->hint_due = !write_hint(version);
+    core_->hint_due = !core_->hint.write(core_->fs, {version, core_->world.self().boot});
   }
 
-  [[nodiscard]] bool write_hint(Version version) noexcept {
+  // Tries again, if the ring is free: a hint written beside a rival's would take back what he has
+  // told.
+  void settle_hint() {
     auto& c = *core_;
-    auto const content = detail::ring::encode(detail::ring::Hint{version, c.world.self().boot});
-    auto const path = c.path + ".hint";
-    auto const named = c.fs.identity(path);
-    bool const same = c.hint && named && named.assume_value() == c.hint_id;
-    if (!same) {
-      c.hint.reset();
-      auto opened = c.fs.open(path, named ? Open::write : Open::create);
-      if (!opened) return false;
-      auto const id = c.fs.identity(opened.assume_value());
-      if (!id) return false;
-      c.hint_id = id.assume_value();
-      c.hint = std::move(opened).assume_value();
+    if (!c.hint_due || c.born.left() || !open_ring(true)) return;
+    auto const locked = c.fs.try_lock(*c.ring, Range{}, Mode::exclusive);
+    if (!locked || !locked.assume_value()) return;
+    RingLock const lock{c};
+    auto const found = look(true);
+    if (!found || !found.assume_value()) return;
+    if (found.assume_value()->newest->version == c.known) {
+      confirm(c.known);
+    } else {
+      c.hint_due = false;  // whoever wrote the newer record left his own
     }
-    return c.fs.write_at(*c.hint, 0, content).has_value();
   }
 
   // A file that is complete before it has its name, and never takes the place of another.
@@ -3169,7 +3254,9 @@ class BasicFileRegister {
       c.poisoned = true;
       return failure(linked.error().as(errc::uncertain));
     }
-    confirm(record.version);
+    c.known = record.version;
+    c.hint_due = true;
+    settle_hint();
     return record.version;
   }
 
@@ -3182,7 +3269,10 @@ class BasicFileRegister {
     HOLDFAST_TRYV(std::move(entries));
     auto const prefix = c.path.substr(c.path.rfind('/') + 1) + ".new-";
     for (auto const& entry : entries.assume_value()) {
-      if (entry.name.compare(0, prefix.size(), prefix) != 0) continue;
+      bool const ours =
+          entry.kind == Entry::Kind::file && entry.name.starts_with(prefix) &&
+          entry.name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+      if (!ours) continue;
       auto removed = c.fs.remove(detail::join(directory, entry.name));
       if (!removed && removed.error().code() != errc::not_found) return removed;
     }
@@ -3550,7 +3640,8 @@ inline constexpr std::size_t max_marks = 2048;  // bytes of all marks as text
                                             FencingToken token,
                                             Owner const& owner,
                                             std::uint64_t nonce) {
-  if (token <= m.fence) return failure(errc::fenced, "stage");
+  if (token < m.fence)
+    return failure(errc::fenced, "stage");  // its own recovery may have raised it
   if (m.retained.size() + m.retiring.size() + 1 > max_listed) {
     return failure(errc::full, "stage",
                    "generations wait to be dropped; collect() or let readers go");
@@ -3558,6 +3649,13 @@ inline constexpr std::size_t max_marks = 2048;  // bytes of all marks as text
   m.fence = token;
   m.attempt = AttemptRecord{{m.next}, token, nonce, owner};
   m.next += 1;
+  return m;
+}
+
+/// Whoever made the attempt can't commit it any more: its generation may be dropped once this is
+/// stored.
+[[nodiscard]] inline Manifest fence_out(Manifest m, FencingToken token) {
+  m.fence = std::max(m.fence, token);
   return m;
 }
 
@@ -3897,6 +3995,19 @@ inline void expect(Reader& in, std::string_view key) noexcept {
   if (in.word() != key) in.fail();
 }
 
+// Each generation is listed once and lies below `next`; the current one is retained.
+[[nodiscard]] inline bool makes_sense(Manifest const& m) {
+  std::vector<Generation> listed;
+  for (auto const& kept : m.retained) listed.push_back(kept.generation);
+  for (auto const& retiring : m.retiring) listed.push_back(retiring.generation);
+  if (m.attempt) listed.push_back(m.attempt->generation);
+  std::sort(listed.begin(), listed.end());
+  bool const once = std::adjacent_find(listed.begin(), listed.end()) == listed.end();
+  bool const below = listed.empty() || (listed.front().number > 0 && listed.back().number < m.next);
+  bool const shown = m.current.number == 0 ? m.retained.empty() : find(m, m.current) != nullptr;
+  return once && below && shown;
+}
+
 [[nodiscard]] inline result<Manifest> decode(std::string_view text) {
   Manifest m;
   Reader in{text};
@@ -3921,8 +4032,7 @@ inline void expect(Reader& in, std::string_view key) noexcept {
   m.next = field("next");
   m.current = {field("current")};
   while (in.good() && !in.at_end()) get_list(in, m);
-  bool const complete =
-      in.good() && version == format && (m.current.number == 0 || find(m, m.current) != nullptr);
+  bool const complete = in.good() && version == format && makes_sense(m);
   // One manifest has one text: what reads back as another text was not written by us.
   if (!complete || encode(m) != text) return failure(errc::damaged, "manifest");
   return m;
@@ -3965,9 +4075,6 @@ struct alignas(128) ThreadSlots {
   /// them: the branches are foreseen, so that one view need not wait for the stores of the view
   /// before.
   [[nodiscard]] HazardSlot* free_slot() noexcept {
-    if (hazard[0].load(std::memory_order_relaxed) == nullptr) [[likely]] {
-      return &hazard[0];
-    }
     for (auto& slot : hazard) {
       if (slot.load(std::memory_order_relaxed) == nullptr) return &slot;
     }
@@ -4008,13 +4115,19 @@ class PinSlots {
   PinSlots(PinSlots const&) = delete;
   PinSlots& operator=(PinSlots const&) = delete;
 
-  /// A slot of this thread for the fast path, where a plain store protects. Null: take the slow
-  /// one.
+  /// One of the first slots of this thread for the fast path, where a plain store protects. Null:
+  /// take the slow one.
   [[nodiscard]] HazardSlot* quick_slot() const noexcept {
     if (slot_cache.object != id_) [[unlikely]] {
       return nullptr;
     }
-    return slot_cache.slots->free_slot();
+    auto& slots = slot_cache.slots->hazard;
+    if (slots[0].load(std::memory_order_relaxed) == nullptr) [[likely]] {
+      return &slots[0];
+    }
+    if (slots[1].load(std::memory_order_relaxed) == nullptr) return &slots[1];
+    if (slots[2].load(std::memory_order_relaxed) == nullptr) return &slots[2];
+    return nullptr;
   }
 
   /// Protects `pointer` with a slot from `quick_slot` before the next load of the published
@@ -4025,11 +4138,17 @@ class PinSlots {
   }
 
   /// A slot of this thread, found or made; null if all of them are in use.
-  [[nodiscard]] HazardSlot* slot() { return find().free_slot(); }
+  [[nodiscard]] HazardSlot* slot() {
+    return slot_cache.object == id_ ? slot_cache.slots->free_slot() : find().free_slot();
+  }
 
-  /// The same with a barrier of its own, for any slot.
-  static void protect(HazardSlot& slot, void const* pointer) noexcept {
-    slot.exchange(pointer, std::memory_order_seq_cst);
+  /// The same for any slot.
+  void protect(HazardSlot& slot, void const* pointer) const noexcept {
+    if (asymmetric_) {
+      protect_quickly(slot, pointer);
+    } else {
+      slot.exchange(pointer, std::memory_order_seq_cst);
+    }
   }
 
   /// Every pointer that some thread protects, among those unpublished before the call.
@@ -4114,7 +4233,6 @@ inline constexpr std::array transitions{
     Transition{State::processing, State::rolling_back},
     Transition{State::ready_to_commit, State::committing},
     Transition{State::ready_to_commit, State::rolling_back},
-    Transition{State::committing, State::ready_to_commit},  // refused before anything was written
     Transition{State::committing, State::committed},
     Transition{State::committing, State::rolling_back},
     Transition{State::committed, State::none},
@@ -4159,54 +4277,6 @@ HOLDFAST_END
 #define HOLDFAST_EXPLAIN_HPP
 
 HOLDFAST_BEGIN
-
-namespace detail {
-/// What a factory gives after `explain` has spoken: accepts every further use, so that the line
-/// stays the only one.
-struct refused {
-  template <class... Args>
-  constexpr refused(Args&&...) noexcept {}
-  template <class T>
-  requires(!std::same_as<T, refused>) operator T&() const;
-  [[nodiscard]] constexpr explicit operator bool() const noexcept { return false; }
-  [[nodiscard]] constexpr bool has_value() const noexcept { return false; }
-  [[nodiscard]] constexpr bool has_error() const noexcept { return true; }
-  [[nodiscard]] refused value() const noexcept { return {}; }
-  [[nodiscard]] refused assume_value() const noexcept { return {}; }
-  [[nodiscard]] holdfast::error error() const noexcept { return {}; }
-  [[nodiscard]] holdfast::error assume_error() const noexcept { return {}; }
-  refused operator*() const noexcept { return {}; }
-  refused const* operator->() const noexcept { return this; }
-  template <class... Args>
-  refused stage(Args&&...) const noexcept {
-    return {};
-  }
-  refused writer() const noexcept { return {}; }
-  refused seal() const noexcept { return {}; }
-  template <class... Args>
-  refused validate(Args&&...) const noexcept {
-    return {};
-  }
-  template <class... Args>
-  refused commit(Args&&...) const noexcept {
-    return {};
-  }
-  refused view() const noexcept { return {}; }
-  refused pin() const noexcept { return {}; }
-  refused refresh() const noexcept { return {}; }
-  refused collect() const noexcept { return {}; }
-  refused recover() const noexcept { return {}; }
-  refused status() const noexcept { return {}; }
-  template <class... Args>
-  refused revert(Args&&...) const noexcept {
-    return {};
-  }
-  template <class... Args>
-  refused resolve(Args&&...) const noexcept {
-    return {};
-  }
-};
-}  // namespace detail
 
 /// Says at compile time, a line each, which operations T lacks to be a `generation_store`. True if
 /// none.
@@ -4485,7 +4555,12 @@ class BasicFileLock {
     HOLDFAST_TRY(seen, looker.read());
     HOLDFAST_TRY(nobody,
                  core_->fs.try_lock(*looker.core_->open, byte_of(seen.epoch.number), Mode::shared));
-    if (nobody || !seen.last) return std::optional<Holder>{};
+    if (nobody) {
+      // Let go before the guard is: whoever acquires next must not find the byte taken by a look.
+      HOLDFAST_TRYV(core_->fs.unlock(*looker.core_->open, byte_of(seen.epoch.number)));
+      return std::optional<Holder>{};
+    }
+    if (!seen.last) return std::optional<Holder>{};
     return seen.last->holder;
   }
 
@@ -4652,8 +4727,9 @@ HOLDFAST_END
 
 HOLDFAST_BEGIN
 
-/// A world that tells `Hear` every event, and is `W` in all else. `Hear` must not throw, and is
-/// called from whichever thread works; the event lives for the call only.
+/// A world that tells `Hear` every event, and is `W` in all else. `Hear` must not throw, nor call
+/// back into what tells it (which holds its lock): take what is needed from the event, which lives
+/// for the call only. Any thread may call it.
 template <world W, class Hear>
 class Observed {
  public:
@@ -4795,16 +4871,17 @@ class Readers {
 
   explicit Readers(std::uint64_t id) : slots_{id} {}
 
+  [[nodiscard]] Birthplace const& born() const noexcept { return born_; }
   [[nodiscard]] Shown* current() const noexcept { return current_.load(std::memory_order_acquire); }
 
   /// Protects the current generation for this thread; nothing is shown when there is none. Never
   /// waits.
   [[nodiscard]] Protection<Shown> protect() {
     HazardSlot* const slot = slots_.quick_slot();
-    Shown* const shown = current_.load(std::memory_order_acquire);
-    if (slot != nullptr && shown != nullptr) [[likely]] {
+    if (slot != nullptr) [[likely]] {
+      Shown* const shown = current_.load(std::memory_order_acquire);
       PinSlots::protect_quickly(*slot, shown);
-      if (current_.load(std::memory_order_acquire) == shown) [[likely]] {
+      if (shown == current_.load(std::memory_order_acquire) && shown != nullptr) [[likely]] {
         return {shown, slot};
       }
       slot->store(nullptr, std::memory_order_release);
@@ -4833,6 +4910,7 @@ class Readers {
     {
       std::lock_guard const guard{mutex_};
       if (open_.size() < 2) return;
+      closing.reserve(open_.size());  // nothing may throw between the two lists
       auto const held = slots_.protected_pointers();
       // The slots are read before the counts: a pin is counted before its view gives up the slot.
       auto const keep = [&](std::unique_ptr<Shown> const& shown) {
@@ -4854,15 +4932,17 @@ class Readers {
   }
 
  private:
-  // The first view of a thread, a switch in between, nested views beyond the slots, a kernel
-  // without membarrier.
+  // The first view of a thread or of a forked child, a switch in between, nested views beyond the
+  // slots, a kernel without membarrier.
   [[gnu::noinline]] Protection<Shown> protect_slowly() {
+    if (born_.left()) return {};  // nobody would see what a child protects
     HazardSlot* const slot = slots_.slot();
     if (slot == nullptr) return count();
     Shown* shown = current_.load(std::memory_order_acquire);
     while (shown != nullptr) {
-      PinSlots::protect(*slot, shown);
-      Shown* const again = current_.load(std::memory_order_acquire);
+      slots_.protect(*slot, shown);
+      Shown* const again =
+          current_.load(std::memory_order_seq_cst);  // not before a barrier of our own
       if (again == shown) return {shown, slot};
       shown = again;
     }
@@ -4879,6 +4959,7 @@ class Readers {
 
   std::atomic<Shown*> current_{nullptr};
   PinSlots slots_;
+  Birthplace born_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Shown>> open_;
 };
@@ -5000,7 +5081,7 @@ class Source {
   [[nodiscard]] Store& store() noexcept { return store_; }
   [[nodiscard]] Register& reg() noexcept { return register_; }
   [[nodiscard]] ReadersT& readers() noexcept { return readers_; }
-  [[nodiscard]] Birthplace const& born() const noexcept { return born_; }
+  [[nodiscard]] Birthplace const& born() const noexcept { return readers_.born(); }
 
   [[nodiscard]] result<std::optional<Loaded>> load() {
     HOLDFAST_TRY(found, register_traits<Register>::load(register_));
@@ -5034,9 +5115,9 @@ class Source {
     return std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(hold));
   }
 
-  /// Shows what the record names now. True if that is another generation than before.
-  [[nodiscard]] result<bool> refresh() {
-    if (born_.left()) return failure(errc::forked, "refresh");
+  /// Shows what the record names now: the generation if that changed anything.
+  [[nodiscard]] result<std::optional<Generation>> refresh() {
+    if (born().left()) return failure(errc::forked, "refresh");
     std::lock_guard const guard{refreshing_};
     auto switched = try_refresh();
     trouble_.reset();
@@ -5078,13 +5159,14 @@ class Source {
  private:
   // Between reading the record and pinning, another process may retire the generation: then the
   // record has changed.
-  [[nodiscard]] result<bool> try_refresh() {
+  [[nodiscard]] result<std::optional<Generation>> try_refresh() {
     for (int attempt = 0;; ++attempt) {
       HOLDFAST_TRY(loaded, load());
-      if (!loaded || loaded->manifest.current.number == 0) return false;
+      if (!loaded || loaded->manifest.current.number == 0) return std::optional<Generation>{};
       auto const* kept = manifest::find(loaded->manifest, loaded->manifest.current);
       auto const* current = readers_.current();
-      if (current != nullptr && current->kept.sequence >= kept->sequence) return false;
+      if (current != nullptr && current->kept.sequence >= kept->sequence)
+        return std::optional<Generation>{};
       auto opened = open(*kept);
       HOLDFAST_TRY(after, load());
       bool const stays = after && manifest::find(after->manifest, kept->generation) != nullptr;
@@ -5092,7 +5174,7 @@ class Source {
         readers_.reserve();
         readers_.show(std::move(opened).assume_value());
         readers_.reclaim();
-        return true;
+        return std::optional{kept->generation};
       }
       if (attempt == 16 || (!opened && stays && opened.error().code() != errc::busy)) {
         if (!opened) return detail::failed(opened);
@@ -5103,7 +5185,7 @@ class Source {
   }
 
   [[nodiscard]] result<View<Shown>> why_nothing() {
-    if (born_.left()) return failure(errc::forked, "view");
+    if (born().left()) return failure(errc::forked, "view");
     auto const why = trouble();
     if (why) return failure(*why);
     return failure(errc::no_generation, "view");
@@ -5114,7 +5196,6 @@ class Source {
   ReadersT readers_;  // after the register: its holds end first
   std::mutex refreshing_;
   std::optional<error> trouble_;
-  Birthplace born_;
 };
 }  // namespace detail
 
@@ -5127,6 +5208,8 @@ HOLDFAST_END
 // current, tells the observer.
 #ifndef HOLDFAST_STAGED_KEEPER_HPP
 #define HOLDFAST_STAGED_KEEPER_HPP
+
+#include <cassert>
 
 HOLDFAST_BEGIN
 
@@ -5149,7 +5232,6 @@ class Keeper {
   Keeper& operator=(Keeper const&) = delete;
 
   [[nodiscard]] Source& source() noexcept { return source_; }
-  [[nodiscard]] Locking& locking() noexcept { return lock_; }
   [[nodiscard]] State state() const noexcept { return state_.load(std::memory_order_relaxed); }
 
   /// Closes what nobody reads any more and deletes what retires. Works while others build.
@@ -5160,15 +5242,14 @@ class Keeper {
   }
 
   [[nodiscard]] result<bool> refresh() {
-    HOLDFAST_TRY(changed, source_.refresh());
-    if (changed)
-      tell({.kind = Event::Kind::switched,
-            .generation = source_.readers().current()->kept.generation});
-    return changed;
+    HOLDFAST_TRY(shown, source_.refresh());
+    if (shown) tell({.kind = Event::Kind::switched, .generation = *shown});
+    return shown.has_value();
   }
 
   /// What the record says now; nothing on a home that was never written.
   [[nodiscard]] result<Status> status() {
+    if (source_.born().left()) return failure(errc::forked, "status");
     HOLDFAST_TRY(loaded, source_.load());
     Status status;
     if (loaded) status.manifest = std::move(loaded->manifest);
@@ -5198,8 +5279,17 @@ class Keeper {
 
   void go(State to, Generation g, error const* cause = nullptr) noexcept {
     auto const from = state_.exchange(to, std::memory_order_relaxed);
+    assert(allowed(from, to));
     tell(
         {.kind = Event::Kind::transition, .from = from, .to = to, .generation = g, .cause = cause});
+  }
+
+  // Its token exceeds the record's fence, so that recovery can fence out whoever built before.
+  [[nodiscard]] result<Grant> acquire() {
+    auto const loaded = source_.load();  // an error of the record is told once the lock is had
+    auto const fence =
+        loaded && loaded.assume_value() ? loaded.assume_value()->manifest.fence : FencingToken{};
+    return lock_traits<Locking>::try_acquire(lock_, world_.self(), fence);
   }
 
   // A lock that can't be let go lapses with its process; the work that was done under it stands.
@@ -5231,35 +5321,51 @@ class Keeper {
     return ok();
   }
 
+  // What recovery could not do: drop an attempt. Reading and reverting go on then, building does
+  // not.
+  struct Recovery {
+    std::optional<error> left;
+  };
+
   // Under the stage lock nobody else builds, so an attempt in the record is one that a crash, a
-  // failure or force ended.
-  [[nodiscard]] result<void> recover_locked() {
+  // failure or force ended. Its author may still be alive: it is fenced out durably before anything
+  // of it is dropped. Gives why an attempt could not be dropped: reading and reverting go on then,
+  // building does not.
+  [[nodiscard]] result<Recovery> recover_locked(FencingToken token) {
     HOLDFAST_TRYV(reopen());
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(loaded, source_.load());
       HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
-      if (!loaded) {
-        if (!remains.empty()) {
-          return failure(errc::register_lost, "open",
-                         "generation " + std::to_string(remains.back().number));
-        }
-        auto stored = store(Version::none, as_bytes(manifest::encode(fresh())));
-        if (!stored && (stored.error().code() != errc::conflict || round == 16)) {
-          return detail::failed(stored);
-        }
-        continue;
+      if (!loaded && !remains.empty()) {
+        return failure(errc::register_lost, "open",
+                       "generation " + std::to_string(remains.back().number));
       }
-      HOLDFAST_TRYV(check_home(loaded->manifest, remains));
-      HOLDFAST_TRY(next, recovered(loaded->manifest));
-      if (next == loaded->manifest) break;
-      auto stored = store(loaded->version, as_bytes(manifest::encode(next)));
-      if (stored) break;
-      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+      auto const version = loaded ? loaded->version : Version::none;
+      auto next = loaded ? loaded->manifest : fresh();
+      std::optional<error> left;
+      if (loaded) {
+        HOLDFAST_TRYV(check_home(next, remains));
+        if (next.attempt && next.fence <= next.attempt->token) {
+          next = manifest::fence_out(std::move(next), token);
+        } else {
+          left = clean(next);
+          if (next == loaded->manifest) {
+            if (!left) settle_recovery();
+            return Recovery{left};
+          }
+        }
+      }
+      auto const stored = store(version, as_bytes(manifest::encode(next)));
+      bool const again = stored || stored.error().code() == errc::conflict;
+      if (!again) return detail::failed(stored);
+      if (round == 16) return failure(errc::busy, "recover", "the record changes all the time");
     }
+  }
+
+  void settle_recovery() {
     dropped_.clear();
     recovered_ = true;
     if (state() == State::failed) go(State::none, {});
-    return ok();
   }
 
   [[nodiscard]] Manifest fresh() {
@@ -5289,19 +5395,24 @@ class Keeper {
     return ok();
   }
 
-  // The record without what is now dropped. The record that lists it is confirmed: a load gives
+  // Drops what the record lists as ended, and takes it out. The record is confirmed: a load gives
   // nothing else.
-  [[nodiscard]] result<Manifest> recovered(Manifest const& m) {
-    auto next = m;
+  [[nodiscard]] std::optional<error> clean(Manifest& m) {
+    std::optional<error> left;
     if (m.attempt) {
       auto const g = m.attempt->generation;
-      HOLDFAST_TRYV(store_traits<Store>::drop(source_.store(), g));
-      tell({.kind = Event::Kind::recovered, .generation = g, .token = m.attempt->token});
-      next = manifest::end(std::move(next));
+      auto const dropped = store_traits<Store>::drop(source_.store(), g);
+      if (!dropped) left = dropped.error();
+      tell({.kind = left ? Event::Kind::drop_failed : Event::Kind::recovered,
+            .generation = g,
+            .token = m.attempt->token,
+            .cause = left ? &*left : nullptr});
+      if (!left) m = manifest::end(std::move(m));
     }
     auto const collected = drop_retiring(m);
-    next = manifest::without(std::move(next), collected.dropped);
-    return manifest::without(std::move(next), dropped_);
+    m = manifest::without(std::move(m), collected.dropped);
+    m = manifest::without(std::move(m), dropped_);
+    return left;
   }
 
   // `patient` leaves foreign readers of a published name their grace.
@@ -5355,6 +5466,11 @@ class Keeper {
     auto out = drop_retiring(loaded->manifest, patient);
     dropped_.insert(dropped_.end(), out.dropped.begin(), out.dropped.end());
     return out;
+  }
+
+  [[nodiscard]] bool fenced(FencingToken token) {
+    auto const loaded = source_.load();
+    return loaded && loaded.assume_value() && loaded.assume_value()->manifest.fence > token;
   }
 
   // As long as no later commit shows, a write of this one may still be under way: the same value at
@@ -5413,6 +5529,178 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/staged/builder.hpp
+// Begins and ends attempts: records one before anything of it exists, and rolls one back whatever
+// fails.
+#ifndef HOLDFAST_STAGED_BUILDER_HPP
+#define HOLDFAST_STAGED_BUILDER_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
+class Builder : public Keeper<Store, Register, Locking, W> {
+ public:
+  using Base = Keeper<Store, Register, Locking, W>;
+  using typename Base::Grant;
+  using typename Base::Shown;
+  using Writer = writer_of<Store>;
+
+  /// One build, from `stage` to its end. On the heap: references into the writer survive moves of
+  /// the handle.
+  struct Attempt {
+    explicit Attempt(Grant&& granted) : grant{std::move(granted)} {}
+    Grant grant;
+    bool recorded = false;  // the record lists it: from here on it is rolled back, not just let go
+    Generation generation{};
+    std::uint64_t nonce = 0;
+    Version version;    // of the register after the attempt was recorded
+    Manifest manifest;  // as recorded then
+    std::optional<Writer> writer{};
+    std::unique_ptr<Shown> opened{};
+    bool others = false;  // what lies under its number is not ours and stays
+    bool lost = false;    // a sync failed: it can only be dropped
+  };
+  using AttemptPtr = std::unique_ptr<Attempt>;
+
+  using Base::Base;
+
+ protected:
+  using Base::check_home, Base::collect_locked, Base::go, Base::recover_locked, Base::release;
+  using Base::dropped_, Base::options_, Base::recovered_, Base::source_, Base::world_;
+  using Base::require_loaded, Base::store;
+
+  // Discards an attempt that did not come to be, also when a callback throws.
+  struct Rollback {
+    Builder& core;
+    AttemptPtr& attempt;
+    bool armed = true;
+    Rollback(Builder& c, AttemptPtr& a) noexcept : core{c}, attempt{a} {}
+    Rollback(Rollback const&) = delete;
+    Rollback& operator=(Rollback const&) = delete;
+    ~Rollback() {
+      if (armed) core.discard_locked(std::move(attempt));
+    }
+  };
+
+  [[nodiscard]] result<void> check_alive(Attempt const& attempt, char const* where) {
+    if (source_.born().left()) return failure(errc::forked, where);
+    if (attempt.lost) return failure(errc::sync_failed, where);
+    return ok();
+  }
+
+  // Whatever throws from here on, the lock is let go.
+  [[nodiscard]] AttemptPtr own(Grant& grant) {
+    try {
+      return std::make_unique<Attempt>(std::move(grant));
+    } catch (...) {
+      release(grant);
+      throw;
+    }
+  }
+
+  // Records the attempt: the first of a run's two durable stores.
+  [[nodiscard]] result<void> begin(Attempt& attempt) {
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(found, source_.load());
+      if (!recovered_ || !found || found->manifest.attempt) {
+        HOLDFAST_TRY(recovery, recover_locked(attempt.grant.token));
+        if (recovery.left) return failure(*recovery.left);
+      }
+      HOLDFAST_TRY(loaded, require_loaded("stage"));
+      // Each time: what was put under the next number since the home was opened must not pass for
+      // the attempt's.
+      HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
+      HOLDFAST_TRYV(check_home(loaded.manifest, remains));
+      auto const nonce = world_.random64();
+      auto planned = plan(loaded.manifest, attempt.grant.token, nonce);
+      if (!planned &&
+          (planned.error().code() == errc::full || planned.error().code() == errc::too_large)) {
+        HOLDFAST_TRYV(
+            collect_locked(false));  // the grace is a courtesy; a full record would stop all builds
+        planned = plan(loaded.manifest, attempt.grant.token, nonce);
+      }
+      HOLDFAST_TRY(next, std::move(planned));
+      auto const text = manifest::encode(next);
+      auto stored = store(loaded.version, as_bytes(text));
+      if (stored) {
+        dropped_.clear();
+        attempt.recorded = true;
+        attempt.generation = next.attempt->generation;
+        attempt.nonce = nonce;
+        attempt.version = stored.assume_value();
+        attempt.manifest = std::move(next);
+        return ok();
+      }
+      recovered_ = false;
+      // Uncertain only for the record of the attempt: readers are not concerned, and the next
+      // recovery finds out.
+      if (stored.error().code() == errc::uncertain)
+        return failure(stored.error().as(errc::sync_failed));
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
+  // The record of the attempt, if a commit after it will fit too.
+  [[nodiscard]] result<Manifest> plan(Manifest const& m, FencingToken token, std::uint64_t nonce) {
+    HOLDFAST_TRY(next,
+                 manifest::begin(manifest::without(m, dropped_), token, world_.self(), nonce));
+    auto const committed =
+        manifest::commit(next, {}, options_.retain, world_.wall_ns() / 1'000'000);
+    auto const size = std::max(manifest::encode(committed).size(), manifest::encode(next).size());
+    auto const limit = register_traits<Register>::max_size(source_.reg());
+    if (size <= limit) return std::move(next);
+    return failure(errc::too_large, "stage",
+                   "the record: " + std::to_string(size) + " of " + std::to_string(limit) +
+                       " bytes, " + std::to_string(m.retiring.size()) + " retiring, " +
+                       std::to_string(m.retained.size()) + " retained");
+  }
+
+  // Runs in destructors, also when memory is short: whatever fails or throws, the lock is let go,
+  // and what is left is for the next recovery, since the record lists it.
+  void discard_locked(AttemptPtr attempt) noexcept {
+    std::optional<error> failed;
+    if (attempt->recorded) {
+      go(State::rolling_back, attempt->generation);
+      failed = housekeep([&] { return roll_back(*attempt); });
+      go(failed ? State::failed : State::none, attempt->generation, failed ? &*failed : nullptr);
+    }
+    if (failed) recovered_ = false;
+    release(attempt->grant);
+    building_ = false;
+  }
+
+  [[nodiscard]] std::optional<error> roll_back(Attempt& attempt) {
+    attempt.opened.reset();
+    attempt.writer.reset();
+    result<void> done = ok();
+    if (!attempt.others) done = store_traits<Store>::drop(source_.store(), attempt.generation);
+    if (done) done = end_attempt(attempt);
+    if (!done) return done.error();
+    return {};
+  }
+
+  // Others may have reverted meanwhile; only our own attempt is taken out.
+  [[nodiscard]] result<void> end_attempt(Attempt const& attempt) {
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(loaded, require_loaded("discard"));
+      auto const& listed = loaded.manifest.attempt;
+      if (!listed || listed->nonce != attempt.nonce) return ok();
+      auto stored =
+          store(loaded.version, as_bytes(manifest::encode(manifest::end(loaded.manifest))));
+      if (stored) return ok();
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
+  bool building_ = false;
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/staged/core.hpp
 // Runs the protocol of a home for writing: open, recover, stage, seal, commit, discard, resolve,
 // revert, collect.
@@ -5431,34 +5719,21 @@ HOLDFAST_BEGIN
 
 namespace detail {
 template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
-class StagedCore : public Keeper<Store, Register, Locking, W> {
-  using Base = Keeper<Store, Register, Locking, W>;
-  using Base::check_home, Base::collect_locked, Base::go, Base::publish_locked,
-      Base::recover_locked;
-  using Base::dropped_, Base::lock_, Base::mutex_, Base::options_, Base::recovered_;
-  using Base::release, Base::reopen, Base::require_loaded, Base::settle, Base::store, Base::tell;
-  using Base::source_, Base::state_, Base::unsettled_, Base::world_;
+class StagedCore : public Builder<Store, Register, Locking, W> {
+  using Base = Builder<Store, Register, Locking, W>;
+  using Base::acquire, Base::collect_locked, Base::fenced, Base::go, Base::publish_locked;
+  using Base::begin, Base::building_, Base::check_alive, Base::discard_locked, Base::own;
+  using Base::mutex_, Base::options_, Base::recovered_, Base::recover_locked, Base::release;
+  using Base::reopen, Base::require_loaded, Base::settle, Base::store, Base::tell;
+  using Base::source_, Base::unsettled_, Base::world_;
   using typename Base::Granted;
+  using typename Base::Rollback;
 
  public:
-  using typename Base::Grant;
+  using typename Base::Attempt;
+  using typename Base::AttemptPtr;
   using typename Base::Shown;
-  using Writer = writer_of<Store>;
-
-  /// One build, from `stage` to its end. On the heap: references into the writer survive moves of
-  /// the handle.
-  struct Attempt {
-    Generation generation;
-    std::uint64_t nonce = 0;
-    Grant grant;
-    Version version;    // of the register after the attempt was recorded
-    Manifest manifest;  // as recorded then
-    std::optional<Writer> writer{};
-    std::unique_ptr<Shown> opened{};
-    bool others = false;  // what lies under its number is not ours and stays
-    bool lost = false;    // a sync failed: it can only be dropped
-  };
-  using AttemptPtr = std::unique_ptr<Attempt>;
+  using typename Base::Writer;
 
   using Base::Base;
   // A commit that is still uncertain is left to whoever opens the home next.
@@ -5473,10 +5748,10 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
       return failure(errc::invalid, "open", "StagedOptions::retain must be from 1 to 48");
     }
     std::lock_guard const guard{mutex_};
-    auto grant = lock_traits<Locking>::try_acquire(lock_, world_.self(), {});
+    auto grant = acquire();
     if (grant) {
       Granted const granted{*this, grant.assume_value()};
-      HOLDFAST_TRYV(recover_locked());
+      HOLDFAST_TRYV(recover_locked(grant.assume_value().token));
       publish_locked();
     } else if (grant.error().code() != errc::busy) {
       return detail::failed(grant);
@@ -5489,9 +5764,10 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
   [[nodiscard]] result<void> recover() {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(check_free("recover"));
-    HOLDFAST_TRY(grant, lock_traits<Locking>::try_acquire(lock_, world_.self(), {}));
+    HOLDFAST_TRY(grant, acquire());
     Granted const granted{*this, grant};
-    HOLDFAST_TRYV(recover_locked());
+    HOLDFAST_TRY(recovery, recover_locked(grant.token));
+    if (recovery.left) return failure(*recovery.left);
     publish_locked();
     static_cast<void>(source_.refresh());
     return ok();
@@ -5500,16 +5776,10 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
   [[nodiscard]] result<AttemptPtr> stage() {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(check_free("stage"));
-    HOLDFAST_TRY(before, source_.load());
-    auto const fence = before ? before->manifest.fence : FencingToken{};
-    HOLDFAST_TRY(grant, lock_traits<Locking>::try_acquire(lock_, world_.self(), fence));
-    auto begun = begin(grant);
-    if (!begun) {
-      release(grant);
-      return begun;
-    }
-    auto attempt = std::move(begun).assume_value();
+    HOLDFAST_TRY(grant, acquire());
+    auto attempt = own(grant);
     Rollback rollback{*this, attempt};
+    HOLDFAST_TRYV(begin(*attempt));
     building_ = true;
     go(State::initializing, attempt->generation);
     auto writer = store_traits<Store>::create(source_.store(), attempt->generation);
@@ -5560,7 +5830,10 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     auto const text = manifest::encode(next);
     if (text.size() > register_traits<Register>::max_size(source_.reg()) ||
         manifest::size_of_marks(next) > manifest::max_marks) {
-      return failure(errc::too_large, "commit", "marks");
+      return failure(
+          errc::too_large, "commit",
+          "marks of all retained generations: " + std::to_string(manifest::size_of_marks(next)) +
+              " of " + std::to_string(manifest::max_marks) + " bytes");
     }
     attempt->opened->kept = next.retained.front();
     attempt->writer.reset();
@@ -5575,7 +5848,8 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
       pending_ticket_ = ticket;
       return failure(cause.with(ticket));
     }
-    if (cause.code() == errc::conflict && fenced(*attempt)) cause = cause.as(errc::fenced);
+    if (cause.code() == errc::conflict && fenced(attempt->grant.token))
+      cause = cause.as(errc::fenced);
     discard_locked(std::move(attempt));
     return failure(cause);
   }
@@ -5583,16 +5857,13 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
   /// Drops the attempt: what readers see does not change. What can't be dropped now is left to
   /// `recover`.
   void discard(AttemptPtr attempt) noexcept {
-    try {
-      std::lock_guard const guard{mutex_};
-      discard_locked(std::move(attempt));
-    } catch (...) {
-      // Out of memory while cleaning up: the record still lists the attempt, and the next recovery
-      // drops it.
-      state_.store(State::failed, std::memory_order_relaxed);
-      building_ = false;
-      recovered_ = false;
+    if (source_.born().left()) {
+      static_cast<void>(attempt.release());  // a forked child only closes, at its end; the mutex
+                                             // may be held for ever
+      return;
     }
+    std::lock_guard const guard{mutex_};
+    discard_locked(std::move(attempt));
   }
 
   /// Settles a commit whose outcome was not known. `unknown` = so long ago that the record has
@@ -5605,7 +5876,10 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
       HOLDFAST_TRYV(reopen());
     }
     HOLDFAST_TRY(outcome, settle(ticket));
-    if (!ours) return outcome;
+    if (!ours) {
+      if (outcome == Outcome::committed) follow();
+      return outcome;
+    }
     auto attempt = std::move(pending_);
     if (outcome == Outcome::committed) {
       static_cast<void>(switched(std::move(attempt), ticket));
@@ -5640,69 +5914,11 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
   }
 
  private:
-  // Discards an attempt that did not come to be, also when a callback throws.
-  struct Rollback {
-    StagedCore& core;
-    AttemptPtr& attempt;
-    bool armed = true;
-    Rollback(StagedCore& c, AttemptPtr& a) noexcept : core{c}, attempt{a} {}
-    Rollback(Rollback const&) = delete;
-    Rollback& operator=(Rollback const&) = delete;
-    ~Rollback() {
-      if (armed) core.discard_locked(std::move(attempt));
-    }
-  };
-
   [[nodiscard]] result<void> check_free(char const* where) {
     if (source_.born().left()) return failure(errc::forked, where);
     if (pending_) return failure(error{errc::uncertain, where}.with(pending_ticket_));
     if (building_) return failure(errc::busy, where, "this object builds already");
     return ok();
-  }
-
-  [[nodiscard]] result<void> check_alive(Attempt const& attempt, char const* where) {
-    if (source_.born().left()) return failure(errc::forked, where);
-    if (attempt.lost) return failure(errc::sync_failed, where);
-    return ok();
-  }
-
-  // Records the attempt: the first of a run's two durable stores.
-  [[nodiscard]] result<AttemptPtr> begin(Grant& grant) {
-    for (int round = 0;; ++round) {
-      HOLDFAST_TRY(found, source_.load());
-      if (!recovered_ || !found || found->manifest.attempt) {
-        HOLDFAST_TRYV(recover_locked());
-      }
-      HOLDFAST_TRY(loaded, require_loaded("stage"));
-      // Each time: what was put under the next number since the home was opened must not pass for
-      // the attempt's.
-      HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
-      HOLDFAST_TRYV(check_home(loaded.manifest, remains));
-      auto const nonce = world_.random64();
-      if (loaded.manifest.retained.size() + loaded.manifest.retiring.size() >=
-          manifest::max_listed) {
-        HOLDFAST_TRYV(
-            collect_locked(false));  // the grace is a courtesy; a full list would stop all builds
-      }
-      HOLDFAST_TRY(next, manifest::begin(manifest::without(loaded.manifest, dropped_), grant.token,
-                                         world_.self(), nonce));
-      auto const largest =
-          manifest::encode(manifest::commit(next, {}, options_.retain, world_.wall_ns())).size();
-      auto const text = manifest::encode(next);
-      if (std::max(largest, text.size()) > register_traits<Register>::max_size(source_.reg())) {
-        return failure(errc::too_large, "stage",
-                       "the record; retain fewer generations or smaller marks");
-      }
-      auto stored = store(loaded.version, as_bytes(text));
-      if (stored) {
-        dropped_.clear();
-        Generation const g = next.attempt->generation;
-        return std::make_unique<Attempt>(
-            Attempt{g, nonce, std::move(grant), stored.assume_value(), std::move(next)});
-      }
-      recovered_ = false;
-      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
-    }
   }
 
   // After the commit point: nothing here changes the outcome, also where a store throws.
@@ -5726,48 +5942,21 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
     return done;
   }
 
-  void discard_locked(AttemptPtr attempt) {
-    if (source_.born().left()) return;  // a forked child only closes
-    go(State::rolling_back, attempt->generation);
-    attempt->opened.reset();
-    attempt->writer.reset();
-    result<void> ended = ok();
-    if (!attempt->others) ended = store_traits<Store>::drop(source_.store(), attempt->generation);
-    if (ended) ended = end_attempt(*attempt);
-    release(attempt->grant);
-    building_ = false;
-    if (ended) {
-      go(State::none, attempt->generation);
-    } else {
-      recovered_ = false;
-      go(State::failed, attempt->generation, &ended.assume_error());
-    }
-  }
-
-  // Others may have reverted meanwhile; only our own attempt is taken out.
-  [[nodiscard]] result<void> end_attempt(Attempt const& attempt) {
-    for (int round = 0;; ++round) {
-      HOLDFAST_TRY(loaded, require_loaded("discard"));
-      auto const& listed = loaded.manifest.attempt;
-      if (!listed || listed->nonce != attempt.nonce) return ok();
-      auto stored =
-          store(loaded.version, as_bytes(manifest::encode(manifest::end(loaded.manifest))));
-      if (stored) return ok();
-      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
-    }
-  }
-
-  [[nodiscard]] bool fenced(Attempt const& attempt) {
-    auto loaded = source_.load();
-    return loaded && loaded.assume_value() &&
-           loaded.assume_value()->manifest.fence > attempt.grant.token;
+  // After a commit or revert of an earlier handle turned out to stand: its outcome is told, what
+  // follows may lag.
+  void follow() noexcept {
+    static_cast<void>(housekeep([&]() -> std::optional<error> {
+      auto const shown = source_.refresh();
+      if (!shown) return shown.error();
+      return publish_alone();
+    }));
   }
 
   // For `revert`, which does not hold the stage lock: whoever holds it publishes when done.
   std::optional<error> publish_alone() {
     if constexpr (publishing_store<Store>) {
       if (building_ || pending_) return publish_locked();
-      auto grant = lock_traits<Locking>::try_acquire(lock_, world_.self(), {});
+      auto grant = acquire();
       if (!grant) return grant.error();
       Granted const granted{*this, grant.assume_value()};
       return publish_locked();
@@ -5777,7 +5966,6 @@ class StagedCore : public Keeper<Store, Register, Locking, W> {
 
   AttemptPtr pending_;  // its commit is uncertain
   Ticket pending_ticket_;
-  bool building_ = false;
 };
 }  // namespace detail
 
@@ -5820,11 +6008,13 @@ class Follower {
   /// Shows what is current now. True if that changed something.
   [[nodiscard]] result<bool> refresh() {
     if (!source_) return failure(errc::spent, "refresh");
-    return source_->refresh();
+    HOLDFAST_TRY(shown, source_->refresh());
+    return shown.has_value();
   }
   /// What the record says. Who builds is not told here: ask the lock.
   [[nodiscard]] result<Status> status() const {
     if (!source_) return failure(errc::spent, "status");
+    if (source_->born().left()) return failure(errc::forked, "status");
     HOLDFAST_TRY(loaded, source_->load());
     Status status;
     if (loaded) status.manifest = std::move(loaded->manifest);
@@ -5948,6 +6138,62 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/staged/refused.hpp
+// Takes the place of what could not be opened, so that the line that says why stays the only error.
+#ifndef HOLDFAST_STAGED_REFUSED_HPP
+#define HOLDFAST_STAGED_REFUSED_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// What a factory gives after `explain` has spoken: accepts every further use, so that the line
+/// stays the only one.
+struct refused {
+  template <class... Args>
+  constexpr refused(Args&&...) noexcept {}
+  template <class T>
+  requires(!std::same_as<T, refused>) operator T&() const;
+  [[nodiscard]] constexpr explicit operator bool() const noexcept { return false; }
+  [[nodiscard]] constexpr bool has_value() const noexcept { return false; }
+  [[nodiscard]] constexpr bool has_error() const noexcept { return true; }
+  [[nodiscard]] refused value() const noexcept { return {}; }
+  [[nodiscard]] refused assume_value() const noexcept { return {}; }
+  [[nodiscard]] holdfast::error error() const noexcept { return {}; }
+  [[nodiscard]] holdfast::error assume_error() const noexcept { return {}; }
+  refused operator*() const noexcept { return {}; }
+  refused const* operator->() const noexcept { return this; }
+  template <class... Args>
+  refused stage(Args&&...) const noexcept {
+    return {};
+  }
+  refused writer() const noexcept { return {}; }
+  refused seal() const noexcept { return {}; }
+  template <class... Args>
+  refused validate(Args&&...) const noexcept {
+    return {};
+  }
+  refused commit(CommitOptions const& = {}) const noexcept { return {}; }
+  refused view() const noexcept { return {}; }
+  refused pin() const noexcept { return {}; }
+  refused refresh() const noexcept { return {}; }
+  refused collect() const noexcept { return {}; }
+  refused recover() const noexcept { return {}; }
+  refused status() const noexcept { return {}; }
+  template <class... Args>
+  refused revert(Args&&...) const noexcept {
+    return {};
+  }
+  template <class... Args>
+  refused resolve(Args&&...) const noexcept {
+    return {};
+  }
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/staged.hpp
 // Builds derived state aside, switches to it in one atomic step, and shows readers one generation
 // of everything.
@@ -6043,14 +6289,21 @@ inline constexpr std::string_view home_readme =
     "anything here by hand: what the record does not list is never touched, and what it lists\n"
     "is never rebuilt by itself.\n";
 
-// For people only, so not synced; made again at the next open if a crash took it.
+// The readme is for people only: not synced, made again where a crash left it empty, and not worth
+// refusing a home for.
 template <file_system Fs>
 [[nodiscard]] result<void> make_home(Fs const& fs, std::string const& home) {
   HOLDFAST_TRYV(make_directories(fs, home));
-  auto file = fs.open(join(home, "README.txt"), Open::create);
-  if (file) return fs.write_at(file.assume_value(), 0, as_bytes(home_readme));
-  if (file.error().code() == errc::exists) return ok();
-  return failed(file);
+  auto const path = join(home, "README.txt");
+  auto file = fs.open(path, Open::create);
+  if (!file && file.error().code() == errc::exists) return ok();
+  if (!file) {
+    // A home that is there already must open on a full disk too.
+    if (fs.identity(join(home, "CURRENT"))) return ok();
+    return failed(file);
+  }
+  static_cast<void>(fs.write_at(file.assume_value(), 0, as_bytes(home_readme)));
+  return ok();
 }
 
 template <placed_store Store>
