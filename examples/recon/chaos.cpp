@@ -222,7 +222,7 @@ int chaos(Args const& args) {
   Progress progress{args.has("--quiet")};
   Chaos chaos{args, *system, root.assume_value()};
   auto const done = chaos.run(progress);
-  progress.line("");
+  progress.clear();
   answer(
       args, [&](Json& json) { chaos.put(json); }, [&] { chaos.print(); });
   if (!done) return fail(args, done.error());

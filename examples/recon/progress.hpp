@@ -23,9 +23,10 @@ class Progress {
   void step(std::string_view doing, std::uint64_t done);
   /// A line that stays.
   void line(std::string const& text);
+  /// Takes the bar away.
+  void clear();
 
  private:
-  void clear();
   bool quiet_;
   bool terminal_;
   bool drawn_ = false;
