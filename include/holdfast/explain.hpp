@@ -77,12 +77,16 @@ consteval bool explain_place() {
 namespace detail {
 template <class Part, class Register>
 consteval bool explain_part() {
+  constexpr auto part = guarantees_of<Part>();
+  constexpr auto reg = guarantees_of<Register>();
   static_assert(
-      guarantees_of<Part>().lifetime >= guarantees_of<Register>().lifetime,
+      part.lifetime >= reg.lifetime,
       "guarantees: this part does not live as long as the register that names its generations");
-  static_assert(
-      guarantees_of<Part>().reach >= guarantees_of<Register>().reach,
-      "guarantees: this part does not reach as far as the register that names its generations");
+  if constexpr (part.lifetime >= reg.lifetime) {
+    static_assert(
+        part.reach >= reg.reach,
+        "guarantees: this part does not reach as far as the register that names its generations");
+  }
   return outlives<Part, Register>;
 }
 template <class Register, class... Parts>

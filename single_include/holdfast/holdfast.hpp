@@ -4341,12 +4341,16 @@ consteval bool explain_place() {
 namespace detail {
 template <class Part, class Register>
 consteval bool explain_part() {
+  constexpr auto part = guarantees_of<Part>();
+  constexpr auto reg = guarantees_of<Register>();
   static_assert(
-      guarantees_of<Part>().lifetime >= guarantees_of<Register>().lifetime,
+      part.lifetime >= reg.lifetime,
       "guarantees: this part does not live as long as the register that names its generations");
-  static_assert(
-      guarantees_of<Part>().reach >= guarantees_of<Register>().reach,
-      "guarantees: this part does not reach as far as the register that names its generations");
+  if constexpr (part.lifetime >= reg.lifetime) {
+    static_assert(
+        part.reach >= reg.reach,
+        "guarantees: this part does not reach as far as the register that names its generations");
+  }
   return outlives<Part, Register>;
 }
 template <class Register, class... Parts>
@@ -5898,7 +5902,10 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
       HOLDFAST_TRY(loaded, require_loaded("revert"));
       auto const nonce = world_.random64();
       HOLDFAST_TRY(next, manifest::revert(loaded.manifest, to, nonce));
-      HOLDFAST_TRY(opened, source_.open(next.retained.front()));
+      auto found = source_.open(next.retained.front());
+      if (!found && attempt < 16 && changed_since(loaded.version))
+        continue;  // it may have retired meanwhile
+      HOLDFAST_TRY(opened, std::move(found));
       source_.readers().reserve();
       auto stored = store(loaded.version, as_bytes(manifest::encode(next)));
       if (stored) {
@@ -5940,6 +5947,11 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     });
     if (!done.housekeeping) done.housekeeping = collecting;
     return done;
+  }
+
+  [[nodiscard]] bool changed_since(Version version) {
+    auto const loaded = source_.load();
+    return loaded && loaded.assume_value() && loaded.assume_value()->version != version;
   }
 
   // After a commit or revert of an earlier handle turned out to stand: its outcome is told, what

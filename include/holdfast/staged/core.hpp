@@ -215,7 +215,10 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
       HOLDFAST_TRY(loaded, require_loaded("revert"));
       auto const nonce = world_.random64();
       HOLDFAST_TRY(next, manifest::revert(loaded.manifest, to, nonce));
-      HOLDFAST_TRY(opened, source_.open(next.retained.front()));
+      auto found = source_.open(next.retained.front());
+      if (!found && attempt < 16 && changed_since(loaded.version))
+        continue;  // it may have retired meanwhile
+      HOLDFAST_TRY(opened, std::move(found));
       source_.readers().reserve();
       auto stored = store(loaded.version, as_bytes(manifest::encode(next)));
       if (stored) {
@@ -257,6 +260,11 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     });
     if (!done.housekeeping) done.housekeeping = collecting;
     return done;
+  }
+
+  [[nodiscard]] bool changed_since(Version version) {
+    auto const loaded = source_.load();
+    return loaded && loaded.assume_value() && loaded.assume_value()->version != version;
   }
 
   // After a commit or revert of an earlier handle turned out to stand: its outcome is told, what
