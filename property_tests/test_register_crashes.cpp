@@ -68,6 +68,19 @@ TEST_CASE("two slots that heal in place are found, by a power cut after a killed
   CHECK(slots_break<2>(CrashMode::process).empty());
 }
 
+TEST_CASE("showing what no sync has confirmed is found, by a reader and a power cut",
+          "[register][mutant]") {
+  RegisterPlan const plan{.seed = 2, .stores = 3, .reader_at_every_call = true};
+  auto const make = [](SimulatedProcess const& p) {
+    return crash::SlotRegister<16, SimulatedFiles>{"/db/SLOTS", p.files};
+  };
+  auto const scenario = register_scenario("dirty reads", make, plan);
+  for (auto const mode : {CrashMode::ext4, CrashMode::ext4_auto_da, CrashMode::any}) {
+    CHECK_THAT(crash::broken(scenario, {.mode = mode}),
+               Catch::Matchers::ContainsSubstring("law register.no_dirty_read "));
+  }
+}
+
 TEST_CASE("sixteen slots that heal the same way keep the laws", "[register][mutant]") {
   for (auto const mode : crash_modes) {
     CAPTURE(name(mode));

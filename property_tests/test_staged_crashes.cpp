@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "broken_parts.hpp"
 #include "catch.hpp"
 #include "crash/variants.hpp"
 #include "explored.hpp"
@@ -15,6 +16,13 @@ using namespace hf::testing;  // NOLINT(google-build-using-namespace)
 template <class Fs>
 std::string breaks(CrashMode mode, std::uint64_t variants, std::size_t states) {
   auto report = crash::first_broken(crash::staged_variant<Fs>, variants, mode, states);
+  UNSCOPED_INFO(report);
+  return report;
+}
+
+template <class Home>
+std::string home_breaks() {
+  auto report = crash::first_broken(crash::home_variant<Home>, 24, CrashMode::process, 100);
   UNSCOPED_INFO(report);
   return report;
 }
@@ -41,6 +49,27 @@ TEST_CASE("a staged home without directory syncs is found where power is cut", "
     CHECK_FALSE(breaks<crash::ForgetsDirectorySync>(mode, 6, 500).empty());
   }
   CHECK(breaks<crash::ForgetsDirectorySync>(CrashMode::process, 6, 200).empty());
+}
+
+TEST_CASE("a part that opens another generation than the record names is found",
+          "[staged][mutant]") {
+  using Home = crash::TwoDirectories<SimulatedFiles, crash::OpensNewest>;
+  CHECK_THAT(home_breaks<Home>(), Catch::Matchers::ContainsSubstring("law S1 "));
+}
+
+TEST_CASE("a part that drops more than it is told is found", "[staged][mutant]") {
+  using Home = crash::TwoDirectories<SimulatedFiles, crash::DropsTooMuch>;
+  CHECK_FALSE(home_breaks<Home>().empty());
+}
+
+TEST_CASE("a part that never drops is found", "[staged][mutant]") {
+  using Home = crash::TwoDirectories<SimulatedFiles, crash::DropsNothing>;
+  CHECK_THAT(home_breaks<Home>(), Catch::Matchers::ContainsSubstring("law S10 "));
+}
+
+TEST_CASE("a register without pins lets go what another process reads", "[staged][mutant]") {
+  using Home = crash::TwoDirectories<SimulatedFiles, crash::SimulatedStore, crash::Unpinned>;
+  CHECK_THAT(home_breaks<Home>(), Catch::Matchers::ContainsSubstring("law S9 "));
 }
 
 TEST_CASE("the same seed explores the same states", "[simulator]") {

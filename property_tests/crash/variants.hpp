@@ -49,8 +49,8 @@ template <class Fs>
   return hf::testing::store_scenario(std::move(name), place, plan);
 }
 
-template <class Fs>
-[[nodiscard]] hf::testing::Scenario staged_variant(std::string name, std::uint64_t number) {
+template <class Home>
+[[nodiscard]] hf::testing::Scenario home_variant(std::string name, std::uint64_t number) {
   using Then = hf::testing::StagedPlan::Then;
   hf::testing::disk::Dice dice{number};
   hf::testing::StagedPlan plan;
@@ -65,12 +65,16 @@ template <class Fs>
   plan.reader_before_recovery = dice.below(2) == 0;
   constexpr Then then[] = {Then::nothing, Then::nothing, Then::discard, Then::commit, Then::revert};
   plan.then = then[dice.below(5)];
-  TwoDirectories<Fs> home;
+  Home home;
   home.options.retain = 1 + dice.below(3);
   home.options.publish = dice.below(2) == 0;
   home.options.publish_grace_ms = dice.below(4) == 0 ? 1000 : 0;
   home.raw = dice.below(3) == 0;
   return hf::testing::staged_scenario(std::move(name), home, plan);
+}
+template <class Fs>
+[[nodiscard]] hf::testing::Scenario staged_variant(std::string name, std::uint64_t number) {
+  return home_variant<TwoDirectories<Fs>>(std::move(name), number);
 }
 }  // namespace crash
 

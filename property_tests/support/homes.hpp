@@ -76,12 +76,13 @@ struct OneRegister {
   }
 };
 
-/// A home with two directory stores together.
-template <class Fs>
+/// A home with two directory stores together. The second, and the register, may be others for once.
+template <class Fs,
+          class Second = hf::BasicDirectoryStore<Fs>,
+          class Register = hf::BasicFileRegister<Fs, hf::testing::SimulatedWorld>>
 struct TwoDirectories {
-  using Store = hf::BasicDirectoryStore<Fs>;
-  using Both = hf::Together<Store, Store>;
-  using Register = hf::BasicFileRegister<Fs, hf::testing::SimulatedWorld>;
+  using First = hf::BasicDirectoryStore<Fs>;
+  using Both = hf::Together<First, Second>;
   using Lock = hf::BasicFileLock<Fs, hf::testing::SimulatedWorld>;
   using Staged = hf::Staged<Both, Register, Lock, hf::testing::SimulatedWorld>;
   static constexpr std::size_t parts = 2;
@@ -114,7 +115,7 @@ struct TwoDirectories {
 
  private:
   [[nodiscard]] static Both store(hf::testing::SimulatedProcess const& p) {
-    Both both{Store{"keys", {}, Fs{p.files}}, Store{"stats", {}, Fs{p.files}}};
+    Both both{First{"keys", {}, Fs{p.files}}, Second{"stats", {}, Fs{p.files}}};
     both.place("/db");
     return both;
   }

@@ -1,14 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Processes at work on a staged home: one that builds and one that watches, both judging and
-// reporting what they see.
-//
-// A `Home` says how a process gets at the home under test. It is copyable and has
-//   parts                          how many parts the store has
-//   open(process)                  -> result<Staged>
-//   follow(process)                -> result<Follower>
-//   put(process, writer, part, files) -> result<void>
-//   get(reader, part)              -> result<Files>, in the order of their names
-//   generations(process)           -> result<std::vector<Generation>>
+// A process that builds in a staged home, judging and reporting what it sees.
 #ifndef HOLDFAST_TESTING_STAGED_ACTOR_HPP
 #define HOLDFAST_TESTING_STAGED_ACTOR_HPP
 
@@ -21,56 +12,18 @@
 #include <utility>
 #include <vector>
 
-#include "holdfast/bytes.hpp"
 #include "holdfast/config.hpp"
+#include "holdfast/detail/manifest.hpp"
+#include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
-#include "holdfast/staged.hpp"
 #include "holdfast/testing/files.hpp"
 #include "holdfast/testing/scenario.hpp"
+#include "holdfast/testing/staged_home.hpp"
 #include "holdfast/testing/staged_laws.hpp"
 
 HOLDFAST_BEGIN
 
 namespace testing {
-/// What a view shows, checked byte for byte.
-template <class Home, class View>
-[[nodiscard]] SeenHome see(Home const& home, View const& view) {
-  SeenHome seen;
-  seen.sequence = view.sequence();
-  seen.generation = view.generation().number;
-  auto const mark = view.marks().find("built");
-  if (mark != view.marks().end()) seen.mark = mark->second;
-  for (std::size_t part = 0; part < Home::parts; ++part) {
-    auto const files = home.get(*view, part);
-    if (!files) {
-      seen.damage = files.error().text();
-      return seen;
-    }
-    auto const& found = files.assume_value();
-    auto const content = found.empty() ? 0 : get_le<std::uint64_t>(found.front().content, 0);
-    seen.contents.push_back(content);
-    if (found != files_of(content, part))
-      seen.damage = "other bytes in part " + std::to_string(part);
-  }
-  if (seen.contents.front() != seen.generation) seen.damage = "the data of another generation";
-  return seen;
-}
-
-/// Judges a view that was begun after `begun` notes, and reports it unless it was overtaken, so
-/// that `number`, which is what was seen, is no longer current.
-[[nodiscard]] inline Verdict judge_home(Run& run,
-                                        SeenHome const& seen,
-                                        std::size_t begun,
-                                        std::uint64_t& number) {
-  if (auto broken = laws::home_is_whole(seen)) return broken;
-  auto const judge = [&](History const& history) {
-    return laws::home_may_show(history, seen, number);
-  };
-  if (auto broken = laws::agrees_since(run.history(), begun, judge)) return broken;
-  if (!judge(run.history())) run.note({Note::Kind::shown, number, 0, 0});
-  return {};
-}
-
 /// What processes in each other's midst must know of each other: a revert under way goes on from
 /// whatever a rival commits meanwhile, so it may become any of several happenings.
 struct Traffic {
@@ -87,93 +40,6 @@ struct Traffic {
 inline void forget_reader_slots() noexcept {
   holdfast::detail::slot_cache = {};
 }
-
-/// A process that follows the home without writing.
-template <class Home>
-class Watcher {
-  using Follower =
-      value_of<decltype(std::declval<Home&>().follow(std::declval<SimulatedProcess const&>()))>;
-
- public:
-  Watcher(Run& run, Home const& home, SimulatedProcess process)
-      : run_{run}, home_{home}, process_{std::move(process)} {}
-
-  /// Looks at what is current now. Does nothing within itself, where it looks before every call.
-  [[nodiscard]] Verdict look() {
-    if (looking_) return {};
-    looking_ = true;
-    auto verdict = look_now();
-    looking_ = false;
-    return verdict;
-  }
-  /// S5 for what happens from here on, if this looks before every call.
-  void count_flips() noexcept {
-    flips_ = 0;
-    counted_from_ = run_.history().size();
-  }
-  /// S5: as many flips as were acknowledged, and none for anything else.
-  [[nodiscard]] Verdict flips_were_acknowledged() {
-    auto const& history = run_.history();
-    for (std::size_t before = 0; before != history.size();) {
-      before = history.size();  // others may act while this looks
-      if (auto broken = look()) return broken;
-    }
-    auto const from = history.begin() + static_cast<std::ptrdiff_t>(counted_from_);
-    auto const acked = static_cast<std::size_t>(std::count_if(
-        from, history.end(), [](Note const& note) { return note.kind == Note::Kind::acked; }));
-    if (flips_ == acked) return {};
-    return laws::s5.broken(std::to_string(acked) + " flips", std::to_string(flips_));
-  }
-
-  /// Keeps what is current now.
-  [[nodiscard]] Verdict keep() {
-    if (auto broken = look()) return broken;
-    if (last_.sequence == 0) return {};
-    auto pin = follower_->pin();
-    if (!pin) return laws::staged_recovers.refused("pin", pin.error());
-    pin_.emplace(std::move(pin).assume_value());
-    return {};
-  }
-  [[nodiscard]] Verdict kept_stays() {
-    if (!pin_) return {};
-    auto const seen = see(home_, *pin_);
-    if (seen.damage.empty()) return {};
-    return laws::s9.broken("generation " + std::to_string(seen.generation), text_of(seen));
-  }
-
- private:
-  [[nodiscard]] Verdict look_now() {
-    if (!follower_) {
-      auto opened = home_.follow(process_);
-      if (!opened) return laws::staged_recovers.refused("open_view", opened.error());
-      follower_.emplace(std::move(opened).assume_value());
-    }
-    auto const begun = run_.history().size();
-    auto const refreshed = follower_->refresh();
-    if (!refreshed) return laws::staged_recovers.refused("refresh", refreshed.error());
-    auto const view = follower_->view();
-    SeenHome seen;
-    if (view) {
-      seen = see(home_, view.assume_value());
-    } else if (view.error().code() != errc::no_generation) {
-      return laws::staged_recovers.refused("view", view.error());
-    }
-    if (seen.sequence != last_.sequence) ++flips_;
-    last_ = seen;
-    std::uint64_t number = 0;
-    return judge_home(run_, seen, begun, number);
-  }
-
-  Run& run_;
-  Home const& home_;
-  SimulatedProcess process_;
-  std::optional<Follower> follower_{};
-  std::optional<typename Follower::pin_type> pin_{};
-  SeenHome last_{};
-  std::size_t flips_ = 0;
-  std::size_t counted_from_ = 0;
-  bool looking_ = false;
-};
 
 /// A process that builds.
 template <class Home>
@@ -297,8 +163,9 @@ class StagedActor {
 
   [[nodiscard]] Verdict refused(std::string_view operation, error const& cause) const {
     auto const code = cause.code();
-    bool const beaten = traffic_.rival && (code == errc::conflict || code == errc::fenced ||
-                                           code == errc::busy || code == errc::not_retained);
+    bool const beaten =
+        traffic_.rival && (code == errc::conflict || code == errc::fenced || code == errc::busy ||
+                           code == errc::not_retained || code == errc::not_found);
     if (beaten || refusable_ || !process_.alive()) return {};
     return laws::staged_recovers.refused(operation, cause);
   }

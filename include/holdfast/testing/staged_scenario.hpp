@@ -18,6 +18,7 @@
 #include "holdfast/testing/scenario.hpp"
 #include "holdfast/testing/staged_actor.hpp"
 #include "holdfast/testing/staged_laws.hpp"
+#include "holdfast/testing/staged_watcher.hpp"
 
 HOLDFAST_BEGIN
 
@@ -36,7 +37,7 @@ struct StagedPlan {
   Then then = Then::nothing;  ///< what recovery goes on to do
 };
 
-/// A scenario over the home that `Home` opens (staged_actor.hpp says what it needs).
+/// A scenario over the home that `Home` opens (staged_home.hpp says what it needs).
 template <class Home>
 class StagedWork {
   using Actor = StagedActor<Home>;
@@ -83,7 +84,9 @@ class StagedWork {
     if (auto broken = actor->open()) return broken;
     for (std::uint64_t step = 1; step <= plan_.steps; ++step) {
       if (step == plan_.kill_step) process.kill_after(plan_.kill_after);
-      watcher.count_flips();
+      if (plan_.reader_at_every_call) {
+        if (auto broken = watcher.count_flips()) return broken;
+      }
       if (auto broken = act(*actor, step == 1 ? 0 : dice.below(16))) return broken;
       if (plan_.reader_at_every_call && process.alive()) {
         if (auto broken = watcher.flips_were_acknowledged()) return broken;
