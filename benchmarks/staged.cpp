@@ -26,7 +26,7 @@ void must_be(bool good, char const* what) {
 // In order, as a rebuild from a sorted source gives them.
 template <class Put>
 void each_pair(Put put) {
-  char key[17];
+  char key[32];
   std::string value(100, 'v');
   for (std::uint64_t i = 0; i < keys; ++i) {
     std::snprintf(key, sizeof key, "%016llu", static_cast<unsigned long long>(i));
