@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSL-1.0
+// A lock policy without `force` is told so, in one line, and nothing else is said.
+// expect: lock_policy: needs  result<FencingToken> force\(Holder const&, FencingToken above\)
+// errors: 1
+#include <optional>
+#include <utility>
+
+#include "holdfast/backend/memory_register.hpp"
+#include "holdfast/backend/memory_store.hpp"
+#include "holdfast/staged.hpp"
+
+struct Lock {
+  struct Grant {
+    hf::FencingToken token;
+  };
+  hf::result<Grant> try_acquire(hf::Owner const&, hf::FencingToken above) { return Grant{above}; }
+#ifdef HOLDFAST_CONTROL
+  hf::result<hf::FencingToken> force(hf::Holder const&, hf::FencingToken above) {
+    return above;
+  }
+#endif
+  hf::result<void> release(Grant&) {
+    return hf::ok();
+  }
+  hf::result<std::optional<hf::Holder>> inspect() {
+    return std::optional<hf::Holder>{};
+  }
+};
+
+hf::result<void> rebuild() {
+  HOLDFAST_TRY(db, hf::open_staged(hf::StagedOptions{}, hf::MemoryStore<int>{},
+                                   hf::MemoryRegister{}, Lock{}));
+  HOLDFAST_TRY(stage, db.stage());
+  HOLDFAST_TRY(ready, std::move(stage).seal());
+  HOLDFAST_TRYV(std::move(ready).commit());
+  return hf::ok();
+}

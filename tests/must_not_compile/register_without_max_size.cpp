@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSL-1.0
+// A register without `max_size` is told so, in one line, and nothing else is said.
+// expect: atomic_register: needs  std::size_t max_size\(\) const
+// errors: 1
+#include <cstddef>
+#include <optional>
+#include <utility>
+
+#include "holdfast/backend/memory_store.hpp"
+#include "holdfast/policy/exclusive.hpp"
+#include "holdfast/staged.hpp"
+
+struct Register {
+  hf::result<std::optional<hf::Versioned>> load() { return std::optional<hf::Versioned>{}; }
+  hf::result<hf::Version> store_if(hf::Version v, hf::bytes_view) { return v; }
+  hf::result<void> reopen() { return hf::ok(); }
+#ifdef HOLDFAST_CONTROL
+  std::size_t max_size() const {
+    return 4096;
+  }
+#endif
+};
+
+hf::result<void> rebuild() {
+  HOLDFAST_TRY(db, hf::open_staged(hf::StagedOptions{}, hf::MemoryStore<int>{}, Register{},
+                                   hf::Exclusive{}));
+  HOLDFAST_TRY(stage, db.stage());
+  HOLDFAST_TRY(ready, std::move(stage).seal());
+  HOLDFAST_TRYV(std::move(ready).commit());
+  return hf::ok();
+}
