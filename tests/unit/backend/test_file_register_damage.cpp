@@ -168,6 +168,26 @@ TEST_CASE("an older copy put back into its own object is noticed without the hin
   CHECK(!reg.store_if(next, hf::as_bytes("x")));
 }
 
+TEST_CASE("what an object synced itself counts also after it was opened again",
+          "[register][file][damage]") {
+  Damaged d;
+  auto const older = support::read_file(d.path);
+  FileRegister reg{d.path};
+  REQUIRE(reg.store_if(d.version, hf::as_bytes("21")));
+  SECTION("an older copy without a hint") {
+    support::write_file(d.path, older);
+    support::fs::remove(d.path + ".hint");
+    CHECK(code_of(reg.reopen()) == errc::stale_register);
+  }
+  SECTION("neither register nor hint") {
+    support::fs::remove(d.path);
+    support::fs::remove(d.path + ".hint");
+    CHECK(code_of(reg.reopen()) == errc::register_lost);
+    CHECK(!reg.store_if(Version::none, hf::as_bytes("1")));
+    CHECK(!support::fs::exists(d.path));
+  }
+}
+
 TEST_CASE("a register of another home in its place is stale", "[register][file][damage]") {
   Damaged d;
   Damaged const other;
@@ -264,10 +284,13 @@ TEST_CASE("what a creator that crashed has left is removed by the next to open",
   support::write_file(d.path + ".new-123", "half");
   support::fs::create_hard_link(d.path, d.path + ".new-456");
   support::write_file(d.place / "CURRENT.news", "not ours");
+  support::write_file(d.path + ".new-backup", "not ours");
+  support::fs::create_directory(d.path + ".new-789");
   FileRegister reg{d.path};
   REQUIRE(reg.reopen());
   CHECK(support::names_in(d.place.path()) ==
-        std::vector<std::string>{"CURRENT", "CURRENT.hint", "CURRENT.news", "PINS"});
+        std::vector<std::string>{"CURRENT", "CURRENT.hint", "CURRENT.new-789", "CURRENT.new-backup",
+                                 "CURRENT.news", "PINS"});
   CHECK(d.value() == "20");
 }
 

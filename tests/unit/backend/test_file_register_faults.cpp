@@ -145,6 +145,34 @@ TEST_CASE("a hint that can't be written does not fail a durable store", "[regist
   CHECK(value_at(s.path) == "next");
 }
 
+TEST_CASE("a hint that comes late takes back nothing that a rival has told",
+          "[register][file][fault]") {
+  Started s;
+  s.files.calls().fail({.call = Call::write, .path_has = ".hint"});
+  auto const ours = s.reg.store_if(s.version, hf::as_bytes("two"));
+  REQUIRE(ours);
+  s.files.calls().heal();
+  hf::FileRegister rival{s.path};
+  REQUIRE(rival.reopen());
+  REQUIRE(rival.store_if(version_in(rival), hf::as_bytes("three")));
+  CHECK(value_at(s.path) == "three");
+  CHECK(value_in(s.reg) == "three");
+  CHECK(value_at(s.path) == "three");
+}
+
+TEST_CASE("nothing is excluded while others can't be told of the newest record",
+          "[register][file][fault]") {
+  Started s;
+  REQUIRE(s.reg.reopen());
+  s.files.calls().fail({.call = Call::write, .path_has = ".hint", .times = 1000});
+  REQUIRE(s.reg.store_if(s.version, hf::as_bytes("next")));
+  CHECK(code_of(s.reg.try_exclude({1})) == errc::busy);
+  CHECK(s.reg.pin({1}));
+  s.files.calls().heal();
+  CHECK(s.reg.try_exclude({1}));
+  CHECK(value_at(s.path) == "next");
+}
+
 TEST_CASE("each call of a store fails once, in each way: the error tells the truth",
           "[register][file][fault]") {
   for (bool const takes_effect : {false, true}) {

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <optional>
 #include <string>
 #include <utility>
@@ -169,5 +170,30 @@ TEST_CASE("a failed lock leaves no hold behind", "[pins][file]") {
   REQUIRE(pins.make());
   files.calls().fail({.call = support::Call::lock});
   CHECK(code_of(pins.pin({1})) == errc::io);
+  CHECK(pins.try_exclude({1}));
+}
+
+TEST_CASE("a hold that ends in a forked child does not end its parent's", "[pins][file][process]") {
+  support::Place place;
+  Pins ours{place / "PINS", {}};
+  REQUIRE(ours.make());
+  auto hold = ours.pin({4});
+  REQUIRE(hold);
+  CHECK(support::in_child([&]() -> std::string {
+          { auto const theirs = std::move(hold).value(); }
+          if (code_of(ours.pin({5})) != errc::forked) return "pin: not refused";
+          return code_of(ours.try_exclude({6})) == errc::forked ? "" : "exclude: not refused";
+        }) == "");
+  CHECK(!others_may_drop(place / "PINS", {4}));
+}
+
+TEST_CASE("a passing failure to open a pins file does not make it read-only", "[pins][file]") {
+  support::Place place;
+  support::FailingFiles files;
+  hf::PinsFile<support::FailingFiles> pins{place / "PINS", files};
+  REQUIRE(pins.make());
+  files.calls().fail({.call = support::Call::open, .number = EMFILE});
+  CHECK(code_of(pins.pin({1})) == errc::too_many_files);
+  CHECK(pins.pin({1}));
   CHECK(pins.try_exclude({1}));
 }

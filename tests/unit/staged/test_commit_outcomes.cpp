@@ -181,7 +181,6 @@ TEST_CASE("an uncertain revert has one outcome, too", "[staged][outcome]") {
     REQUIRE(code_of(refused) == errc::uncertain);
     auto const outcome = s.db.resolve(refused.error().ticket());
     REQUIRE(outcome);
-    CHECK(s.db.refresh());
     auto const after = outcome.value() == Outcome::committed ? "one" : "two";
     CHECK(shown(s.db) == after);
     {
@@ -258,6 +257,29 @@ TEST_CASE("a builder that was fenced out before it sealed or opened commits noth
   CHECK(shown(s.db) == "theirs again");
   CHECK(commit_text(s.db, "last"));
   CHECK(shown(s.db) == "last");
+}
+
+TEST_CASE("what a builder left is dropped only after it is fenced out", "[staged][outcome]") {
+  // The old builder is alive and commits in the very moment in which its generation is dropped.
+  Started s;
+  auto ready = s.db.stage().value().seal().value().validate([](auto const&) { return true; });
+  auto lock = s.home.lock;
+  REQUIRE(lock.force(*lock.inspect().value(), {}));
+  std::optional<hf::result<hf::Committed>> late;
+  s.home.texts->hook = [&](Op op, Generation g) -> hf::result<void> {
+    if (op == Op::drop && g.number == 2 && !late) {
+      late.emplace(hf::failure(errc::unknown, "under way"));
+      late = std::move(ready).value().commit();
+    }
+    return hf::ok();
+  };
+  auto other = s.home.open();
+  s.home.texts->hook = {};
+  REQUIRE(other);
+  REQUIRE(late);
+  CHECK(code_of(*late) == errc::fenced);
+  CHECK(shown(other.value()) == "one");
+  CHECK(commit_text(other.value(), "theirs"));
 }
 
 TEST_CASE("of two committers one wins", "[staged][outcome]") {
@@ -453,6 +475,33 @@ TEST_CASE("a discard that can't be done leaves the state failed, which recover l
   CHECK(s.db.state() == State::none);
   CHECK(s.home.in_store() == Numbers{1});
   CHECK(commit_text(s.db, "three"));
+}
+
+TEST_CASE("a home whose leftovers can't be dropped yet is read and reverted, not built",
+          "[staged][outcome]") {
+  MemoryHome const home;
+  {
+    auto db = home.open().value();
+    REQUIRE(commit_text(db, "one"));
+    REQUIRE(commit_text(db, "two"));
+    home.texts->hook = [](Op op, Generation) -> hf::result<void> {
+      if (op == Op::drop) return hf::failure(errc::denied, "drop");
+      return hf::ok();
+    };
+    auto const stage = db.stage();
+  }
+  auto db = home.open();
+  REQUIRE(db);
+  CHECK(shown(db.value()) == "two");
+  REQUIRE(db.value().revert({1}));
+  CHECK(shown(db.value()) == "one");
+  CHECK(code_of(db.value().stage()) == errc::denied);
+  CHECK(code_of(db.value().recover()) == errc::denied);
+  CHECK(!db.value().status().value().holder);
+  home.texts->hook = {};
+  REQUIRE(db.value().recover());
+  CHECK(commit_text(db.value(), "four"));
+  CHECK(home.in_store() == Numbers{1, 4});
 }
 
 TEST_CASE("a build after a failed discard recovers by itself", "[staged][outcome]") {

@@ -107,3 +107,54 @@ TEST_CASE("a follower in a forked child is refused", "[staged][fork]") {
   CHECK(support::in_child([&] { return unless_forked("refresh", follower.refresh()); }) == "");
   CHECK(support::in_child([&] { return unless_forked("view", follower.view()); }) == "");
 }
+
+TEST_CASE("pins that end in a forked child leave its parent's where they are", "[staged][fork]") {
+  FileHome home;
+  home.options.retain = 1;
+  auto db = home.open().value();
+  REQUIRE(commit_files(db, "one"));
+  auto pin = db.pin().value();
+  auto follower = home.follow().value();
+  CHECK(support::in_child([&]() -> std::string {
+          {
+            auto const theirs = std::move(pin);
+            auto const followed = std::move(follower);
+            auto const all = std::move(db);
+          }
+          return "";
+        }) == "");
+  CHECK(support::in_child([&]() -> std::string {
+          auto other = home.open();
+          if (!other) return other.error().text();
+          auto const done = commit_files(other.value(), "two");
+          if (!done) return done.error().text();
+          return support::text_of(other.value().collect());
+        }) == "");
+  CHECK(support::text_in(pin) == "one");
+  CHECK(shown_files(follower) == "one");
+  CHECK(home.in_store("keys") == Numbers{1, 2});
+}
+
+TEST_CASE("a home opened anew in a forked child names the child as its builder", "[staged][fork]") {
+  support::Place const place{support::On::memory};
+  auto const path = place / "home";
+  hf::FileLock lock{place / "home/LOCK"};
+  REQUIRE(hf::open_staged(path, hf::DirectoryStore{"files"}));
+  support::Signal building, go_on;
+  support::Child child{[&]() -> std::string {
+    auto db = hf::open_staged(path, hf::DirectoryStore{"files"});
+    if (!db) return db.error().text();
+    auto const stage = db.value().stage();
+    building.give();
+    if (!go_on.wait()) return "nobody answered";
+    return support::text_of(stage);
+  }};
+  REQUIRE(building.wait());
+  auto const holder = lock.inspect();
+  REQUIRE(holder);
+  REQUIRE(holder.value());
+  CHECK(holder.value()->owner.pid == static_cast<std::uint64_t>(child.pid()));
+  CHECK(holder.value()->owner.nonce != hf::Native{}.self().nonce);
+  go_on.give();
+  CHECK(child.answer() == "");
+}

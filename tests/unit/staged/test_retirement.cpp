@@ -138,6 +138,20 @@ TEST_CASE("nothing retires before its successor is durable", "[staged][retiremen
   CHECK(effects == std::vector<std::string>{"open 2", "commit 2", "drop 1"});
 }
 
+TEST_CASE("a record that grew too large with what waits out its grace is collected first",
+          "[staged][retirement]") {
+  support::PublishedHome const home;
+  home.reg.script().limit = 4032;
+  auto db = home.open({.publish_grace_ms = 3'600'000}).value();
+  hf::Marks marks;
+  for (int i = 0; i < 18; ++i) marks["a mark with a long name, number " + std::to_string(i)] = 1;
+  for (int i = 0; i < 80; ++i) {
+    auto const done = commit_text(db, std::to_string(i), marks);
+    INFO(i << ": " << support::text_of(done));
+    REQUIRE(done);
+  }
+}
+
 TEST_CASE("a record that would outgrow its register is refused before the build, not after",
           "[staged][retirement]") {
   MemoryHome const home;
