@@ -31,7 +31,7 @@ def read_expectations(path):
 
 
 def compile_source(options, extra):
-    command = [options.compiler, *options.flags, *extra, "-std=c++20", "-S", "-o", os.devnull,
+    command = [options.compiler, *options.flags, *extra, "-std=c++20", "-fsyntax-only",
                "-fdiagnostics-color=never", options.source]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace",
@@ -67,7 +67,8 @@ def main():
         if not re.search(pattern, output):
             sys.exit(f"{options.source}: nothing matches `{pattern}`\n{output}")
     if count is not None and len(errors) != count:
-        sys.exit(f"{options.source}: {len(errors)} errors, not {count}\n{output}")
+        listed = "\n".join(errors)
+        sys.exit(f"{options.source}: {len(errors)} errors, not {count}\n{listed}")
 
 
 main()
