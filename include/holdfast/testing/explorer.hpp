@@ -35,7 +35,7 @@ struct ExploreOptions {
   std::size_t subsets = 512;
   /// Distinct states after which to stop.
   std::size_t max_states = ~std::size_t{0};
-  /// Judge one in so many of the states that crashing a recovery leaves (chosen by the seed).
+  /// Look at one in so many of the crashes of recoveries (chosen by the seed).
   std::size_t thin = 1;
 };
 
@@ -157,10 +157,11 @@ class Explorer {
   }
 
   void cut_power(Instant const& now, disk::Kept const& kept) {
+    if (is_thinned(++offered_)) return;
     ++found_.subsets;
     auto image = disk::image_of(now.states, kept);
     auto const key = disk::mixed(image.settle(), now.digest);
-    if (is_thinned(key) || !seen_.add(key)) return;
+    if (!seen_.add(key)) return;
     ++found_.states;
     judge(now, {now.life, now.step, now.effects, true, kept, {}},
           machine_after(now, true, std::move(image)));
@@ -168,21 +169,22 @@ class Explorer {
 
   // The page cache survives; what is pending stays pending.
   void kill(Instant const& now) {
-    if (stopped()) return;
+    if (stopped() || is_thinned(++offered_)) return;
     auto image = now.states.cache();
     auto key = disk::mixed(image.settle(), now.digest);
     if (options_.mode != CrashMode::process) {
       auto durable = now.states.durable();
       key = disk::mixed(key, disk::mixed(durable.settle(), now.states.pending().size()));
     }
-    if (is_thinned(key) || !killed_.add(key)) return;
+    if (!killed_.add(key)) return;
     if (options_.mode == CrashMode::process) ++found_.states;
     judge(now, {now.life, now.step, now.effects, false, {}, {}},
           machine_after(now, false, std::move(image)));
   }
 
-  [[nodiscard]] bool is_thinned(std::uint64_t key) const noexcept {
-    return depth_ != 0 && options_.thin > 1 && disk::mixed(key, options_.seed) % options_.thin != 0;
+  [[nodiscard]] bool is_thinned(std::uint64_t number) const noexcept {
+    return depth_ != 0 && options_.thin > 1 &&
+           disk::mixed(number, options_.seed) % options_.thin != 0;
   }
   [[nodiscard]] SimulatedDisk machine_after(Instant const& now,
                                             bool power,
@@ -296,6 +298,7 @@ class Explorer {
   disk::SeenSet seen_{};
   disk::SeenSet killed_{};
   std::vector<Crash> next_{};  // whose recoveries the next level crashes
+  std::uint64_t offered_ = 0;  // crashes, also those that are thinned out
   std::size_t depth_ = 0;
   std::size_t level_end_ = 0;  // of `found_.states`
 };

@@ -163,9 +163,8 @@ class StagedActor {
 
   [[nodiscard]] Verdict refused(std::string_view operation, error const& cause) const {
     auto const code = cause.code();
-    bool const beaten =
-        traffic_.rival && (code == errc::conflict || code == errc::fenced || code == errc::busy ||
-                           code == errc::not_retained || code == errc::not_found);
+    bool const beaten = traffic_.rival && (code == errc::conflict || code == errc::fenced ||
+                                           code == errc::busy || code == errc::not_retained);
     if (beaten || refusable_ || !process_.alive()) return {};
     return laws::staged_recovers.refused(operation, cause);
   }

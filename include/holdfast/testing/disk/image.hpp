@@ -52,6 +52,7 @@ struct Sector {
 struct DirectoryEntry {
   std::string name;
   InodeId target = no_inode;
+  std::uint64_t hash = 0;  ///< of the name
 };
 
 struct Inode {
@@ -74,7 +75,7 @@ struct Inode {
     } else if (there) {
       at->target = target;
     } else {
-      entries.insert(at, {name, target});
+      entries.insert(at, {name, target, hash_of(std::string_view{name})});
     }
   }
   void set_sector(std::size_t index, Shared<Sector> sector) {
@@ -209,8 +210,7 @@ class Image {
       std::uint64_t hash = mixed(kind, inodes_[id]->entries.size());
       for (std::size_t i = 0; i < inodes_[id]->entries.size(); ++i) {
         auto const& entry = inodes_[id]->entries[i];
-        hash = mixed(hash, hash_of(std::string_view{entry.name}));
-        hash = mixed(hash, settle(entry.target, visit, visited));
+        hash = mixed(hash ^ entry.hash, settle(entry.target, visit, visited));
       }
       return hash;
     }
@@ -218,8 +218,8 @@ class Image {
       inodes_[id].edit().clear_beyond(inodes_[id]->size, sector_size_);
     }
     auto const& file = *inodes_[id];
-    return mixed(mixed(kind, file.size),
-                 mixed(file.sectors_hash, hash_of(std::string_view{file.link_target})));
+    auto const target = file.link_target.empty() ? 0 : hash_of(std::string_view{file.link_target});
+    return mixed(file.size * 4 + kind, file.sectors_hash ^ target);
   }
 
   std::size_t sector_size_;

@@ -50,7 +50,10 @@ struct Place {
 
 struct Machine {
   Machine(Image image, std::uint64_t boot_number, std::uint64_t seed_of_all)
-      : cache{std::move(image)}, boot{boot_number}, seed{seed_of_all} {}
+      : cache{std::move(image)}, boot{boot_number}, seed{seed_of_all} {
+    log.steps.reserve(128);  // what a recovery takes; machines are made by the million
+    log.effects.reserve(128);
+  }
 
   Image cache;
   Log log{};
