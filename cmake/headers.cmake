@@ -68,8 +68,10 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/simulated_files.hpp
     include/holdfast/testing/simulated_world.hpp
     include/holdfast/testing/staged_actor.hpp
+    include/holdfast/testing/staged_home.hpp
     include/holdfast/testing/staged_laws.hpp
     include/holdfast/testing/staged_scenario.hpp
+    include/holdfast/testing/staged_watcher.hpp
     include/holdfast/testing/store_laws.hpp
     include/holdfast/testing/store_scenario.hpp
     include/holdfast/version.hpp
