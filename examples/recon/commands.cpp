@@ -19,7 +19,8 @@ SystemOptions system_options(Args const& args) {
           .retain = args.number("--retain", 2),
           .grace_ms = static_cast<std::int64_t>(args.number("--grace-ms", 1000)),
           .phase_descriptor =
-              args.has("--phases-to") ? static_cast<int>(args.number("--phases-to", 0)) : -1};
+              args.has("--phases-to") ? static_cast<int>(args.number("--phases-to", 0)) : -1,
+          .stay = args.has("--stay")};
 }
 
 std::unique_ptr<System> system_of(Args const& args) {

@@ -32,10 +32,12 @@ hf::result<void> check_folder(std::string const& home, bool must_exist) {
 
 class HoldfastReader : public Reader {
  public:
-  explicit HoldfastReader(Followed followed) : followed_{std::move(followed)} {}
+  HoldfastReader(Followed followed, bool stay) : followed_{std::move(followed)}, stay_{stay} {}
 
   hf::result<void> read(Use const& use) override {
-    HOLDFAST_TRYV(followed_.refresh());
+    if (!stay_) {
+      HOLDFAST_TRYV(followed_.refresh());
+    }
     HOLDFAST_TRY(view, followed_.view());
     auto const& [keys, stats] = *view;
     HOLDFAST_TRY(lease, stats.connection());
@@ -45,6 +47,7 @@ class HoldfastReader : public Reader {
 
  private:
   Followed followed_;
+  bool stay_;
 };
 
 class Holdfast : public System {
@@ -90,7 +93,8 @@ class Holdfast : public System {
 
   hf::result<std::unique_ptr<Reader>> reader() override {
     HOLDFAST_TRY(followed, follow_home(options_.home));
-    return std::unique_ptr<Reader>{std::make_unique<HoldfastReader>(std::move(followed))};
+    return std::unique_ptr<Reader>{
+        std::make_unique<HoldfastReader>(std::move(followed), options_.stay)};
   }
 
  private:

@@ -39,6 +39,7 @@ struct SystemOptions {
   std::size_t retain = 2;
   std::int64_t grace_ms = 1000;
   int phase_descriptor = -1;
+  bool stay = false;  ///< a reader keeps the generation that it saw first
 };
 
 struct RebuildOptions {

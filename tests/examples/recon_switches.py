@@ -113,13 +113,33 @@ def a_foreign_reader_of_the_published_name(recon, scratch):
                                os.fspath(home / "stats/current.sqlite3"), "101"],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     for i in range(1, 101):
-        recon.build(trees[i % 2], home)
+        recon.build(trees[i % 2], home, "--retain", "1")
     out, _ = reader.communicate(timeout=60)
     reads, generations, errors = json.loads(out)
     same(errors, [], "errors of the foreign reader")
     assert generations > 20, generations
     return (f"{reads} reads by Python's sqlite3 over 100 switches, {generations} generations seen, "
             "0 errors")
+
+
+def a_reader_that_stays_keeps_its_generation(recon, scratch):
+    tree, home = make_tree(scratch / "tree", 300), scratch / "home"
+    recon.build(tree, home)
+    reader = watching(recon, home, "--stay")
+    time.sleep(0.5)
+
+    def generations():
+        return sorted(int(path.name) for path in (home / "keys").iterdir() if path.name.isdigit())
+
+    for _ in range(4):
+        recon.build(tree, home, "--retain", "1", "--grace-ms", "0")
+    same(generations(), [1, 5], "what is left while somebody reads the first")
+    same(recon.ask("status", home=home)["retiring"][:1], [1], "what waits to be dropped")
+    saw, code = stop(reader)
+    same((saw["failed"], saw["mixed"], saw["generation"], code), (0, 0, 1, 0), "what the reader saw")
+    recon.run("recover", "--home", home, "--grace-ms", "0")
+    same(generations(), [5], "what is left when nobody does")
+    return f"{saw['answers']} answers from generation 1 through four switches, then it was dropped"
 
 
 def status_as_anyone_disturbs_no_build(recon, scratch):
@@ -148,4 +168,5 @@ def status_as_anyone_disturbs_no_build(recon, scratch):
 if __name__ == "__main__":
     main([twenty_switches_between_different_trees, the_controls_fail_what_holdfast_passes,
           every_kill_leaves_the_old_or_the_new, a_foreign_reader_of_the_published_name,
+          a_reader_that_stays_keeps_its_generation,
           status_as_anyone_disturbs_no_build], __doc__)
