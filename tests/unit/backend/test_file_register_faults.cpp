@@ -160,6 +160,24 @@ TEST_CASE("a hint that comes late takes back nothing that a rival has told",
   CHECK(value_at(s.path) == "three");
 }
 
+TEST_CASE("a register whose hint can never be written is opened and stored to for ever",
+          "[register][file][fault]") {
+  Started s;
+  support::fs::remove(s.path + ".hint");
+  s.files.calls().fail({.call = Call::create, .path_has = ".hint", .times = 1'000'000});
+  for (int i = 0; i < 40; ++i) {
+    Register reg{s.path, s.files};
+    auto const reopened = reg.reopen();
+    INFO(i << ": " << support::text_of(reopened));
+    REQUIRE(reopened);
+    CHECK(value_in(reg) == "now");
+    CHECK(value_at(s.path) == "now");
+  }
+  Register reg{s.path, s.files};
+  REQUIRE(reg.reopen());
+  CHECK(reg.store_if(version_in(reg), hf::as_bytes("next")));
+}
+
 TEST_CASE("nothing is excluded while others can't be told of the newest record",
           "[register][file][fault]") {
   Started s;
