@@ -35,7 +35,7 @@ STD = {
     "2": "",
     "2r": "cstdarg iterator",
     "3r": "",
-    "3": "",
+    "3": "cassert",
     "4": " ".join(HEAVY),
     "umbrella": "",
     "5": "",

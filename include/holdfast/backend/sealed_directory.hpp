@@ -237,11 +237,14 @@ class SealedDirectory {
 
   [[nodiscard]] result<void> write_seal(Building& building, Digest digest) {
     auto const path = detail::join(building.path, seal_name);
-    auto const removed = building.sealing ? fs_.remove(path) : result<void>{ok()};
+    if (!building.sealing) {
+      auto const taken = fs_.identity(path);
+      if (taken) return failure(errc::invalid, "seal: the name SEAL is taken", path);
+      if (taken.error().code() != errc::not_found) return detail::failed(taken);
+    }
+    building.sealing = true;
+    auto const removed = fs_.remove(path);  // what an attempt that failed has left
     if (!removed && removed.error().code() != errc::not_found) return detail::failed(removed);
-    auto const taken = fs_.identity(path);
-    if (taken) return failure(errc::invalid, "seal: the name SEAL is taken", path);
-    if (taken.error().code() != errc::not_found) return detail::failed(taken);
     Seal seal{.generation = building.generation, .parent = {}, .files = {}};
     HOLDFAST_TRY(names, names_of(building.path));
     for (auto const& name : names) {
