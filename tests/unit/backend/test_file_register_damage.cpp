@@ -82,6 +82,20 @@ TEST_CASE("damage to the newest record is refused, never answered with an older 
   }
 }
 
+TEST_CASE("damage to what a rival stored last is not taken for nothing",
+          "[register][file][damage]") {
+  for (std::size_t const at : {0u, 8u, 16u, 17u, 24u, 57u, 64u}) {
+    Damaged d;
+    FileRegister ours{d.path}, rival{d.path};
+    auto const version = ours.store_if(d.version, hf::as_bytes("ours")).value();
+    REQUIRE(rival.store_if(version, hf::as_bytes("the rival's")));
+    support::flip(d.path, 22 % 16 * ring::slot_size + at);
+    INFO("byte " << at);
+    CHECK(!ours.store_if(version, hf::as_bytes("over it")));
+    CHECK(d.load() == errc::stale_register);
+  }
+}
+
 TEST_CASE("a register whose slots are all damaged is refused", "[register][file][damage]") {
   Damaged d;
   for (std::size_t slot = 0; slot < 16; ++slot) support::flip(d.path, slot * 4096 + 70);
