@@ -105,8 +105,8 @@ def a_full_disk(recon, scratch):
 def two_builders_at_once(recon, scratch):
     tree, home = make_tree(scratch / "tree", 600), scratch / "home"
     recon.build(tree, home)
-    first = recon.start("reprocess", tree, "--home", home, "--json", "--slow-us", "2000")
-    while recon.ask("status", home=home)["attempt"] == 0:
+    first = recon.start("reprocess", tree, "--home", home, "--json", "--slow-us", "6000")
+    while recon.ask("status", home=home)["attempt"] == 0 and first.poll() is None:
         time.sleep(0.02)
     same(recon.ask("status", home=home)["builder_pid"], first.pid, "the builder")
     _, err = recon.run("reprocess", tree, "--home", home, expect=3)
