@@ -34,7 +34,7 @@ STD = {
     "1r": "atomic bit charconv memory mutex",
     "2": "",
     "2r": "cstdarg iterator",
-    "3r": "",
+    "3r": "cassert",
     "3": "cassert",
     "4": " ".join(HEAVY),
     "umbrella": "",
