@@ -61,6 +61,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/explorer.hpp
     include/holdfast/testing/files.hpp
     include/holdfast/testing/laws.hpp
+    include/holdfast/testing/lock_scenario.hpp
     include/holdfast/testing/register_laws.hpp
     include/holdfast/testing/register_scenario.hpp
     include/holdfast/testing/scenario.hpp

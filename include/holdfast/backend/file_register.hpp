@@ -278,11 +278,9 @@ class BasicFileRegister {
     }
     auto const confirmed = found.confirmed ? found.confirmed->version.sequence : 0;
     HOLDFAST_TRY(again, put(found.newest->version.sequence, confirmed, value));
-    // Without a hint only a later record can tell that this one is durable; else each opening would
-    // add one that nobody may rely on, until the ring is full of them.
-    if (c.hint_due) {
-      HOLDFAST_TRYV(put(again.sequence, again.sequence, value));
-    }
+    // Twice: the second names the first as durable. A hint may be lost; without one, each opening
+    // would else add a record that nobody may rely on, until the ring is full of them.
+    HOLDFAST_TRYV(put(again.sequence, again.sequence, value));
     return ok();
   }
 

@@ -54,6 +54,7 @@ class StagedActor {
   /// From here on errors are fine: another process is in the midst of something.
   void may_be_refused() noexcept { refusable_ = true; }
   [[nodiscard]] bool is_open() const noexcept { return staged_.has_value(); }
+  [[nodiscard]] SeenHome const& last() const noexcept { return last_; }
   [[nodiscard]] std::string seen() const { return text_of(last_); }
 
   [[nodiscard]] Verdict open() {

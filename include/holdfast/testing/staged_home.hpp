@@ -8,12 +8,14 @@
 //   put(process, writer, part, files) -> result<void>
 //   get(reader, part)                 -> result<Files>, in the order of their names
 //   generations(process)              -> result<std::vector<Generation>>
+//   published(process, part)          -> result<laws::SeenName>
 #ifndef HOLDFAST_TESTING_STAGED_HOME_HPP
 #define HOLDFAST_TESTING_STAGED_HOME_HPP
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "holdfast/bytes.hpp"
 #include "holdfast/config.hpp"
@@ -46,6 +48,24 @@ template <class Home, class View>
   }
   if (seen.contents.front() != seen.generation) seen.damage = "the data of another generation";
   return seen;
+}
+
+/// The published names as they are now.
+template <class Home>
+[[nodiscard]] Verdict names_open(Home const& home,
+                                 SimulatedProcess const& process,
+                                 std::vector<laws::SeenName>& names) {
+  names.clear();
+  for (std::size_t part = 0; part < Home::parts; ++part) {
+    auto const name = home.published(process, part);
+    if (!name) return laws::published.refused("reading a published name", name.error());
+    names.push_back(name.assume_value());
+    if (names.back().generation != 0 && !names.back().opens) {
+      return laws::published.broken("a generation that opens",
+                                    "generation " + std::to_string(names.back().generation));
+    }
+  }
+  return {};
 }
 
 /// Judges a view that was begun after `begun` notes, and reports it unless it was overtaken, so

@@ -55,6 +55,8 @@ inline constexpr Law s7{"S7", "A discard leaves what is visible as it was."};
 inline constexpr Law s9{"S9", "A pinned generation stays identical."};
 inline constexpr Law s10{
     "S10", "After recovery nothing lies in the stores that the record does not list."};
+inline constexpr Law published{
+    "published", "A published name gives a generation that opens, and lags behind or agrees."};
 inline constexpr Law s16{"S16", "Marks and data always belong to the same generation."};
 
 inline constexpr Law staged_recovers{"staged.recovers",
@@ -131,6 +133,25 @@ struct Happening {
     if (h.sequence == sequence && possible.has(h.number)) found = h.number;
   }
   return found;
+}
+
+/// A name that a store publishes, as a foreign reader finds it.
+struct SeenName {
+  std::uint64_t generation = 0;  ///< 0: there is no name
+  bool opens = false;
+};
+/// published, for what `seen` shows at the same time or later.
+[[nodiscard]] inline Verdict name_may_give(History const& history,
+                                           SeenHome const& seen,
+                                           SeenName const& name) {
+  if (name.generation == 0) return {};
+  auto const found = "generation " + std::to_string(name.generation);
+  if (!name.opens) return published.broken("a generation that opens", found);
+  for (auto const& h : happenings(history)) {
+    if (h.content == name.generation && h.sequence <= seen.sequence) return {};
+  }
+  return published.broken("a generation of sequence " + std::to_string(seen.sequence) + " or less",
+                          found);
 }
 
 /// S6: a number that was never given out before.

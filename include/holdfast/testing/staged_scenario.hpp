@@ -129,9 +129,17 @@ class StagedWork {
       if (auto broken = reader.look()) return broken;
     }
     Traffic traffic;
-    Actor actor{run, home_, run.start(), traffic};
+    auto const process = run.start();
+    std::vector<laws::SeenName> names;
+    if (!run.again) {
+      if (auto broken = names_open(home_, process, names)) return broken;
+    }
+    Actor actor{run, home_, process, traffic};
     if (auto broken = actor.open()) return broken;
     if (auto broken = actor.look(true)) return broken;
+    for (auto const& name : names) {
+      if (auto broken = laws::name_may_give(run.history(), actor.last(), name)) return broken;
+    }
     out.seen = out.left = actor.seen();
     if (run.again) return {};
     if (auto broken = actor.nothing_leaks()) return broken;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "holdfast/config.hpp"
 #include "holdfast/result.hpp"
@@ -100,7 +101,9 @@ class Watcher {
     if (seen.sequence != last_.sequence) ++flips_;
     last_ = seen;
     std::uint64_t number = 0;
-    return judge_home(run_, seen, begun, number);
+    if (auto broken = judge_home(run_, seen, begun, number)) return broken;
+    std::vector<laws::SeenName> names;
+    return names_open(home_, process_, names);
   }
 
   Run& run_;
