@@ -18,7 +18,10 @@
 #include <vector>
 
 #include "holdfast/bytes.hpp"
+#include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
+#include "holdfast/detail/pin_slots.hpp"
+#include "holdfast/staged.hpp"
 #include "holdfast/testing/files.hpp"
 #include "holdfast/testing/scenario.hpp"
 #include "holdfast/testing/staged_laws.hpp"
