@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// Judges N distinct crash states of the register, the directory store, and a staged home of two
-// directory stores, under every mode of the simulated disk.
+// Judges N distinct crash states of the register, the lock, the directory store, and a staged home
+// of two directory stores, under every mode of the simulated disk.
 //
-//   crash --states N [--only register|directory|staged] [--mode M] [--seed S] [--variant V]
+//   crash --states N [--only register|lock|directory|staged] [--mode M] [--seed S] [--variant V]
 //   [--json]
 //
 // A state is a disk together with the last thing acknowledged, in one scenario. Each variant is a
@@ -37,7 +37,8 @@ struct Part {
   hf::testing::Scenario (*variant)(std::string name, std::uint64_t number);
 };
 constexpr Part parts[] = {
-    {"register", 20, 4000, crash::register_variant<SimulatedFiles>},
+    {"register", 15, 4000, crash::register_variant<SimulatedFiles>},
+    {"lock", 5, 2000, crash::lock_variant<SimulatedFiles>},
     {"directory", 10, 2000, crash::directory_variant<SimulatedFiles>},
     {"staged", 70, 5000, crash::staged_variant<SimulatedFiles>},
 };
@@ -205,7 +206,7 @@ int main(int argc, char** argv) {
   auto const arguments = parse({argv + 1, argv + argc});
   if (!arguments) {
     std::fprintf(stderr,
-                 "usage: crash --states N [--only register|directory|staged] [--mode "
+                 "usage: crash --states N [--only register|lock|directory|staged] [--mode "
                  "process|ext4|ext4_auto_da|any] [--seed S] [--variant V] [--json]\n");
     return 2;
   }

@@ -9,12 +9,17 @@
 
 #include "../support/homes.hpp"
 #include "holdfast/testing/disk/hash.hpp"
+#include "holdfast/testing/lock_scenario.hpp"
 #include "holdfast/testing/register_scenario.hpp"
 #include "holdfast/testing/simulated_disk.hpp"
 #include "holdfast/testing/staged_scenario.hpp"
 #include "holdfast/testing/store_scenario.hpp"
 
 namespace crash {
+// Most of what is delicate is done in the first calls of an operation.
+inline std::uint64_t some_calls(hf::testing::disk::Dice& dice, std::uint64_t most) {
+  return dice.below(dice.below(2) == 0 ? most / 6 + 1 : most);
+}
 inline std::size_t sector_size(hf::testing::disk::Dice& dice) {
   return dice.below(2) == 0 ? 512 : 4096;
 }
@@ -30,9 +35,21 @@ template <class Fs>
   plan.reader_at_every_call = dice.below(2) == 0;
   plan.rival_at = dice.below(2) == 0 ? 1 + dice.below(100) : 0;
   plan.kill_store = dice.below(2) == 0 ? 1 + dice.below(plan.stores) : 0;
-  plan.kill_after = dice.below(16);
+  plan.kill_after = some_calls(dice, 16);
   plan.store_after = dice.below(3) == 0;
   return hf::testing::register_scenario(std::move(name), OneRegister<Fs>{}, plan);
+}
+
+template <class Fs>
+[[nodiscard]] hf::testing::Scenario lock_variant(std::string name, std::uint64_t number) {
+  hf::testing::disk::Dice dice{number};
+  hf::testing::LockPlan plan;
+  plan.grants = 1 + dice.below(6);
+  plan.sector_size = sector_size(dice);
+  plan.rival_at_every_call = dice.below(2) == 0;
+  plan.kill_grant = dice.below(2) == 0 ? 1 + dice.below(plan.grants) : 0;
+  plan.kill_after = some_calls(dice, 24);
+  return hf::testing::lock_scenario(std::move(name), OneLock<Fs>{}, plan);
 }
 
 template <class Fs>
@@ -43,7 +60,7 @@ template <class Fs>
   plan.generations = 1 + dice.below(8);
   plan.sector_size = sector_size(dice);
   plan.kill_generation = dice.below(2) == 0 ? 1 + dice.below(plan.generations) : 0;
-  plan.kill_after = dice.below(60);
+  plan.kill_after = some_calls(dice, 60);
   plan.drop_unsealed = dice.below(2) == 0;
   OneDirectory<Fs> const place{.raw = dice.below(2) == 0};
   return hf::testing::store_scenario(std::move(name), place, plan);
@@ -61,7 +78,7 @@ template <class Home>
   plan.pinned_reader = dice.below(3) == 0;
   plan.rival_at = dice.below(3) == 0 ? 1 + dice.below(800) : 0;
   plan.kill_step = dice.below(2) == 0 ? 1 + dice.below(plan.steps) : 0;
-  plan.kill_after = dice.below(160);
+  plan.kill_after = some_calls(dice, 160);
   plan.reader_before_recovery = dice.below(2) == 0;
   constexpr Then then[] = {Then::nothing, Then::nothing, Then::discard, Then::commit, Then::revert};
   plan.then = then[dice.below(5)];

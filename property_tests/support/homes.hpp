@@ -5,6 +5,7 @@
 #define HOLDFAST_PROPERTY_TESTS_HOMES_HPP
 
 #include <cstddef>
+#include <cstdlib>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "holdfast/staged.hpp"
 #include "holdfast/testing/files.hpp"
 #include "holdfast/testing/simulated_disk.hpp"
+#include "holdfast/testing/staged_laws.hpp"
 
 namespace crash {
 /// Puts the files through the writer, which syncs each, or, if `raw`, as a program of its own
@@ -76,6 +78,14 @@ struct OneRegister {
   }
 };
 
+/// A file lock alone.
+template <class Fs>
+struct OneLock {
+  [[nodiscard]] auto operator()(hf::testing::SimulatedProcess const& p) const {
+    return hf::BasicFileLock<Fs, hf::testing::SimulatedWorld>{"/db/LOCK", Fs{p.files}, p.world};
+  }
+};
+
 /// A home with two directory stores together. The second, and the register, may be others for once.
 template <class Fs,
           class Second = hf::BasicDirectoryStore<Fs>,
@@ -107,6 +117,18 @@ struct TwoDirectories {
   }
   [[nodiscard]] auto get(typename Both::reader const& reader, std::size_t part) const {
     return get_all(part == 0 ? std::get<0>(reader) : std::get<1>(reader));
+  }
+  /// As a foreign reader: by the symlink alone.
+  [[nodiscard]] hf::result<hf::testing::laws::SeenName> published(
+      hf::testing::SimulatedProcess const& p, std::size_t part) const {
+    auto const link = p.files.read_link(part == 0 ? "/db/keys/current" : "/db/stats/current");
+    if (!link && link.error().code() == hf::errc::not_found) return hf::testing::laws::SeenName{};
+    if (!link) return hf::failure(link.error());
+    hf::Generation const g{std::strtoull(link.assume_value().c_str(), nullptr, 10)};
+    auto both = store(p);
+    bool const opens = part == 0 ? std::get<0>(both.stores()).open(g).has_value()
+                                 : std::get<1>(both.stores()).open(g).has_value();
+    return hf::testing::laws::SeenName{g.number, opens};
   }
   [[nodiscard]] auto generations(hf::testing::SimulatedProcess const& p) const {
     auto both = store(p);
