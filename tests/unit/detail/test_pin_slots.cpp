@@ -82,6 +82,14 @@ TEST_CASE("what a thread protects is seen by another, until it lets go", "[pins]
   reader.join();
 }
 
+TEST_CASE("slots of a thread that lives are not taken, also while it protects nothing", "[pins]") {
+  PinSlots slots{16};
+  auto* const mine = slots.slot();
+  HazardSlot* theirs = nullptr;
+  std::thread{[&] { theirs = slots.slot(); }}.join();
+  CHECK(theirs != mine);
+}
+
 TEST_CASE("slots of threads that ended are used again", "[pins]") {
   PinSlots slots{6};
   std::set<HazardSlot*> used;

@@ -170,6 +170,18 @@ TEST_CASE("resolving a commit that did not come leaves no way for it to come lat
   CHECK(shown(s.db) == "one");
 }
 
+TEST_CASE("a commit that another object resolved as not committed can't come late",
+          "[staged][outcome]") {
+  Started s;
+  answer_commit(s.home, 2, Answer::late_and_uncertain);
+  auto const ticket = commit_text(s.db, "two").error().ticket();
+  auto other = s.home.open().value();  // its builder still holds the lock
+  REQUIRE(other.resolve(ticket).value() == Outcome::not_committed);
+  CHECK(s.db.resolve(ticket).value() == Outcome::not_committed);  // the write arrives only here
+  CHECK(shown(s.db) == "one");
+  CHECK(commit_text(s.db, "three"));
+}
+
 TEST_CASE("an uncertain revert has one outcome, too", "[staged][outcome]") {
   for (auto const answer :
        {Answer::stored_and_uncertain, Answer::late_and_uncertain, Answer::lost_and_uncertain}) {
