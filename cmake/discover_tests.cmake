@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSL-1.0
 # Writes into FILE one add_test for each TEST_CASE of PROGRAM. Run after PROGRAM is linked.
 # Catch2's own script does the same, but splits a name at a semicolon, and then runs nothing.
+if(NOT LIST_ARGUMENTS)
+  message(FATAL_ERROR "no arguments that make ${PROGRAM} list its tests: it would run them")
+endif()
 execute_process(COMMAND ${EMULATOR} "${PROGRAM}" ${LIST_ARGUMENTS} OUTPUT_VARIABLE names
                 ERROR_VARIABLE errors RESULT_VARIABLE status)
 # Catch2 2 exits with the number of tests; a crash is a word or negative, none at all is a mistake.
