@@ -243,6 +243,32 @@ template <class Staged>
   if (!view) return std::string{hf::message(view.error().code())};
   return (*view.value()).text();
 }
+/// Answers the first store of a commit of `number` (not those before it) as told.
+inline void answer_commit(MemoryHome const& home, std::uint64_t number, Answer answer) {
+  auto const line = "\ncurrent " + std::to_string(number) + "\n";
+  home.reg.script().on_store = [line, answer, used = false](std::string_view value) mutable {
+    if (used || value.find(line) == value.npos) return Answer::store;
+    used = true;
+    return answer;
+  };
+}
+/// The next store, whatever it says.
+inline void answer_next(MemoryHome const& home, Answer answer) {
+  home.reg.script().on_store = [answer, used = false](std::string_view) mutable {
+    return std::exchange(used, true) ? Answer::store : answer;
+  };
+}
+
+/// A home with the generation "one".
+struct StartedHome {
+  MemoryHome home{};
+  MemoryHome::Staged db = start();
+  [[nodiscard]] MemoryHome::Staged start() const {
+    auto opened = home.open().value();
+    commit_text(opened, "one").value();
+    return opened;
+  }
+};
 }  // namespace support
 
 #endif
