@@ -240,11 +240,18 @@ class BasicFileRegister {
     namespace ring = detail::ring;
     auto& c = *core_;
     if (expected != c.known) return false;
-    std::array<std::byte, ring::header_size> own, next;
+    std::array<std::byte, ring::slot_size> own, next;
     HOLDFAST_TRY(own_size, c.fs.read_at(*c.ring, ring::offset_of(expected.sequence), own));
     HOLDFAST_TRY(next_size, c.fs.read_at(*c.ring, ring::offset_of(expected.sequence + 1), next));
-    return own_size == own.size() && next_size == next.size() &&
-           ring::version_in(own) == expected && ring::version_in(next).sequence < expected.sequence;
+    // Whole slots, checked: a damaged one may be a rival's record, which only the whole ring and
+    // the hint can tell.
+    ring::Record ours, before;
+    auto const first = ring::decode(bytes_view{own}.first(own_size), ours);
+    auto const second = ring::decode(bytes_view{next}.first(next_size), before);
+    bool const nothing_follows =
+        second == ring::Slot::empty ||
+        (second == ring::Slot::valid && before.version.sequence < expected.sequence);
+    return first == ring::Slot::valid && ours.version == expected && nothing_follows;
   }
 
   // One write, one sync: the commit. From the first byte written until the sync succeeds the

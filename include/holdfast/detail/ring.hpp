@@ -74,11 +74,6 @@ inline void put_boot(bytes_span into, BootId const& boot) noexcept {
   return sequence % slots * slot_size;
 }
 
-/// What a slot's header claims, unchecked; zeros in a slot never used.
-[[nodiscard]] inline Version version_in(bytes_view header) noexcept {
-  return {get_le<std::uint64_t>(header, at::sequence), get_le<std::uint64_t>(header, at::nonce)};
-}
-
 /// Fills a whole slot; the value fits (`max_value`).
 inline void encode(Record const& record, std::span<std::byte, slot_size> into) noexcept {
   for (auto& byte : into) byte = std::byte{0};
