@@ -149,7 +149,7 @@ template <placed_store First, placed_store Second, placed_store... Rest>
 }
 
 template <class... Stores>
-consteval bool explain_placed() {
+constexpr bool explain_placed() {
   return ((explain_store<Stores>() && explain_place<Stores>()) && ...);
 }
 }  // namespace detail

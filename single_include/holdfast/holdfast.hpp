@@ -4284,7 +4284,7 @@ HOLDFAST_BEGIN
 /// Says at compile time, a line each, which operations T lacks to be a `generation_store`. True if
 /// none.
 template <class T>
-consteval bool explain_store() {
+constexpr bool explain_store() {
   static_assert(can_create<T>, "generation_store: needs  result<Writer> create(Generation)");
   if constexpr (can_create<T>) {
     static_assert(can_seal<T>, "generation_store: needs  result<void> seal(Writer&)");
@@ -4303,7 +4303,7 @@ consteval bool explain_store() {
 
 /// The same for `atomic_register`.
 template <class T>
-consteval bool explain_register() {
+constexpr bool explain_register() {
   static_assert(can_load<T>, "atomic_register: needs  result<std::optional<Versioned>> load()");
   static_assert(can_store_if<T>,
                 "atomic_register: needs  result<Version> store_if(Version, bytes_view)");
@@ -4315,7 +4315,7 @@ consteval bool explain_register() {
 
 /// The same for `lock_policy`.
 template <class T>
-consteval bool explain_lock() {
+constexpr bool explain_lock() {
   static_assert(can_try_acquire<T>,
                 "lock_policy: needs  result<Grant> try_acquire(Owner const&, FencingToken above)");
   if constexpr (can_try_acquire<T>) {
@@ -4332,7 +4332,7 @@ consteval bool explain_lock() {
 
 /// The same for `placed_store`, beyond what a `generation_store` needs.
 template <class T>
-consteval bool explain_place() {
+constexpr bool explain_place() {
   if constexpr (generation_store<T>) {
     static_assert(
         placed_store<T>,
@@ -4343,7 +4343,7 @@ consteval bool explain_place() {
 
 namespace detail {
 template <class Part, class Register>
-consteval bool explain_part() {
+constexpr bool explain_part() {
   constexpr auto part = guarantees_of<Part>();
   constexpr auto reg = guarantees_of<Register>();
   static_assert(
@@ -4357,7 +4357,7 @@ consteval bool explain_part() {
   return outlives<Part, Register>;
 }
 template <class Register, class... Parts>
-consteval bool explain_parts(std::type_identity<std::tuple<Parts...>>) {
+constexpr bool explain_parts(std::type_identity<std::tuple<Parts...>>) {
   return (explain_part<Parts, Register>() && ...);
 }
 }  // namespace detail
@@ -4365,7 +4365,7 @@ consteval bool explain_parts(std::type_identity<std::tuple<Parts...>>) {
 /// Does each part of the store live and reach at least as far as the register? The compiler names
 /// the part that does not.
 template <class Store, class Register>
-consteval bool explain_guarantees() {
+constexpr bool explain_guarantees() {
   if constexpr (requires { typename Store::parts; }) {
     return detail::explain_parts<Register>(std::type_identity<typename Store::parts>{});
   } else {
@@ -4375,7 +4375,7 @@ consteval bool explain_guarantees() {
 
 /// All that `open_staged` asks of its arguments.
 template <class Store, class Register, class Locking>
-consteval bool explain_staged() {
+constexpr bool explain_staged() {
   bool const operations[] = {explain_store<Store>(), explain_register<Register>(),
                              explain_lock<Locking>()};
   bool const all = operations[0] && operations[1] && operations[2];
@@ -6339,7 +6339,7 @@ template <placed_store First, placed_store Second, placed_store... Rest>
 }
 
 template <class... Stores>
-consteval bool explain_placed() {
+constexpr bool explain_placed() {
   return ((explain_store<Stores>() && explain_place<Stores>()) && ...);
 }
 }  // namespace detail
