@@ -79,6 +79,14 @@ template <file_system Fs>
   return settle_directory(fs, path);
 }
 
+/// Removes a file, a symlink or an empty directory. Missing is fine.
+template <file_system Fs>
+[[nodiscard]] result<void> remove_if_there(Fs const& fs, std::string const& path) {
+  auto removed = fs.remove(path);
+  if (!removed && removed.error().code() == errc::not_found) return ok();
+  return removed;
+}
+
 /// Removes a file, or a directory with all that is in it; symlinks are removed, never followed.
 /// Missing is fine.
 template <file_system Fs>
@@ -93,9 +101,7 @@ template <file_system Fs>
       HOLDFAST_TRYV(remove_tree(fs, join(path, entry.name), entry.kind));
     }
   }
-  auto removed = fs.remove(path);
-  if (!removed && removed.error().code() == errc::not_found) return ok();
-  return removed;
+  return remove_if_there(fs, path);
 }
 }  // namespace detail
 

@@ -20,6 +20,7 @@
 #include "holdfast/config.hpp"
 #include "holdfast/detail/fork.hpp"
 #include "holdfast/detail/lock_record.hpp"
+#include "holdfast/detail/lock_wait.hpp"
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/detail/manifest_text.hpp"
 #include "holdfast/detail/pin_slots.hpp"

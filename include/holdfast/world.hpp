@@ -47,8 +47,7 @@ inline std::int64_t clock_ns(clockid_t clock) noexcept {
   return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-// Reads a small kernel file; an unreadable one gives an empty text, and so an identity that matches
-// nobody.
+// Reads a small kernel file; an unreadable one gives an empty text.
 inline std::size_t read_kernel_file(char const* path, char* into, std::size_t size) noexcept {
   int const fd = ::open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return 0;
@@ -100,6 +99,11 @@ inline Owner read_self() noexcept {
   Owner self;
   ::gethostname(self.host.data(), self.host.size() - 1);
   self.boot = read_boot_id();
+  if (self.boot == BootId{}) {
+    // Where the kernel does not tell it: an identity that matches nobody, so that nothing is
+    // believed to be of this boot.
+    for (auto& byte : self.boot.id) byte = static_cast<std::uint8_t>(kernel_random64());
+  }
   self.pid = static_cast<std::uint64_t>(::getpid());
   self.start_time = read_start_time();
   self.nonce = kernel_random64();

@@ -1314,6 +1314,14 @@ template <file_system Fs>
   return settle_directory(fs, path);
 }
 
+/// Removes a file, a symlink or an empty directory. Missing is fine.
+template <file_system Fs>
+[[nodiscard]] result<void> remove_if_there(Fs const& fs, std::string const& path) {
+  auto removed = fs.remove(path);
+  if (!removed && removed.error().code() == errc::not_found) return ok();
+  return removed;
+}
+
 /// Removes a file, or a directory with all that is in it; symlinks are removed, never followed.
 /// Missing is fine.
 template <file_system Fs>
@@ -1328,9 +1336,7 @@ template <file_system Fs>
       HOLDFAST_TRYV(remove_tree(fs, join(path, entry.name), entry.kind));
     }
   }
-  auto removed = fs.remove(path);
-  if (!removed && removed.error().code() == errc::not_found) return ok();
-  return removed;
+  return remove_if_there(fs, path);
 }
 }  // namespace detail
 
@@ -1869,8 +1875,7 @@ class SealedDirectory {
     auto const fresh = detail::join(*root_, as.link + ".next");
     auto const target = as.inner.empty() ? folder_of(g) : detail::join(folder_of(g), as.inner);
     // A crash may have left the symlink that was to be renamed; check_link saw that it is one.
-    auto const removed = fs_.remove(fresh);
-    if (!removed && removed.error().code() != errc::not_found) return detail::failed(removed);
+    HOLDFAST_TRYV(detail::remove_if_there(fs_, fresh));
     HOLDFAST_TRYV(fs_.symlink(target, fresh));
     // One rename: a foreign reader finds the old or the new generation, at every moment.
     HOLDFAST_TRYV(fs_.rename(fresh, detail::join(*root_, as.link)));
@@ -1933,8 +1938,7 @@ class SealedDirectory {
       if (taken.error().code() != errc::not_found) return detail::failed(taken);
     }
     building.sealing = true;
-    auto const removed = fs_.remove(path);  // what an attempt that failed has left
-    if (!removed && removed.error().code() != errc::not_found) return detail::failed(removed);
+    HOLDFAST_TRYV(detail::remove_if_there(fs_, path));  // what an attempt that failed has left
     Seal seal{.generation = building.generation, .parent = {}, .files = {}};
     HOLDFAST_TRY(names, names_of(building.path));
     for (auto const& name : names) {
@@ -2259,8 +2263,8 @@ class BasicFileBlobs {
     if (building.sealed && building.known.at(file_name) == blob) return ok();
     if (building.sealed) return failure(errc::exists, "put", path_of(g));
     HOLDFAST_TRYV(building.writable());
-    auto const removed = folders_.files().remove(path_of(g));  // what a put that failed has left
-    if (!removed && removed.error().code() != errc::not_found) return detail::failed(removed);
+    // What a put that failed has left.
+    HOLDFAST_TRYV(detail::remove_if_there(folders_.files(), path_of(g)));
     HOLDFAST_TRYV(building.note(detail::write_new_file(folders_.files(), path_of(g), content)));
     building.known.insert_or_assign(file_name, blob);
     return folders_.seal(building, Digest::read_back);
@@ -2842,8 +2846,7 @@ inline std::int64_t clock_ns(clockid_t clock) noexcept {
   return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-// Reads a small kernel file; an unreadable one gives an empty text, and so an identity that matches
-// nobody.
+// Reads a small kernel file; an unreadable one gives an empty text.
 inline std::size_t read_kernel_file(char const* path, char* into, std::size_t size) noexcept {
   int const fd = ::open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return 0;
@@ -2895,6 +2898,11 @@ inline Owner read_self() noexcept {
   Owner self;
   ::gethostname(self.host.data(), self.host.size() - 1);
   self.boot = read_boot_id();
+  if (self.boot == BootId{}) {
+    // Where the kernel does not tell it: an identity that matches nobody, so that nothing is
+    // believed to be of this boot.
+    for (auto& byte : self.boot.id) byte = static_cast<std::uint8_t>(kernel_random64());
+  }
   self.pid = static_cast<std::uint64_t>(::getpid());
   self.start_time = read_start_time();
   self.nonce = kernel_random64();
@@ -2928,6 +2936,34 @@ struct Native {
   void on(Event const&) const noexcept {}
 };
 static_assert(world<Native>);
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/detail/lock_wait.hpp
+// Waits for a lock of an open file that others hold only for moments.
+#ifndef HOLDFAST_DETAIL_LOCK_WAIT_HPP
+#define HOLDFAST_DETAIL_LOCK_WAIT_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// False if the lock was still taken after five seconds: whoever has it is stopped or hangs.
+template <file_system Fs, world W>
+[[nodiscard]] result<bool> lock_patiently(
+    Fs const& fs, W const& world, typename Fs::file& file, Range range, Mode mode) {
+  constexpr std::int64_t patience_ns = 5'000'000'000;
+  constexpr std::int64_t pause_ns = 200'000;
+  auto const deadline = world.steady_ns() + patience_ns;
+  for (;;) {
+    HOLDFAST_TRY(locked, fs.try_lock(file, range, mode));
+    auto const now = world.steady_ns();
+    if (locked || now >= deadline) return locked;
+    world.wait_until(now + pause_ns);
+  }
+}
+}  // namespace detail
 
 HOLDFAST_END
 
@@ -3068,7 +3104,6 @@ class BasicFileRegister {
 
  private:
   using Scan = detail::ring::Scan;
-  static constexpr std::int64_t lock_patience_ns = 5'000'000'000;
 
   [[nodiscard]] auto fail(errc code, char const* where) const noexcept {
     return failure(code, where, core_->path);
@@ -3137,14 +3172,9 @@ class BasicFileRegister {
     if (!opened && opened.error().code() == errc::not_found)
       return fail(errc::register_lost, "lock");
     HOLDFAST_TRYV(std::move(opened));
-    auto const deadline = c.world.steady_ns() + lock_patience_ns;
-    for (;;) {
-      HOLDFAST_TRY(locked, c.fs.try_lock(*c.ring, Range{}, Mode::exclusive));
-      if (locked) return RingLock{c};
-      auto const now = c.world.steady_ns();
-      if (now >= deadline) return fail(errc::busy, "lock");
-      c.world.wait_until(now + 200'000);
-    }
+    HOLDFAST_TRY(locked, detail::lock_patiently(c.fs, c.world, *c.ring, Range{}, Mode::exclusive));
+    if (!locked) return fail(errc::busy, "lock");
+    return RingLock{c};
   }
 
   // The common case without a look at the whole ring: what we made durable ourselves is there, and
@@ -3276,8 +3306,7 @@ class BasicFileRegister {
           entry.kind == Entry::Kind::file && entry.name.starts_with(prefix) &&
           entry.name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
       if (!ours) continue;
-      auto removed = c.fs.remove(detail::join(directory, entry.name));
-      if (!removed && removed.error().code() != errc::not_found) return removed;
+      HOLDFAST_TRYV(detail::remove_if_there(c.fs, detail::join(directory, entry.name)));
     }
     return ok();
   }
@@ -4462,10 +4491,10 @@ HOLDFAST_END
 //
 // Invariants:
 // - A token is epoch << 32 | n. The epoch is durable before it is used; n is not, so the first
-// grant of a boot raises the epoch.
+//   grant of a boot raises the epoch.
 // - Whoever holds has the byte of the current epoch locked; raising the epoch (force) moves the
-// lock to another byte, so an
-//   old holder neither blocks nor counts. All changes of the file are made under the guard byte.
+//   lock to another byte, so an old holder neither blocks nor counts.
+// - All changes of the file are made under the guard byte.
 #ifndef HOLDFAST_POLICY_FILE_LOCK_HPP
 #define HOLDFAST_POLICY_FILE_LOCK_HPP
 
@@ -4509,16 +4538,12 @@ class BasicFileLock {
     auto last = seen.last ? std::max(seen.last->token, above) : above;
     bool const unknown = !seen.last || seen.epoch.boot != core_->world.self().boot || epoch == 0;
     if (unknown || last.number >> 32 > epoch || (last.number & 0xffffffff) == 0xffffffff) {
-      auto raised = raise(std::max(epoch, last.number >> 32) + 1);
-      if (!raised) {
-        static_cast<void>(core_->fs.unlock(*core_->open, byte_of(epoch)));
-        return detail::failed(raised);
-      }
-      HOLDFAST_TRY(
-          moved, core_->fs.try_lock(*core_->open, byte_of(raised.assume_value()), Mode::exclusive));
+      // Whatever comes of it, the byte of the old epoch is let go.
+      auto moved = move_to_epoch(std::max(epoch, last.number >> 32) + 1);
       HOLDFAST_TRYV(core_->fs.unlock(*core_->open, byte_of(epoch)));
-      if (!moved) return busy(seen);
-      epoch = raised.assume_value();
+      HOLDFAST_TRY(raised, std::move(moved));
+      if (!raised) return busy(seen);
+      epoch = *raised;
     }
     FencingToken const token{std::max(last.number, epoch << 32) + 1};
     core_->held_epoch = epoch;
@@ -4598,7 +4623,6 @@ class BasicFileLock {
     W world;
     std::mutex mutex;
     std::optional<file> open;
-    bool writable = false;
     // What this object holds: a lock of an open file does not exclude its own threads.
     std::uint64_t held_epoch = 0;
     FencingToken held_token{};
@@ -4619,7 +4643,6 @@ class BasicFileLock {
     }
   };
   static constexpr Range guard_byte{std::uint64_t{1} << 40, 1};
-  static constexpr std::int64_t patience_ns = 5'000'000'000;
   static Range byte_of(std::uint64_t epoch) noexcept {
     return {(std::uint64_t{1} << 41) + epoch, 1};
   }
@@ -4660,14 +4683,8 @@ class BasicFileLock {
   // files.
   [[nodiscard]] result<Section> enter(Mode mode) {
     auto& c = *core_;
-    auto const deadline = c.world.steady_ns() + patience_ns;
-    for (;;) {
-      HOLDFAST_TRY(locked, c.fs.try_lock(*c.open, guard_byte, mode));
-      if (locked) break;
-      auto const now = c.world.steady_ns();
-      if (now >= deadline) return fail(errc::busy, "guard");
-      c.world.wait_until(now + 200'000);
-    }
+    HOLDFAST_TRY(locked, detail::lock_patiently(c.fs, c.world, *c.open, guard_byte, mode));
+    if (!locked) return fail(errc::busy, "guard");
     Section section{c};
     HOLDFAST_TRY(ours, c.fs.identity(*c.open));
     HOLDFAST_TRY(named, c.fs.identity(c.path));
@@ -4703,6 +4720,13 @@ class BasicFileLock {
     HOLDFAST_TRYV(c.fs.sync(*c.open));
     HOLDFAST_TRYV(c.fs.sync_directory(detail::parent_of(c.path)));
     return epoch;
+  }
+
+  // Nothing if somebody has the byte of the new epoch already.
+  [[nodiscard]] result<std::optional<std::uint64_t>> move_to_epoch(std::uint64_t epoch) {
+    HOLDFAST_TRYV(raise(epoch));
+    HOLDFAST_TRY(locked, core_->fs.try_lock(*core_->open, byte_of(epoch), Mode::exclusive));
+    return locked ? std::optional{epoch} : std::nullopt;
   }
 
   [[nodiscard]] result<void> write(detail::lock_record::Last const& last) {
@@ -4853,6 +4877,7 @@ struct Shown {
   Hold hold;  // before the reader: let go only after it is closed
   Reader reader;
   std::atomic<std::uint64_t> pins{0};
+  std::unique_ptr<Shown> next{};  // in the list of what is open
 };
 
 /// Where a view keeps its protection: a slot of its thread, or a count when the slots are all in
@@ -4896,46 +4921,46 @@ class Readers {
     return protect_slowly();
   }
 
-  /// Makes room for one more, so that `show` can't fail.
-  void reserve() {
+  /// The switch: from here on readers get `shown`. Allocates nothing: it can't fail after a commit.
+  void show(std::unique_ptr<Shown> shown) noexcept {
     std::lock_guard const guard{mutex_};
-    open_.reserve(open_.size() + 1);
-  }
-
-  /// The switch: from here on readers get `next`. Room was made by `reserve`.
-  void show(std::unique_ptr<Shown> next) noexcept {
-    std::lock_guard const guard{mutex_};
-    current_.store(next.get(), std::memory_order_seq_cst);
-    open_.push_back(std::move(next));
+    shown->next = std::move(open_);
+    open_ = std::move(shown);
+    current_.store(open_.get(), std::memory_order_seq_cst);
   }
 
   /// Closes what is neither current nor held. Returns at once; what is held is closed by a later
   /// call.
   void reclaim() {
-    std::vector<std::unique_ptr<Shown>>
-        closing;  // closed outside the lock: closing a database takes time
+    std::unique_ptr<Shown> closing;  // closed outside the lock: closing a database takes time
     {
       std::lock_guard const guard{mutex_};
-      if (open_.size() < 2) return;
-      closing.reserve(open_.size());  // nothing may throw between the two lists
+      if (!open_ || !open_->next) return;
       auto const held = slots_.protected_pointers();
       // The slots are read before the counts: a pin is counted before its view gives up the slot.
-      auto const keep = [&](std::unique_ptr<Shown> const& shown) {
-        return shown.get() == current_.load(std::memory_order_relaxed) ||
-               std::find(held.begin(), held.end(), shown.get()) != held.end() ||
-               shown->pins.load(std::memory_order_acquire) != 0;
+      auto const keep = [&](Shown const& shown) {
+        return &shown == current_.load(std::memory_order_relaxed) ||
+               std::find(held.begin(), held.end(), &shown) != held.end() ||
+               shown.pins.load(std::memory_order_acquire) != 0;
       };
-      auto const first = std::partition(open_.begin(), open_.end(), keep);
-      std::move(first, open_.end(), std::back_inserter(closing));
-      open_.erase(first, open_.end());
+      for (auto* at = &open_; *at;) {
+        if (keep(**at)) {
+          at = &(*at)->next;
+          continue;
+        }
+        auto gone = std::exchange(*at, std::move((*at)->next));
+        gone->next = std::move(closing);
+        closing = std::move(gone);
+      }
     }
   }
 
   /// Is this generation open in this object?
   [[nodiscard]] bool is_open(Generation g) {
     std::lock_guard const guard{mutex_};
-    return std::any_of(open_.begin(), open_.end(),
-                       [g](auto const& shown) { return shown->kept.generation == g; });
+    auto const* shown = open_.get();
+    while (shown != nullptr && shown->kept.generation != g) shown = shown->next.get();
+    return shown != nullptr;
   }
 
  private:
@@ -4968,7 +4993,7 @@ class Readers {
   PinSlots slots_;
   Birthplace born_;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Shown>> open_;
+  std::unique_ptr<Shown> open_;  // the newest first
 };
 }  // namespace detail
 
@@ -5178,7 +5203,6 @@ class Source {
       HOLDFAST_TRY(after, load());
       bool const stays = after && manifest::find(after->manifest, kept->generation) != nullptr;
       if (opened && stays) {
-        readers_.reserve();
         readers_.show(std::move(opened).assume_value());
         readers_.reclaim();
         return std::optional{kept->generation};
@@ -5844,7 +5868,6 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     }
     attempt->opened->kept = next.retained.front();
     attempt->writer.reset();
-    source_.readers().reserve();
     go(State::committing, attempt->generation);
     auto stored = store(attempt->version, as_bytes(text));
     Ticket const ticket{next.sequence, attempt->nonce, attempt->generation.number};
@@ -5909,7 +5932,6 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
       if (!found && attempt < 16 && changed_since(loaded.version))
         continue;  // it may have retired meanwhile
       HOLDFAST_TRY(opened, std::move(found));
-      source_.readers().reserve();
       auto stored = store(loaded.version, as_bytes(manifest::encode(next)));
       if (stored) {
         source_.show(std::move(opened));

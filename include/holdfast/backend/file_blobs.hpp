@@ -56,8 +56,8 @@ class BasicFileBlobs {
     if (building.sealed && building.known.at(file_name) == blob) return ok();
     if (building.sealed) return failure(errc::exists, "put", path_of(g));
     HOLDFAST_TRYV(building.writable());
-    auto const removed = folders_.files().remove(path_of(g));  // what a put that failed has left
-    if (!removed && removed.error().code() != errc::not_found) return detail::failed(removed);
+    // What a put that failed has left.
+    HOLDFAST_TRYV(detail::remove_if_there(folders_.files(), path_of(g)));
     HOLDFAST_TRYV(building.note(detail::write_new_file(folders_.files(), path_of(g), content)));
     building.known.insert_or_assign(file_name, blob);
     return folders_.seal(building, Digest::read_back);

@@ -24,6 +24,7 @@
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/detail/fork.hpp"
+#include "holdfast/detail/lock_wait.hpp"
 #include "holdfast/detail/ring.hpp"
 #include "holdfast/file_ops.hpp"
 #include "holdfast/file_system.hpp"
@@ -155,7 +156,6 @@ class BasicFileRegister {
 
  private:
   using Scan = detail::ring::Scan;
-  static constexpr std::int64_t lock_patience_ns = 5'000'000'000;
 
   [[nodiscard]] auto fail(errc code, char const* where) const noexcept {
     return failure(code, where, core_->path);
@@ -224,14 +224,9 @@ class BasicFileRegister {
     if (!opened && opened.error().code() == errc::not_found)
       return fail(errc::register_lost, "lock");
     HOLDFAST_TRYV(std::move(opened));
-    auto const deadline = c.world.steady_ns() + lock_patience_ns;
-    for (;;) {
-      HOLDFAST_TRY(locked, c.fs.try_lock(*c.ring, Range{}, Mode::exclusive));
-      if (locked) return RingLock{c};
-      auto const now = c.world.steady_ns();
-      if (now >= deadline) return fail(errc::busy, "lock");
-      c.world.wait_until(now + 200'000);
-    }
+    HOLDFAST_TRY(locked, detail::lock_patiently(c.fs, c.world, *c.ring, Range{}, Mode::exclusive));
+    if (!locked) return fail(errc::busy, "lock");
+    return RingLock{c};
   }
 
   // The common case without a look at the whole ring: what we made durable ourselves is there, and
@@ -363,8 +358,7 @@ class BasicFileRegister {
           entry.kind == Entry::Kind::file && entry.name.starts_with(prefix) &&
           entry.name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
       if (!ours) continue;
-      auto removed = c.fs.remove(detail::join(directory, entry.name));
-      if (!removed && removed.error().code() != errc::not_found) return removed;
+      HOLDFAST_TRYV(detail::remove_if_there(c.fs, detail::join(directory, entry.name)));
     }
     return ok();
   }

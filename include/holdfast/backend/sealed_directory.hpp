@@ -179,8 +179,7 @@ class SealedDirectory {
     auto const fresh = detail::join(*root_, as.link + ".next");
     auto const target = as.inner.empty() ? folder_of(g) : detail::join(folder_of(g), as.inner);
     // A crash may have left the symlink that was to be renamed; check_link saw that it is one.
-    auto const removed = fs_.remove(fresh);
-    if (!removed && removed.error().code() != errc::not_found) return detail::failed(removed);
+    HOLDFAST_TRYV(detail::remove_if_there(fs_, fresh));
     HOLDFAST_TRYV(fs_.symlink(target, fresh));
     // One rename: a foreign reader finds the old or the new generation, at every moment.
     HOLDFAST_TRYV(fs_.rename(fresh, detail::join(*root_, as.link)));
@@ -243,8 +242,7 @@ class SealedDirectory {
       if (taken.error().code() != errc::not_found) return detail::failed(taken);
     }
     building.sealing = true;
-    auto const removed = fs_.remove(path);  // what an attempt that failed has left
-    if (!removed && removed.error().code() != errc::not_found) return detail::failed(removed);
+    HOLDFAST_TRYV(detail::remove_if_there(fs_, path));  // what an attempt that failed has left
     Seal seal{.generation = building.generation, .parent = {}, .files = {}};
     HOLDFAST_TRY(names, names_of(building.path));
     for (auto const& name : names) {

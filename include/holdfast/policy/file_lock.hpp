@@ -4,10 +4,10 @@
 //
 // Invariants:
 // - A token is epoch << 32 | n. The epoch is durable before it is used; n is not, so the first
-// grant of a boot raises the epoch.
+//   grant of a boot raises the epoch.
 // - Whoever holds has the byte of the current epoch locked; raising the epoch (force) moves the
-// lock to another byte, so an
-//   old holder neither blocks nor counts. All changes of the file are made under the guard byte.
+//   lock to another byte, so an old holder neither blocks nor counts.
+// - All changes of the file are made under the guard byte.
 #ifndef HOLDFAST_POLICY_FILE_LOCK_HPP
 #define HOLDFAST_POLICY_FILE_LOCK_HPP
 
@@ -23,6 +23,7 @@
 #include "holdfast/config.hpp"
 #include "holdfast/detail/fork.hpp"
 #include "holdfast/detail/lock_record.hpp"
+#include "holdfast/detail/lock_wait.hpp"
 #include "holdfast/file_ops.hpp"
 #include "holdfast/file_system.hpp"
 #include "holdfast/posix.hpp"
@@ -69,16 +70,12 @@ class BasicFileLock {
     auto last = seen.last ? std::max(seen.last->token, above) : above;
     bool const unknown = !seen.last || seen.epoch.boot != core_->world.self().boot || epoch == 0;
     if (unknown || last.number >> 32 > epoch || (last.number & 0xffffffff) == 0xffffffff) {
-      auto raised = raise(std::max(epoch, last.number >> 32) + 1);
-      if (!raised) {
-        static_cast<void>(core_->fs.unlock(*core_->open, byte_of(epoch)));
-        return detail::failed(raised);
-      }
-      HOLDFAST_TRY(
-          moved, core_->fs.try_lock(*core_->open, byte_of(raised.assume_value()), Mode::exclusive));
+      // Whatever comes of it, the byte of the old epoch is let go.
+      auto moved = move_to_epoch(std::max(epoch, last.number >> 32) + 1);
       HOLDFAST_TRYV(core_->fs.unlock(*core_->open, byte_of(epoch)));
-      if (!moved) return busy(seen);
-      epoch = raised.assume_value();
+      HOLDFAST_TRY(raised, std::move(moved));
+      if (!raised) return busy(seen);
+      epoch = *raised;
     }
     FencingToken const token{std::max(last.number, epoch << 32) + 1};
     core_->held_epoch = epoch;
@@ -158,7 +155,6 @@ class BasicFileLock {
     W world;
     std::mutex mutex;
     std::optional<file> open;
-    bool writable = false;
     // What this object holds: a lock of an open file does not exclude its own threads.
     std::uint64_t held_epoch = 0;
     FencingToken held_token{};
@@ -179,7 +175,6 @@ class BasicFileLock {
     }
   };
   static constexpr Range guard_byte{std::uint64_t{1} << 40, 1};
-  static constexpr std::int64_t patience_ns = 5'000'000'000;
   static Range byte_of(std::uint64_t epoch) noexcept {
     return {(std::uint64_t{1} << 41) + epoch, 1};
   }
@@ -220,14 +215,8 @@ class BasicFileLock {
   // files.
   [[nodiscard]] result<Section> enter(Mode mode) {
     auto& c = *core_;
-    auto const deadline = c.world.steady_ns() + patience_ns;
-    for (;;) {
-      HOLDFAST_TRY(locked, c.fs.try_lock(*c.open, guard_byte, mode));
-      if (locked) break;
-      auto const now = c.world.steady_ns();
-      if (now >= deadline) return fail(errc::busy, "guard");
-      c.world.wait_until(now + 200'000);
-    }
+    HOLDFAST_TRY(locked, detail::lock_patiently(c.fs, c.world, *c.open, guard_byte, mode));
+    if (!locked) return fail(errc::busy, "guard");
     Section section{c};
     HOLDFAST_TRY(ours, c.fs.identity(*c.open));
     HOLDFAST_TRY(named, c.fs.identity(c.path));
@@ -263,6 +252,13 @@ class BasicFileLock {
     HOLDFAST_TRYV(c.fs.sync(*c.open));
     HOLDFAST_TRYV(c.fs.sync_directory(detail::parent_of(c.path)));
     return epoch;
+  }
+
+  // Nothing if somebody has the byte of the new epoch already.
+  [[nodiscard]] result<std::optional<std::uint64_t>> move_to_epoch(std::uint64_t epoch) {
+    HOLDFAST_TRYV(raise(epoch));
+    HOLDFAST_TRY(locked, core_->fs.try_lock(*core_->open, byte_of(epoch), Mode::exclusive));
+    return locked ? std::optional{epoch} : std::nullopt;
   }
 
   [[nodiscard]] result<void> write(detail::lock_record::Last const& last) {

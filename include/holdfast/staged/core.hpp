@@ -154,7 +154,6 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     }
     attempt->opened->kept = next.retained.front();
     attempt->writer.reset();
-    source_.readers().reserve();
     go(State::committing, attempt->generation);
     auto stored = store(attempt->version, as_bytes(text));
     Ticket const ticket{next.sequence, attempt->nonce, attempt->generation.number};
@@ -219,7 +218,6 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
       if (!found && attempt < 16 && changed_since(loaded.version))
         continue;  // it may have retired meanwhile
       HOLDFAST_TRY(opened, std::move(found));
-      source_.readers().reserve();
       auto stored = store(loaded.version, as_bytes(manifest::encode(next)));
       if (stored) {
         source_.show(std::move(opened));

@@ -32,6 +32,7 @@ struct Shown {
   Hold hold;  // before the reader: let go only after it is closed
   Reader reader;
   std::atomic<std::uint64_t> pins{0};
+  std::unique_ptr<Shown> next{};  // in the list of what is open
 };
 
 /// Where a view keeps its protection: a slot of its thread, or a count when the slots are all in
@@ -75,46 +76,46 @@ class Readers {
     return protect_slowly();
   }
 
-  /// Makes room for one more, so that `show` can't fail.
-  void reserve() {
+  /// The switch: from here on readers get `shown`. Allocates nothing: it can't fail after a commit.
+  void show(std::unique_ptr<Shown> shown) noexcept {
     std::lock_guard const guard{mutex_};
-    open_.reserve(open_.size() + 1);
-  }
-
-  /// The switch: from here on readers get `next`. Room was made by `reserve`.
-  void show(std::unique_ptr<Shown> next) noexcept {
-    std::lock_guard const guard{mutex_};
-    current_.store(next.get(), std::memory_order_seq_cst);
-    open_.push_back(std::move(next));
+    shown->next = std::move(open_);
+    open_ = std::move(shown);
+    current_.store(open_.get(), std::memory_order_seq_cst);
   }
 
   /// Closes what is neither current nor held. Returns at once; what is held is closed by a later
   /// call.
   void reclaim() {
-    std::vector<std::unique_ptr<Shown>>
-        closing;  // closed outside the lock: closing a database takes time
+    std::unique_ptr<Shown> closing;  // closed outside the lock: closing a database takes time
     {
       std::lock_guard const guard{mutex_};
-      if (open_.size() < 2) return;
-      closing.reserve(open_.size());  // nothing may throw between the two lists
+      if (!open_ || !open_->next) return;
       auto const held = slots_.protected_pointers();
       // The slots are read before the counts: a pin is counted before its view gives up the slot.
-      auto const keep = [&](std::unique_ptr<Shown> const& shown) {
-        return shown.get() == current_.load(std::memory_order_relaxed) ||
-               std::find(held.begin(), held.end(), shown.get()) != held.end() ||
-               shown->pins.load(std::memory_order_acquire) != 0;
+      auto const keep = [&](Shown const& shown) {
+        return &shown == current_.load(std::memory_order_relaxed) ||
+               std::find(held.begin(), held.end(), &shown) != held.end() ||
+               shown.pins.load(std::memory_order_acquire) != 0;
       };
-      auto const first = std::partition(open_.begin(), open_.end(), keep);
-      std::move(first, open_.end(), std::back_inserter(closing));
-      open_.erase(first, open_.end());
+      for (auto* at = &open_; *at;) {
+        if (keep(**at)) {
+          at = &(*at)->next;
+          continue;
+        }
+        auto gone = std::exchange(*at, std::move((*at)->next));
+        gone->next = std::move(closing);
+        closing = std::move(gone);
+      }
     }
   }
 
   /// Is this generation open in this object?
   [[nodiscard]] bool is_open(Generation g) {
     std::lock_guard const guard{mutex_};
-    return std::any_of(open_.begin(), open_.end(),
-                       [g](auto const& shown) { return shown->kept.generation == g; });
+    auto const* shown = open_.get();
+    while (shown != nullptr && shown->kept.generation != g) shown = shown->next.get();
+    return shown != nullptr;
   }
 
  private:
@@ -147,7 +148,7 @@ class Readers {
   PinSlots slots_;
   Birthplace born_;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Shown>> open_;
+  std::unique_ptr<Shown> open_;  // the newest first
 };
 }  // namespace detail
 

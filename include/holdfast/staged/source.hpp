@@ -145,7 +145,6 @@ class Source {
       HOLDFAST_TRY(after, load());
       bool const stays = after && manifest::find(after->manifest, kept->generation) != nullptr;
       if (opened && stays) {
-        readers_.reserve();
         readers_.show(std::move(opened).assume_value());
         readers_.reclaim();
         return std::optional{kept->generation};
