@@ -14,6 +14,7 @@
 
 HOLDFAST_BEGIN
 
+/// Owned bytes, and views of bytes to read and to fill.
 using bytes = std::vector<std::byte>;
 using bytes_view = std::span<std::byte const>;
 using bytes_span = std::span<std::byte>;

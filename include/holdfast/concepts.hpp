@@ -24,6 +24,7 @@
 
 HOLDFAST_BEGIN
 
+/// The parts of the concepts, one an operation, so that `explain` can name what is missing.
 template <class R, class T>
 concept gives = std::same_as<R, result<T>>;
 template <class R>
@@ -73,11 +74,14 @@ struct member_store_traits {
     return t.place(home);
   }
 };
+/// How holdfast calls a store; specialise it for a type whose operations are named otherwise.
 template <class T>
 struct store_traits : member_store_traits<T> {};
 
+/// What `create` of a store gives.
 template <class T>
 using writer_of = value_of<decltype(store_traits<T>::create(std::declval<T&>(), Generation{}))>;
+/// What `open` of a store gives.
 template <class T>
 using reader_of = value_of<decltype(store_traits<T>::open(std::declval<T&>(), Generation{}))>;
 
@@ -167,6 +171,7 @@ struct member_register_traits {
     return t.try_exclude(g);
   }
 };
+/// How holdfast calls a register; specialise it for a type whose operations are named otherwise.
 template <class T>
 struct register_traits : member_register_traits<T> {};
 
@@ -190,11 +195,10 @@ concept has_max_size = requires(T const& t) {
 /// A small durable record with compare-and-swap. `Version::none` stands for "absent"; versions grow
 /// with each write.
 /// - `store_if(v, b)` writes b if the version is still v, durable on return; `conflict` = surely
-/// not applied,
-///   `uncertain` = perhaps applied (settle it with `reopen`, then `load`).
+///   not applied, `uncertain` = perhaps applied (settle it with `reopen`, then `load`).
 /// - `load()` never gives what a power cut could still take back.
 /// - `reopen()` heals after a failed sync, and makes what is there now durable; on an absent
-/// register it does nothing.
+///   register it does nothing.
 template <class T>
 concept atomic_register =
     std::movable<T> && can_load<T> && can_store_if<T> && can_reopen<T> && has_max_size<T>;
@@ -223,9 +227,11 @@ struct member_lock_traits {
     return t.force(seen, above);
   }
 };
+/// How holdfast calls a lock policy; specialise it for a type whose operations are named otherwise.
 template <class T>
 struct lock_traits : member_lock_traits<T> {};
 
+/// What `try_acquire` of a lock policy gives.
 template <class T>
 using grant_of = value_of<decltype(lock_traits<T>::try_acquire(
     std::declval<T&>(), std::declval<Owner const&>(), FencingToken{}))>;
@@ -268,6 +274,7 @@ template <class T>
 concept can_exclude = requires(T& t, Generation g) {
   { register_traits<T>::try_exclude(t, g) } -> some_result;
 };
+/// What `pin` of a register gives.
 template <class T>
 using hold_of = value_of<decltype(register_traits<T>::pin(std::declval<T&>(), Generation{}))>;
 

@@ -24,6 +24,7 @@ enum class State : std::uint8_t {
   failed,
 };
 
+/// As it is written in reports.
 [[nodiscard]] constexpr std::string_view name(State state) noexcept {
   switch (state) {
     case State::none:
@@ -68,6 +69,7 @@ struct Event {
   error const* cause = nullptr;
 };
 
+/// As it is written in reports.
 [[nodiscard]] constexpr std::string_view name(Event::Kind kind) noexcept {
   switch (kind) {
     case Event::Kind::transition:

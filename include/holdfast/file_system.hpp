@@ -44,14 +44,13 @@ struct Entry {
 /// and `rename` never follow a symlink in the last component; `list` and `sync_directory` do.
 /// Semantics (the file system's laws):
 /// - `read_at` gives fewer bytes than asked for only at the end of the file; `write_at` writes all
-/// or fails.
+///   or fails.
 /// - `sync` makes a file's data and size durable; a name is durable after `sync_directory` of its
-/// directory. A failed
-///   sync answers `sync_failed`, and what was written may be lost although it still reads back.
+///   directory. A failed sync answers `sync_failed`, and what was written may be lost although it
+///   still reads back.
 /// - `try_lock` is a lock of the open file (not of the process): it excludes every other `file`
-/// object, also of the same
-///   process, lapses when the file is closed, and converts a range that the same `file` holds
-///   already. `false` = held by another.
+///   object, also of the same process, lapses when the file is closed, and converts a range that
+///   the same `file` holds already. `false` = held by another.
 /// - `rename` replaces a file or symlink atomically; `link` and `symlink` never replace (`exists`).
 /// - `remove` takes a file, a symlink or an empty directory; `list` is sorted by name.
 template <class F>

@@ -42,6 +42,7 @@ namespace hf = holdfast;
 
 HOLDFAST_BEGIN
 
+/// Owned bytes, and views of bytes to read and to fill.
 using bytes = std::vector<std::byte>;
 using bytes_view = std::span<std::byte const>;
 using bytes_span = std::span<std::byte>;
@@ -483,6 +484,7 @@ HOLDFAST_END
 
 HOLDFAST_BEGIN
 
+/// The parts of the concepts, one an operation, so that `explain` can name what is missing.
 template <class R, class T>
 concept gives = std::same_as<R, result<T>>;
 template <class R>
@@ -532,11 +534,14 @@ struct member_store_traits {
     return t.place(home);
   }
 };
+/// How holdfast calls a store; specialise it for a type whose operations are named otherwise.
 template <class T>
 struct store_traits : member_store_traits<T> {};
 
+/// What `create` of a store gives.
 template <class T>
 using writer_of = value_of<decltype(store_traits<T>::create(std::declval<T&>(), Generation{}))>;
+/// What `open` of a store gives.
 template <class T>
 using reader_of = value_of<decltype(store_traits<T>::open(std::declval<T&>(), Generation{}))>;
 
@@ -626,6 +631,7 @@ struct member_register_traits {
     return t.try_exclude(g);
   }
 };
+/// How holdfast calls a register; specialise it for a type whose operations are named otherwise.
 template <class T>
 struct register_traits : member_register_traits<T> {};
 
@@ -649,11 +655,10 @@ concept has_max_size = requires(T const& t) {
 /// A small durable record with compare-and-swap. `Version::none` stands for "absent"; versions grow
 /// with each write.
 /// - `store_if(v, b)` writes b if the version is still v, durable on return; `conflict` = surely
-/// not applied,
-///   `uncertain` = perhaps applied (settle it with `reopen`, then `load`).
+///   not applied, `uncertain` = perhaps applied (settle it with `reopen`, then `load`).
 /// - `load()` never gives what a power cut could still take back.
 /// - `reopen()` heals after a failed sync, and makes what is there now durable; on an absent
-/// register it does nothing.
+///   register it does nothing.
 template <class T>
 concept atomic_register =
     std::movable<T> && can_load<T> && can_store_if<T> && can_reopen<T> && has_max_size<T>;
@@ -682,9 +687,11 @@ struct member_lock_traits {
     return t.force(seen, above);
   }
 };
+/// How holdfast calls a lock policy; specialise it for a type whose operations are named otherwise.
 template <class T>
 struct lock_traits : member_lock_traits<T> {};
 
+/// What `try_acquire` of a lock policy gives.
 template <class T>
 using grant_of = value_of<decltype(lock_traits<T>::try_acquire(
     std::declval<T&>(), std::declval<Owner const&>(), FencingToken{}))>;
@@ -727,6 +734,7 @@ template <class T>
 concept can_exclude = requires(T& t, Generation g) {
   { register_traits<T>::try_exclude(t, g) } -> some_result;
 };
+/// What `pin` of a register gives.
 template <class T>
 using hold_of = value_of<decltype(register_traits<T>::pin(std::declval<T&>(), Generation{}))>;
 
@@ -1201,14 +1209,13 @@ struct Entry {
 /// and `rename` never follow a symlink in the last component; `list` and `sync_directory` do.
 /// Semantics (the file system's laws):
 /// - `read_at` gives fewer bytes than asked for only at the end of the file; `write_at` writes all
-/// or fails.
+///   or fails.
 /// - `sync` makes a file's data and size durable; a name is durable after `sync_directory` of its
-/// directory. A failed
-///   sync answers `sync_failed`, and what was written may be lost although it still reads back.
+///   directory. A failed sync answers `sync_failed`, and what was written may be lost although it
+///   still reads back.
 /// - `try_lock` is a lock of the open file (not of the process): it excludes every other `file`
-/// object, also of the same
-///   process, lapses when the file is closed, and converts a range that the same `file` holds
-///   already. `false` = held by another.
+///   object, also of the same process, lapses when the file is closed, and converts a range that
+///   the same `file` holds already. `false` = held by another.
 /// - `rename` replaces a file or symlink atomically; `link` and `symlink` never replace (`exists`).
 /// - `remove` takes a file, a symlink or an empty directory; `list` is sorted by name.
 template <class F>
@@ -1768,6 +1775,7 @@ struct Building {
   }
 };
 
+/// The folders of a store's generations under one root.
 template <file_system Fs>
 class SealedDirectory {
  public:
@@ -2078,6 +2086,7 @@ HOLDFAST_END
 
 HOLDFAST_BEGIN
 
+/// How a `DirectoryStore` keeps its files.
 struct DirectoryOptions {
   bool verify_on_open = false;  ///< read every file against its digest, before the first view
 };
@@ -2213,6 +2222,7 @@ class BasicDirectoryStore {
   DirectoryOptions options_;
 };
 
+/// On the real file system.
 using DirectoryStore = BasicDirectoryStore<Posix>;
 static_assert(publishing_store<DirectoryStore> && placed_store<DirectoryStore>);
 
@@ -2317,6 +2327,7 @@ class BasicFileBlobs {
   std::unique_ptr<State> state_ = std::make_unique<State>();
 };
 
+/// On the real file system.
 using FileBlobs = BasicFileBlobs<Posix>;
 
 HOLDFAST_END
@@ -2735,6 +2746,7 @@ enum class State : std::uint8_t {
   failed,
 };
 
+/// As it is written in reports.
 [[nodiscard]] constexpr std::string_view name(State state) noexcept {
   switch (state) {
     case State::none:
@@ -2779,6 +2791,7 @@ struct Event {
   error const* cause = nullptr;
 };
 
+/// As it is written in reports.
 [[nodiscard]] constexpr std::string_view name(Event::Kind kind) noexcept {
   switch (kind) {
     case Event::Kind::transition:
@@ -3007,8 +3020,8 @@ class BasicFileRegister {
     bool hint_due = false;
     Version known{};  // the newest record that this object synced itself
     bool poisoned = false;
-    detail::Birthplace
-        born{};  // a child shares the locks of the ring, so they would not exclude it
+    // A child shares the locks of the ring, so they would not exclude it.
+    detail::Birthplace born{};
     std::array<std::byte, detail::ring::slots * detail::ring::slot_size> buffer{};
   };
 
@@ -3314,6 +3327,7 @@ class BasicFileRegister {
   std::unique_ptr<Core> core_;
 };
 
+/// On the real file system.
 using FileRegister = BasicFileRegister<Posix>;
 static_assert(pinning_register<FileRegister>);
 
@@ -4081,13 +4095,11 @@ HOLDFAST_END
 //
 // Invariants:
 // - A reader stores a pointer in its slot, then sees that it is still the published one. The
-// reclaimer unpublishes, then runs
-//   a barrier in every thread (membarrier), then reads the slots: so it sees the store, or the
-//   reader sees the change.
+//   reclaimer unpublishes, then runs a barrier in every thread (membarrier), then reads the slots:
+//   so it sees the store, or the reader sees the change.
 // - Slots belong to the object, outlive threads, and are used again once their thread is gone. A
-// thread_local only
-//   remembers where they are: two libraries may each have their own copy of it, and both find the
-//   same slots.
+//   thread_local only remembers where they are: two libraries may each have their own copy of it,
+//   and both find the same slots.
 #ifndef HOLDFAST_DETAIL_PIN_SLOTS_HPP
 #define HOLDFAST_DETAIL_PIN_SLOTS_HPP
 
@@ -4744,6 +4756,7 @@ class BasicFileLock {
   std::unique_ptr<Core> core_;
 };
 
+/// On the real file system.
 using FileLock = BasicFileLock<Posix>;
 static_assert(lock_policy<FileLock>);
 
@@ -4799,6 +4812,7 @@ HOLDFAST_END
 
 HOLDFAST_BEGIN
 
+/// How a home is kept.
 struct StagedOptions {
   /// Generations that stay revertible, the current one among them; at least 1, at most 48.
   std::size_t retain = 2;
@@ -4809,6 +4823,7 @@ struct StagedOptions {
   std::int64_t publish_grace_ms = 1000;
 };
 
+/// What a commit makes visible beside the generation.
 struct CommitOptions {
   /// Progress values that become visible with the generation, and only with it.
   Marks marks{};
@@ -5738,11 +5753,11 @@ HOLDFAST_END
 //
 // The order of durable effects of a run:
 //   1. register: {fence = token, next = g + 1, attempt = g}   before anything of g exists, so that
-//   a crash leaves nothing unlisted
-//   2. store:    create(g), fill, seal(g)                      durable, still unseen
-//   3. register: {current = g, marks, no attempt}              the commit point
-//   4. store:    publish(g), drop of what retires              may fail or be cut off; the next
-//   open goes on
+//                                                             a crash leaves nothing unlisted
+//   2. store:    create(g), fill, seal(g)                     durable, still unseen
+//   3. register: {current = g, marks, no attempt}             the commit point
+//   4. store:    publish(g), drop of what retires             may fail or be cut off; the next open
+//                                                             goes on
 #ifndef HOLDFAST_STAGED_CORE_HPP
 #define HOLDFAST_STAGED_CORE_HPP
 
@@ -5888,8 +5903,8 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   /// `recover`.
   void discard(AttemptPtr attempt) noexcept {
     if (source_.born().left()) {
-      static_cast<void>(attempt.release());  // a forked child only closes, at its end; the mutex
-                                             // may be held for ever
+      // A forked child only closes, at its end; the mutex may be held for ever.
+      static_cast<void>(attempt.release());
       return;
     }
     std::lock_guard const guard{mutex_};

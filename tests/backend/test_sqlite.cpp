@@ -2,6 +2,7 @@
 // The SQLite store: databases built unseen, sealed whole, and read by many threads.
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <filesystem>
 #include <thread>
 
@@ -192,6 +193,14 @@ TEST_CASE("a path is spelled as a URI that means the same path", "[sqlite]") {
   auto store = store_in("/" + home.path());
   build(store, 1, "doubled");
   CHECK(ask(store.open({1}).value(), "SELECT v FROM t") == "doubled");
+}
+
+TEST_CASE("a database that can't be opened says why", "[sqlite]") {
+  auto const opened = hf::detail::open_sqlite(
+      hf::detail::sqlite_uri("/nowhere/at/all/data.sqlite3", {}), SQLITE_OPEN_READONLY, {});
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().code() == errc::not_found);
+  CHECK(opened.error().native() == ENOENT);
 }
 
 TEST_CASE("each kind of damage to a database is refused", "[sqlite]") {

@@ -22,6 +22,7 @@
 
 HOLDFAST_BEGIN
 
+/// How a `DirectoryStore` keeps its files.
 struct DirectoryOptions {
   bool verify_on_open = false;  ///< read every file against its digest, before the first view
 };
@@ -157,6 +158,7 @@ class BasicDirectoryStore {
   DirectoryOptions options_;
 };
 
+/// On the real file system.
 using DirectoryStore = BasicDirectoryStore<Posix>;
 static_assert(publishing_store<DirectoryStore> && placed_store<DirectoryStore>);
 

@@ -110,6 +110,7 @@ class BasicFileBlobs {
   std::unique_ptr<State> state_ = std::make_unique<State>();
 };
 
+/// On the real file system.
 using FileBlobs = BasicFileBlobs<Posix>;
 
 HOLDFAST_END

@@ -59,8 +59,8 @@ class BasicFileRegister {
     bool hint_due = false;
     Version known{};  // the newest record that this object synced itself
     bool poisoned = false;
-    detail::Birthplace
-        born{};  // a child shares the locks of the ring, so they would not exclude it
+    // A child shares the locks of the ring, so they would not exclude it.
+    detail::Birthplace born{};
     std::array<std::byte, detail::ring::slots * detail::ring::slot_size> buffer{};
   };
 
@@ -366,6 +366,7 @@ class BasicFileRegister {
   std::unique_ptr<Core> core_;
 };
 
+/// On the real file system.
 using FileRegister = BasicFileRegister<Posix>;
 static_assert(pinning_register<FileRegister>);
 

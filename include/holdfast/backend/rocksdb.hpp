@@ -29,6 +29,7 @@
 
 HOLDFAST_BEGIN
 
+/// How a `RocksStore` makes and opens its databases.
 struct RocksOptions {
   /// For the database and its default family. Comparators, merge operators, caches, environment and
   /// logger are used as they are; places outside the generation's folder are refused.
@@ -289,6 +290,7 @@ class BasicRocksStore {
   RocksOptions options_;
 };
 
+/// On the real file system.
 using RocksStore = BasicRocksStore<Posix>;
 static_assert(publishing_store<RocksStore> && placed_store<RocksStore>);
 

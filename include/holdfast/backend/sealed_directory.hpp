@@ -72,6 +72,7 @@ struct Building {
   }
 };
 
+/// The folders of a store's generations under one root.
 template <file_system Fs>
 class SealedDirectory {
  public:

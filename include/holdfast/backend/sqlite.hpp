@@ -25,6 +25,7 @@
 
 HOLDFAST_BEGIN
 
+/// How a `SqliteStore` makes and opens its databases.
 struct SqliteOptions {
   std::string file = "data.sqlite3";  ///< the name of each generation's database
   std::string schema{};               ///< SQL for each new database
@@ -276,6 +277,7 @@ class BasicSqliteStore {
   SqliteOptions options_;
 };
 
+/// On the real file system.
 using SqliteStore = BasicSqliteStore<Posix>;
 static_assert(publishing_store<SqliteStore> && placed_store<SqliteStore>);
 

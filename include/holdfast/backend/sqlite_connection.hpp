@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "holdfast/config.hpp"
+#include "holdfast/posix.hpp"
 #include "holdfast/result.hpp"
 
 HOLDFAST_BEGIN
@@ -88,7 +89,14 @@ using SqliteHandle = std::unique_ptr<sqlite3, CloseSqlite>;
       ::sqlite3_open_v2(uri.c_str(), &raw, flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX,
                         vfs.empty() ? nullptr : vfs.c_str());
   SqliteHandle db{raw};
-  if (code != SQLITE_OK) return sqlite_error(raw, "open SQLite");
+  if (code != SQLITE_OK) {
+    // "Unable to open" alone gives no reason; the system's error does.
+    int const reason = raw != nullptr ? ::sqlite3_system_errno(raw) : 0;
+    if ((code & 0xff) == SQLITE_CANTOPEN && reason != 0) {
+      return failure(errc_of(reason), "open SQLite", ::sqlite3_errmsg(raw), reason);
+    }
+    return sqlite_error(raw, "open SQLite");
+  }
   ::sqlite3_extended_result_codes(raw, 1);
   return db;
 }

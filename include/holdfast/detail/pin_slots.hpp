@@ -4,13 +4,11 @@
 //
 // Invariants:
 // - A reader stores a pointer in its slot, then sees that it is still the published one. The
-// reclaimer unpublishes, then runs
-//   a barrier in every thread (membarrier), then reads the slots: so it sees the store, or the
-//   reader sees the change.
+//   reclaimer unpublishes, then runs a barrier in every thread (membarrier), then reads the slots:
+//   so it sees the store, or the reader sees the change.
 // - Slots belong to the object, outlive threads, and are used again once their thread is gone. A
-// thread_local only
-//   remembers where they are: two libraries may each have their own copy of it, and both find the
-//   same slots.
+//   thread_local only remembers where they are: two libraries may each have their own copy of it,
+//   and both find the same slots.
 #ifndef HOLDFAST_DETAIL_PIN_SLOTS_HPP
 #define HOLDFAST_DETAIL_PIN_SLOTS_HPP
 

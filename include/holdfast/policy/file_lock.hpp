@@ -276,6 +276,7 @@ class BasicFileLock {
   std::unique_ptr<Core> core_;
 };
 
+/// On the real file system.
 using FileLock = BasicFileLock<Posix>;
 static_assert(lock_policy<FileLock>);
 

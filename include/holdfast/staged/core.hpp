@@ -4,11 +4,11 @@
 //
 // The order of durable effects of a run:
 //   1. register: {fence = token, next = g + 1, attempt = g}   before anything of g exists, so that
-//   a crash leaves nothing unlisted
-//   2. store:    create(g), fill, seal(g)                      durable, still unseen
-//   3. register: {current = g, marks, no attempt}              the commit point
-//   4. store:    publish(g), drop of what retires              may fail or be cut off; the next
-//   open goes on
+//                                                             a crash leaves nothing unlisted
+//   2. store:    create(g), fill, seal(g)                     durable, still unseen
+//   3. register: {current = g, marks, no attempt}             the commit point
+//   4. store:    publish(g), drop of what retires             may fail or be cut off; the next open
+//                                                             goes on
 #ifndef HOLDFAST_STAGED_CORE_HPP
 #define HOLDFAST_STAGED_CORE_HPP
 
@@ -174,8 +174,8 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   /// `recover`.
   void discard(AttemptPtr attempt) noexcept {
     if (source_.born().left()) {
-      static_cast<void>(attempt.release());  // a forked child only closes, at its end; the mutex
-                                             // may be held for ever
+      // A forked child only closes, at its end; the mutex may be held for ever.
+      static_cast<void>(attempt.release());
       return;
     }
     std::lock_guard const guard{mutex_};

@@ -18,6 +18,7 @@
 
 HOLDFAST_BEGIN
 
+/// How a home is kept.
 struct StagedOptions {
   /// Generations that stay revertible, the current one among them; at least 1, at most 48.
   std::size_t retain = 2;
@@ -28,6 +29,7 @@ struct StagedOptions {
   std::int64_t publish_grace_ms = 1000;
 };
 
+/// What a commit makes visible beside the generation.
 struct CommitOptions {
   /// Progress values that become visible with the generation, and only with it.
   Marks marks{};
