@@ -242,9 +242,9 @@ TEST_CASE("after a failed sync a stage can only be dropped", "[staged]") {
   MemoryHome const home;
   auto db = home.open().value();
   REQUIRE(commit_text(db, "one"));
+  int seals = 0;
   {
     auto stage = db.stage().value();
-    int seals = 0;
     home.texts->hook = [&](Op op, Generation) -> hf::result<void> {
       if (op == Op::seal && ++seals == 1) return hf::failure(errc::sync_failed, "seal");
       return hf::ok();
