@@ -335,15 +335,19 @@ class SealedDirectory {
   [[nodiscard]] result<void> check_unpublished(Generation g) const {
     HOLDFAST_TRY(entries, fs_.list(*root_));
     auto const folder = folder_of(g);
+    bool named = false;
     for (auto const& entry : entries) {
       if (entry.kind != Entry::Kind::symlink) continue;
+      named = true;
       auto const path = detail::join(*root_, entry.name);
       HOLDFAST_TRY(target, fs_.read_link(path));
       if (target == folder || target.starts_with(folder + '/')) {
         return failure(errc::pinned, "drop what is published", path);
       }
     }
-    return ok();
+    // Whoever gave the name elsewhere may have been killed before that was durable: a power cut
+    // would bring it back to what is dropped now.
+    return named ? fs_.sync_directory(*root_) : result<void>{ok()};
   }
 
   // Refuses a name that is taken by anything but our symlink, or has companions beside either end.
