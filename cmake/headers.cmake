@@ -50,6 +50,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/staged/keeper.hpp
     include/holdfast/staged/readers.hpp
     include/holdfast/staged/refused.hpp
+    include/holdfast/staged/selection.hpp
     include/holdfast/staged/source.hpp
     include/holdfast/staged/view.hpp
     include/holdfast/testing/disk/crash_states.hpp

@@ -11,6 +11,7 @@
 #include <concepts>
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -64,6 +65,15 @@ struct member_store_traits {
   template <class U>
   static auto part_names(U const& t) -> decltype(t.part_names()) {
     return t.part_names();
+  }
+  template <class U>
+  static auto open_parts(U& t, std::span<Generation const> parts) -> decltype(t.open_parts(parts)) {
+    return t.open_parts(parts);
+  }
+  template <class U>
+  static auto publish_parts(U& t, std::span<Generation const> parts)
+      -> decltype(t.publish_parts(parts)) {
+    return t.publish_parts(parts);
   }
   template <class U>
   static auto name(U const& t) -> decltype(t.name()) {
@@ -139,6 +149,12 @@ concept placed_store = generation_store<T> && requires(T& t, T const& c, std::st
 template <class T>
 concept parted_store = generation_store<T> && requires(T const& c) {
   { store_traits<T>::part_names(c) } -> std::same_as<std::vector<std::string>>;
+};
+
+/// Opens generations whose parts have numbers of their own, in the order of the part names.
+template <class T>
+concept mixing_store = parted_store<T> && requires(T& t, std::span<Generation const> parts) {
+  { store_traits<T>::open_parts(t, parts) } -> gives<reader_of<T>>;
 };
 
 // ---- registers

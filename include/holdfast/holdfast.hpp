@@ -46,6 +46,7 @@
 #include "holdfast/staged/keeper.hpp"
 #include "holdfast/staged/readers.hpp"
 #include "holdfast/staged/refused.hpp"
+#include "holdfast/staged/selection.hpp"
 #include "holdfast/staged/source.hpp"
 #include "holdfast/staged/view.hpp"
 #include "holdfast/version.hpp"

@@ -32,6 +32,7 @@ enum class errc : std::uint8_t {
   conflict,
   uncertain,
   fenced,
+  held,
   busy,
   pinned,
   spent,
@@ -83,6 +84,8 @@ enum class errc : std::uint8_t {
       return "the outcome is not known; resolve its ticket";
     case errc::fenced:
       return "a newer holder has fenced this one out";
+    case errc::held:
+      return "commits are on hold; lift it with unhold";
     case errc::busy:
       return "held by another";
     case errc::pinned:

@@ -49,8 +49,17 @@ class Staged {
   /// builds; `full` while too many old generations are still read.
   [[nodiscard]] result<stage_type> stage() {
     if (!core_) return failure(errc::spent, "stage");
-    HOLDFAST_TRY(attempt, core_->stage());
+    HOLDFAST_TRY(attempt, core_->template stage<typename Core::Whole>());
     return stage_type{core_, std::move(attempt)};
+  }
+  /// The same for some parts of a `Together`, named by `hf::only<I...>`: the others are carried
+  /// over from the current generation, unchanged. `no_generation` before the first commit.
+  template <std::size_t... I>
+  requires(detail::selects<Store, I...>)
+      [[nodiscard]] result<Stage<Core, detail::Some<Store, I...>>> stage(Only<I...>) {
+    if (!core_) return failure(errc::spent, "stage");
+    HOLDFAST_TRY(attempt, core_->template stage<detail::Some<Store, I...>>());
+    return Stage<Core, detail::Some<Store, I...>>{core_, std::move(attempt)};
   }
 
   /// The current generation, for this scope. Never waits. `no_generation` before the first commit.
@@ -71,6 +80,17 @@ class Staged {
   [[nodiscard]] result<Committed> revert(Generation to) {
     if (!core_) return failure(errc::spent, "revert");
     return core_->revert(to);
+  }
+
+  /// Stops every commit until `unhold`, also one that is under way: it answers `held`, naming the
+  /// reason (at most 120 bytes). Views, `revert` and collection go on.
+  [[nodiscard]] result<void> hold(std::string_view reason) {
+    if (!core_) return failure(errc::spent, "hold");
+    return core_->hold(reason);
+  }
+  [[nodiscard]] result<void> unhold() {
+    if (!core_) return failure(errc::spent, "unhold");
+    return core_->unhold();
   }
 
   /// Settles a commit that answered `uncertain`, in this process or after a restart.

@@ -234,6 +234,7 @@ enum class errc : std::uint8_t {
   conflict,
   uncertain,
   fenced,
+  held,
   busy,
   pinned,
   spent,
@@ -285,6 +286,8 @@ enum class errc : std::uint8_t {
       return "the outcome is not known; resolve its ticket";
     case errc::fenced:
       return "a newer holder has fenced this one out";
+    case errc::held:
+      return "commits are on hold; lift it with unhold";
     case errc::busy:
       return "held by another";
     case errc::pinned:
@@ -526,6 +529,15 @@ struct member_store_traits {
     return t.part_names();
   }
   template <class U>
+  static auto open_parts(U& t, std::span<Generation const> parts) -> decltype(t.open_parts(parts)) {
+    return t.open_parts(parts);
+  }
+  template <class U>
+  static auto publish_parts(U& t, std::span<Generation const> parts)
+      -> decltype(t.publish_parts(parts)) {
+    return t.publish_parts(parts);
+  }
+  template <class U>
   static auto name(U const& t) -> decltype(t.name()) {
     return t.name();
   }
@@ -599,6 +611,12 @@ concept placed_store = generation_store<T> && requires(T& t, T const& c, std::st
 template <class T>
 concept parted_store = generation_store<T> && requires(T const& c) {
   { store_traits<T>::part_names(c) } -> std::same_as<std::vector<std::string>>;
+};
+
+/// Opens generations whose parts have numbers of their own, in the order of the part names.
+template <class T>
+concept mixing_store = parted_store<T> && requires(T& t, std::span<Generation const> parts) {
+  { store_traits<T>::open_parts(t, parts) } -> gives<reader_of<T>>;
 };
 
 // ---- registers
@@ -791,15 +809,30 @@ void add_names(Part const& part, std::vector<std::string>& names) {
     names.push_back("part " + std::to_string(names.size()));
   }
 }
+
+template <std::size_t... I>
+constexpr bool distinct() noexcept {
+  std::array<std::size_t, sizeof...(I)> chosen{I...};
+  std::sort(chosen.begin(), chosen.end());
+  return std::adjacent_find(chosen.begin(), chosen.end()) == chosen.end();
+}
 }  // namespace detail
 
-/// One store made of others, for one switch over all of them. Every part keeps the same generation
-/// number. Two parts of one name would share a place, so that every operation then answers
-/// `invalid`.
+/// Names parts of a `Together` by their positions: `db.stage(hf::only<1>)` builds part 1 alone.
+template <std::size_t... I>
+using Only = std::index_sequence<I...>;
+template <std::size_t... I>
+inline constexpr Only<I...> only{};
+
+/// One store made of others, for one switch over all of them. A build writes every part, or those
+/// it names, and the others are carried over. Two parts of one name would share a place, so that
+/// every operation then answers `invalid`.
 template <generation_store... Parts>
 requires(sizeof...(Parts) > 0) class Together {
  public:
   using parts = std::tuple<Parts...>;
+  template <std::size_t I>
+  using Part = std::tuple_element_t<I, parts>;
   using writer = std::tuple<writer_of<Parts>...>;
   using reader = std::tuple<reader_of<Parts>...>;
   static constexpr Guarantees guarantees = detail::weakest_of<Parts...>();
@@ -835,26 +868,47 @@ requires(sizeof...(Parts) > 0) class Together {
   }
 
   /// Creates in every part; if one fails, those made before it are dropped again.
-  [[nodiscard]] result<writer> create(Generation g) {
+  [[nodiscard]] result<writer> create(Generation g) { return create(g, every); }
+  /// The same in some parts alone: a tuple of their writers.
+  template <std::size_t... I>
+  requires(sizeof...(I) > 0 && ((I < sizeof...(Parts)) && ...) && detail::distinct<I...>())
+      [[nodiscard]] result<std::tuple<writer_of<Part<I>>...>> create(Generation g,
+                                                                     Only<I...> some) {
     HOLDFAST_TRYV(check());
-    Made made;
+    std::tuple<std::optional<writer_of<Part<I>>>...> made;
+    auto const undo_all = [&] { undo_each(g, made, some, std::index_sequence_for<Part<I>...>{}); };
     try {
-      auto const created = create_each(g, made, every);
-      if (!created) undo_each(g, made, every);
+      auto const created = create_each(g, made, some, std::index_sequence_for<Part<I>...>{});
+      if (!created) undo_all();
       if (!created) return failure(created.error());
-      return take(made, every);
+      return take(made, std::index_sequence_for<Part<I>...>{});
     } catch (...) {
-      undo_each(g, made, every);
+      undo_all();
       throw;
     }
   }
   /// Seals part by part, up to the first error; a sealed part stays so when it is tried again.
-  [[nodiscard]] result<void> seal(writer& w) { return seal_each(w, every); }
+  [[nodiscard]] result<void> seal(writer& w) { return seal(w, every); }
+  template <std::size_t... I>
+  [[nodiscard]] result<void> seal(std::tuple<writer_of<Part<I>>...>& w, Only<I...> some) {
+    return seal_each(w, some, std::index_sequence_for<Part<I>...>{});
+  }
+  /// For each name of `part_names`: is it carried over by a build of these parts?
+  template <std::size_t... I>
+  [[nodiscard]] std::vector<bool> carried(Only<I...>) const {
+    std::vector<bool> all;
+    carried_each<I...>(all, every);
+    return all;
+  }
 
   [[nodiscard]] result<reader> open(Generation g) {
+    return open_parts(std::vector<Generation>(part_names().size(), g));
+  }
+  /// Opens each part's own generation.
+  [[nodiscard]] result<reader> open_parts(std::span<Generation const> generations) {
     HOLDFAST_TRYV(check());
     std::tuple<std::optional<reader_of<Parts>>...> opened;
-    HOLDFAST_TRYV(open_each(g, opened, every));
+    HOLDFAST_TRYV(open_each(generations, opened, every));
     return take(opened, every);
   }
   /// Tries every part, then gives the first error.
@@ -873,18 +927,41 @@ requires(sizeof...(Parts) > 0) class Together {
   }
   /// Publishes in every part that can; tries all of them, then gives the first error.
   [[nodiscard]] result<void> publish(Generation g) requires(publishing_store<Parts> || ...) {
+    return publish_parts(std::vector<Generation>(part_names().size(), g));
+  }
+  [[nodiscard]] result<void> publish_parts(std::span<Generation const> generations) requires(
+      publishing_store<Parts> || ...) {
     HOLDFAST_TRYV(check());
-    return publish_each(g, every);
+    return publish_each(generations, every);
   }
 
  private:
   // Named function templates, not lambdas over a pack: clang 14 can't do those.
   static constexpr std::index_sequence_for<Parts...> every{};
-  using Made = std::tuple<std::optional<writer_of<Parts>>...>;
-  template <std::size_t I>
-  using Part = std::tuple_element_t<I, parts>;
   template <std::size_t I>
   using traits = store_traits<Part<I>>;
+
+  // How many names a part has.
+  template <std::size_t I>
+  [[nodiscard]] std::size_t names_of() const {
+    std::vector<std::string> names;
+    detail::add_names(std::get<I>(stores_), names);
+    return names.size();
+  }
+  // Takes the generations of a part off the front.
+  template <std::size_t I>
+  [[nodiscard]] result<std::span<Generation const>> next(std::span<Generation const>& rest) const {
+    auto const count = names_of<I>();
+    if (rest.size() < count) return failure(errc::invalid, "open", "too few parts");
+    auto const own = rest.first(count);
+    rest = rest.subspan(count);
+    return own;
+  }
+  // Of a part that can't mix, all generations are one.
+  [[nodiscard]] static result<Generation> only_one(std::span<Generation const> own) {
+    if (!own.empty() && std::equal(own.begin() + 1, own.end(), own.begin())) return own.front();
+    return failure(errc::invalid, "open", "a part of several generations");
+  }
 
   // Keeps the first error of several; true while there is none.
   static bool note(result<void>& all, result<void> const& next) {
@@ -903,34 +980,54 @@ requires(sizeof...(Parts) > 0) class Together {
     return std::tuple<Filled...>{*std::move(std::get<I>(from))...};
   }
 
-  template <std::size_t... I>
-  result<void> create_each(Generation g, Made& made, std::index_sequence<I...>) {
+  // I are the parts, J their places in the tuple.
+  template <class Made, std::size_t... I, std::size_t... J>
+  result<void> create_each(Generation g,
+                           Made& made,
+                           std::index_sequence<I...>,
+                           std::index_sequence<J...>) {
     result<void> all = ok();
-    (note(all, fill(std::get<I>(made), traits<I>::create(std::get<I>(stores_), g))) && ...);
+    (note(all, fill(std::get<J>(made), traits<I>::create(std::get<I>(stores_), g))) && ...);
     return all;
   }
   // Writers go first: a backend may not drop what it still has open. A drop that fails as well is
   // not told: the caller's record of the attempt lists g, and recovery drops it.
-  template <std::size_t I>
-  void undo(Generation g, Made& made) {
-    if (!std::get<I>(made)) return;
-    std::get<I>(made).reset();
+  template <std::size_t I, class Made>
+  void undo(Generation g, std::optional<Made>& made) {
+    if (!made) return;
+    made.reset();
     static_cast<void>(traits<I>::drop(std::get<I>(stores_), g));
   }
-  template <std::size_t... I>
-  void undo_each(Generation g, Made& made, std::index_sequence<I...>) {
-    (undo<I>(g, made), ...);
+  template <class Made, std::size_t... I, std::size_t... J>
+  void undo_each(Generation g, Made& made, std::index_sequence<I...>, std::index_sequence<J...>) {
+    (undo<I>(g, std::get<J>(made)), ...);
   }
-  template <std::size_t... I>
-  result<void> seal_each(writer& w, std::index_sequence<I...>) {
+  template <class Writers, std::size_t... I, std::size_t... J>
+  result<void> seal_each(Writers& w, std::index_sequence<I...>, std::index_sequence<J...>) {
     result<void> all = ok();
-    (note(all, traits<I>::seal(std::get<I>(stores_), std::get<I>(w))) && ...);
+    (note(all, traits<I>::seal(std::get<I>(stores_), std::get<J>(w))) && ...);
     return all;
   }
+  template <std::size_t... Chosen, std::size_t... I>
+  void carried_each(std::vector<bool>& all, std::index_sequence<I...>) const {
+    (all.insert(all.end(), names_of<I>(), ((I != Chosen) && ...)), ...);
+  }
+  template <std::size_t I>
+  [[nodiscard]] result<reader_of<Part<I>>> open_part(std::span<Generation const>& rest) {
+    HOLDFAST_TRY(own, next<I>(rest));
+    if constexpr (mixing_store<Part<I>>) {
+      return traits<I>::open_parts(std::get<I>(stores_), own);
+    } else {
+      HOLDFAST_TRY(g, only_one(own));
+      return traits<I>::open(std::get<I>(stores_), g);
+    }
+  }
   template <class Opened, std::size_t... I>
-  result<void> open_each(Generation g, Opened& opened, std::index_sequence<I...>) {
+  result<void> open_each(std::span<Generation const> generations,
+                         Opened& opened,
+                         std::index_sequence<I...>) {
     result<void> all = ok();
-    (note(all, fill(std::get<I>(opened), traits<I>::open(std::get<I>(stores_), g))) && ...);
+    (note(all, fill(std::get<I>(opened), open_part<I>(generations))) && ...);
     return all;
   }
   template <std::size_t... I>
@@ -940,17 +1037,21 @@ requires(sizeof...(Parts) > 0) class Together {
     return all;
   }
   template <std::size_t I>
-  result<void> publish_part([[maybe_unused]] Generation g) {
-    if constexpr (publishing_store<Part<I>>) {
+  result<void> publish_part(std::span<Generation const>& rest) {
+    HOLDFAST_TRY(own, next<I>(rest));
+    if constexpr (publishing_store<Part<I>> && mixing_store<Part<I>>) {
+      return traits<I>::publish_parts(std::get<I>(stores_), own);
+    } else if constexpr (publishing_store<Part<I>>) {
+      HOLDFAST_TRY(g, only_one(own));
       return traits<I>::publish(std::get<I>(stores_), g);
     } else {
       return ok();
     }
   }
   template <std::size_t... I>
-  result<void> publish_each(Generation g, std::index_sequence<I...>) {
+  result<void> publish_each(std::span<Generation const> generations, std::index_sequence<I...>) {
     result<void> all = ok();
-    (note(all, publish_part<I>(g)), ...);
+    (note(all, publish_part<I>(generations)), ...);
     return all;
   }
   template <std::size_t I>
@@ -3619,6 +3720,7 @@ struct Kept {
   std::uint64_t sequence = 0;  ///< of the commit or revert that last made it current
   Marks marks;
   std::vector<Generation> parts;  ///< each part's own generation, in the order of the part names
+  std::int64_t committed_ms = 0;  ///< wall clock; for display, and for retention by age
   friend bool operator==(Kept const&, Kept const&) = default;
 };
 
@@ -3658,6 +3760,7 @@ struct Manifest {
   std::vector<Kept> retained;  ///< newest sequence first; the current one is among them
   std::vector<Retiring> retiring;
   std::vector<CommitRecord> commits;  ///< newest first
+  std::optional<std::string> hold;    ///< why nothing may be committed just now
   friend bool operator==(Manifest const&, Manifest const&) = default;
 };
 
@@ -3669,12 +3772,34 @@ inline constexpr std::size_t max_listed = 64;  // retained and retiring together
 inline constexpr std::size_t max_retained = 48;
 inline constexpr std::size_t max_commits = 16;  // outcomes that can still be asked for
 inline constexpr std::size_t max_marks = 2048;  // bytes of all marks as text
+inline constexpr std::size_t max_reason = 120;  // bytes of the reason of a hold
 
 [[nodiscard]] inline Kept const* find(Manifest const& m, Generation g) noexcept {
   for (auto const& kept : m.retained) {
     if (kept.generation == g) return &kept;
   }
   return nullptr;
+}
+
+[[nodiscard]] inline bool has_parts_of(Kept const& kept, Generation g) noexcept {
+  return kept.generation == g ||
+         std::find(kept.parts.begin(), kept.parts.end(), g) != kept.parts.end();
+}
+/// Does a retained generation have parts of this one? Then it must stay, whatever else lists it.
+[[nodiscard]] inline bool carried(Manifest const& m, Generation g) noexcept {
+  return std::any_of(m.retained.begin(), m.retained.end(),
+                     [g](Kept const& kept) { return has_parts_of(kept, g); });
+}
+
+/// Which generation each part of a build has: its own, or where `carries` says so that of `from`.
+[[nodiscard]] inline std::vector<Generation> parts_of_build(Generation g,
+                                                            Kept const* from,
+                                                            std::vector<bool> const& carries) {
+  std::vector<Generation> parts(carries.size(), g);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (carries[i] && from != nullptr) parts[i] = from->parts[i];
+  }
+  return parts;
 }
 
 [[nodiscard]] inline bool lists(Manifest const& m, Generation g) noexcept {
@@ -3692,6 +3817,7 @@ inline constexpr std::size_t max_marks = 2048;  // bytes of all marks as text
                                             std::uint64_t nonce) {
   if (token < m.fence)
     return failure(errc::fenced, "stage");  // its own recovery may have raised it
+  if (m.hold) return failure(errc::held, "stage", *m.hold);
   if (m.retained.size() + m.retiring.size() + 1 > max_listed) {
     return failure(errc::full, "stage",
                    "generations wait to be dropped; collect() or let readers go");
@@ -3726,20 +3852,39 @@ inline void order(Manifest& m) {
             [](Kept const& a, Kept const& b) { return a.sequence > b.sequence; });
 }
 
-/// The attempt becomes current; all but the `retain` newest generations start to retire.
+/// How many generations stay revertible: `least`, and more of them while they are young.
+struct Retention {
+  std::size_t least = 1;
+  std::int64_t young_ms = 0;
+};
+
+// From here on its grace counts, also for what it carried.
+inline void retire_last(Manifest& m, std::int64_t now_ms) {
+  auto const gone = std::move(m.retained.back());
+  m.retained.pop_back();
+  m.retiring.push_back({gone.generation, now_ms});
+  for (auto& retiring : m.retiring) {
+    if (has_parts_of(gone, retiring.generation)) retiring.since_ms = now_ms;
+  }
+}
+
+/// The attempt becomes current, with these parts; what is not retained any more starts to retire.
 [[nodiscard]] inline Manifest commit(Manifest m,
                                      Marks marks,
-                                     std::size_t retain,
+                                     std::vector<Generation> parts,
+                                     Retention const& keep,
                                      std::int64_t now_ms) {
   auto const attempt = *std::exchange(m.attempt, std::nullopt);
   record_commit(m, attempt.nonce);
   m.current = attempt.generation;
-  m.retained.push_back({attempt.generation, m.sequence, std::move(marks),
-                        std::vector<Generation>(m.part_names.size(), attempt.generation)});
+  m.retained.push_back(
+      {attempt.generation, m.sequence, std::move(marks), std::move(parts), now_ms});
   order(m);
-  while (m.retained.size() > std::max<std::size_t>(retain, 1)) {
-    m.retiring.push_back({m.retained.back().generation, now_ms});
-    m.retained.pop_back();
+  auto const stays = [&](Kept const& kept) {
+    return m.retained.size() <= max_retained && now_ms - kept.committed_ms < keep.young_ms;
+  };
+  while (m.retained.size() > std::max<std::size_t>(keep.least, 1) && !stays(m.retained.back())) {
+    retire_last(m, now_ms);
   }
   return m;
 }
@@ -4001,11 +4146,17 @@ inline AttemptRecord get_attempt(Reader& in) {
   out += "\nsequence " + std::to_string(m.sequence) + "\nfence " + std::to_string(m.fence.number) +
          "\nnext " + std::to_string(m.next) + "\ncurrent " + std::to_string(m.current.number) +
          '\n';
+  if (m.hold) {
+    out += "hold ";
+    put_name(out, *m.hold);
+    out += '\n';
+  }
   if (m.attempt) put_attempt(out, *m.attempt);
   for (auto const& kept : m.retained) {
     out += "retained ";
     put_parts(out, kept);
-    out += ' ' + std::to_string(kept.sequence);
+    out += ' ' + std::to_string(kept.sequence) + ' ' +
+           std::to_string(static_cast<std::uint64_t>(kept.committed_ms));
     put_marks(out, kept.marks);
     out += '\n';
   }
@@ -4021,12 +4172,15 @@ inline AttemptRecord get_attempt(Reader& in) {
 
 inline void get_list(Reader& in, Manifest& m) {
   auto const key = in.word();
-  if (key == "attempt" && !m.attempt) {
+  if (key == "hold" && !m.hold) {
+    m.hold = in.name();
+  } else if (key == "attempt" && !m.attempt) {
     m.attempt = get_attempt(in);
   } else if (key == "retained" && m.retained.size() < max_listed) {
     Kept kept;
     get_parts(in, m.part_names.size(), kept);
     kept.sequence = in.number();
+    kept.committed_ms = static_cast<std::int64_t>(in.number());
     kept.marks = get_marks(in);
     m.retained.push_back(std::move(kept));
   } else if (key == "retiring" && m.retiring.size() < max_listed) {
@@ -4045,7 +4199,8 @@ inline void expect(Reader& in, std::string_view key) noexcept {
   if (in.word() != key) in.fail();
 }
 
-// Each generation is listed once and lies below `next`; the current one is retained.
+// Each generation is listed once and lies below `next`, and so does what another has parts of; the
+// current one is retained.
 [[nodiscard]] inline bool makes_sense(Manifest const& m) {
   std::vector<Generation> listed;
   for (auto const& kept : m.retained) listed.push_back(kept.generation);
@@ -4055,7 +4210,11 @@ inline void expect(Reader& in, std::string_view key) noexcept {
   bool const once = std::adjacent_find(listed.begin(), listed.end()) == listed.end();
   bool const below = listed.empty() || (listed.front().number > 0 && listed.back().number < m.next);
   bool const shown = m.current.number == 0 ? m.retained.empty() : find(m, m.current) != nullptr;
-  return once && below && shown;
+  auto const known = [&](Generation g) { return lists(m, g); };
+  bool const whole = std::all_of(m.retained.begin(), m.retained.end(), [&](Kept const& kept) {
+    return std::all_of(kept.parts.begin(), kept.parts.end(), known);
+  });
+  return once && below && shown && whole;
 }
 
 [[nodiscard]] inline result<Manifest> decode(std::string_view text) {
@@ -4820,6 +4979,9 @@ HOLDFAST_BEGIN
 struct StagedOptions {
   /// Generations that stay revertible, the current one among them; at least 1, at most 48.
   std::size_t retain = 2;
+  /// More than `retain` stay, up to 48, while they are younger than this. Milliseconds, by the wall
+  /// clock.
+  std::int64_t retain_for_ms = 0;
   /// Give the current generation its outside names, where the store can.
   bool publish = true;
   /// How long a generation outlives its outside name, for foreign readers that are just opening it.
@@ -4974,11 +5136,11 @@ class Readers {
     }
   }
 
-  /// Is this generation open in this object?
+  /// Is this generation, or a part of it, open in this object?
   [[nodiscard]] bool is_open(Generation g) {
     std::lock_guard const guard{mutex_};
     auto const* shown = open_.get();
-    while (shown != nullptr && shown->kept.generation != g) shown = shown->next.get();
+    while (shown != nullptr && !manifest::has_parts_of(shown->kept, g)) shown = shown->next.get();
     return shown != nullptr;
   }
 
@@ -5109,7 +5271,7 @@ struct HoldOf {
 };
 template <pinning_register Register>
 struct HoldOf<Register> {
-  using type = hold_of<Register>;
+  using type = std::vector<hold_of<Register>>;  // one a generation that has parts in it
 };
 
 /// The record and which write of the register it is.
@@ -5154,16 +5316,27 @@ class Source {
 
   /// Opens a generation and keeps other processes from dropping it. It is not shown yet.
   [[nodiscard]] result<std::unique_ptr<Shown>> open(Kept kept) {
-    bool const mixed = std::any_of(kept.parts.begin(), kept.parts.end(),
-                                   [&](Generation g) { return g != kept.generation; });
-    if (mixed) return failure(errc::newer_format, "open", "parts of several generations");
     Hold hold{};
     if constexpr (pinning_register<Register>) {
-      HOLDFAST_TRY(held, register_traits<Register>::pin(register_, kept.generation));
-      hold = std::move(held);
+      auto pinned = kept.parts;
+      std::sort(pinned.begin(), pinned.end());
+      pinned.erase(std::unique(pinned.begin(), pinned.end()), pinned.end());
+      for (auto const g : pinned) {
+        HOLDFAST_TRY(held, register_traits<Register>::pin(register_, g));
+        hold.push_back(std::move(held));
+      }
     }
-    HOLDFAST_TRY(reader, store_traits<Store>::open(store_, kept.generation));
+    HOLDFAST_TRY(reader, open_parts(kept));
     return std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(hold));
+  }
+
+  /// Gives the outside names to a generation's parts.
+  [[nodiscard]] result<void> publish(Kept const& kept) requires publishing_store<Store> {
+    if constexpr (requires { store_traits<Store>::publish_parts(store_, kept.parts); }) {
+      return store_traits<Store>::publish_parts(store_, kept.parts);
+    } else {
+      return store_traits<Store>::publish(store_, kept.generation);
+    }
   }
 
   /// Shows what the record names now: the generation if that changed anything.
@@ -5208,6 +5381,17 @@ class Source {
   }
 
  private:
+  [[nodiscard]] result<reader_of<Store>> open_parts(Kept const& kept) {
+    if constexpr (mixing_store<Store>) {
+      return store_traits<Store>::open_parts(store_, kept.parts);
+    } else {
+      bool const mixed = std::any_of(kept.parts.begin(), kept.parts.end(),
+                                     [&](Generation g) { return g != kept.generation; });
+      if (mixed) return failure(errc::newer_format, "open", "parts of several generations");
+      return store_traits<Store>::open(store_, kept.generation);
+    }
+  }
+
   // Between reading the record and pinning, another process may retire the generation: then the
   // record has changed.
   [[nodiscard]] result<std::optional<Generation>> try_refresh() {
@@ -5470,6 +5654,7 @@ class Keeper {
     Collected out;
     for (auto const& retiring : m.retiring) {
       if (contains(dropped_, retiring.generation)) continue;
+      if (manifest::carried(m, retiring.generation)) continue;  // parts of it are still current
       auto dropped = drop(retiring, patient);
       auto const* cause = dropped ? nullptr : &dropped.assume_error();
       if (cause == nullptr) {
@@ -5491,12 +5676,12 @@ class Keeper {
     if (patient && in_grace(retiring)) {
       return failure(errc::pinned, "drop", "grace for readers of the published name");
     }
-    typename Source::Hold alone{};
     if constexpr (pinning_register<Register>) {
-      HOLDFAST_TRY(hold, register_traits<Register>::try_exclude(source_.reg(), g));
-      alone = std::move(hold);
+      HOLDFAST_TRY(alone, register_traits<Register>::try_exclude(source_.reg(), g));
+      return store_traits<Store>::drop(source_.store(), g);
+    } else {
+      return store_traits<Store>::drop(source_.store(), g);
     }
-    return store_traits<Store>::drop(source_.store(), g);
   }
 
   // A clock that went back counts as expired: the grace is a courtesy, and what is open stays
@@ -5516,11 +5701,6 @@ class Keeper {
     auto out = drop_retiring(loaded->manifest, patient);
     dropped_.insert(dropped_.end(), out.dropped.begin(), out.dropped.end());
     return out;
-  }
-
-  [[nodiscard]] bool fenced(FencingToken token) {
-    auto const loaded = source_.load();
-    return loaded && loaded.assume_value() && loaded.assume_value()->manifest.fence > token;
   }
 
   // As long as no later commit shows, a write of this one may still be under way: the same value at
@@ -5545,9 +5725,10 @@ class Keeper {
       for (int round = 0; round < 16; ++round) {
         auto before = require_loaded("publish");
         if (!before) return before.error();
-        auto const g = before.assume_value().manifest.current;
+        auto const& m = before.assume_value().manifest;
+        auto const g = m.current;
         if (g.number == 0) return {};
-        auto published = store_traits<Store>::publish(source_.store(), g);
+        auto published = source_.publish(*manifest::find(m, g));
         auto const* cause = published ? nullptr : &published.assume_error();
         tell({.kind = published ? Event::Kind::published : Event::Kind::publish_failed,
               .generation = g,
@@ -5594,24 +5775,39 @@ class Builder : public Keeper<Store, Register, Locking, W> {
   using Base = Keeper<Store, Register, Locking, W>;
   using typename Base::Grant;
   using typename Base::Shown;
-  using Writer = writer_of<Store>;
 
   /// One build, from `stage` to its end. On the heap: references into the writer survive moves of
   /// the handle.
   struct Attempt {
-    explicit Attempt(Grant&& granted) : grant{std::move(granted)} {}
+    Attempt(Grant&& granted, std::vector<bool> carried)
+        : grant{std::move(granted)}, carries{std::move(carried)} {}
+    virtual ~Attempt() = default;
+    Attempt(Attempt const&) = delete;
+    Attempt& operator=(Attempt const&) = delete;
+    virtual result<void> seal(Store& store) = 0;
+    virtual void close() noexcept = 0;  // the writer, whatever is written
+
     Grant grant;
+    std::vector<bool> carries;  // which parts are not built but taken from the current generation
     bool recorded = false;  // the record lists it: from here on it is rolled back, not just let go
     Generation generation{};
     std::uint64_t nonce = 0;
     Version version;    // of the register after the attempt was recorded
     Manifest manifest;  // as recorded then
-    std::optional<Writer> writer{};
+    std::vector<Generation> parts{};
     std::unique_ptr<Shown> opened{};
     bool others = false;  // what lies under its number is not ours and stays
     bool lost = false;    // a sync failed: it can only be dropped
   };
   using AttemptPtr = std::unique_ptr<Attempt>;
+  /// A build of the parts that `Selection` names.
+  template <class Selection>
+  struct AttemptOf final : Attempt {
+    using Attempt::Attempt;
+    result<void> seal(Store& store) override { return Selection::seal(store, *writer); }
+    void close() noexcept override { writer.reset(); }
+    std::optional<typename Selection::Writer> writer{};
+  };
 
   using Base::Base;
 
@@ -5640,9 +5836,11 @@ class Builder : public Keeper<Store, Register, Locking, W> {
   }
 
   // Whatever throws from here on, the lock is let go.
-  [[nodiscard]] AttemptPtr own(Grant& grant) {
+  template <class Selection>
+  [[nodiscard]] std::unique_ptr<AttemptOf<Selection>> own(Grant& grant) {
     try {
-      return std::make_unique<Attempt>(std::move(grant));
+      auto carries = Selection::carries(source_.store(), source_.part_names().size());
+      return std::make_unique<AttemptOf<Selection>>(std::move(grant), std::move(carries));
     } catch (...) {
       release(grant);
       throw;
@@ -5663,12 +5861,12 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
       HOLDFAST_TRYV(check_home(loaded.manifest, remains));
       auto const nonce = world_.random64();
-      auto planned = plan(loaded.manifest, attempt.grant.token, nonce);
+      auto planned = plan(loaded.manifest, attempt, nonce);
       if (!planned &&
           (planned.error().code() == errc::full || planned.error().code() == errc::too_large)) {
         HOLDFAST_TRYV(
             collect_locked(false));  // the grace is a courtesy; a full record would stop all builds
-        planned = plan(loaded.manifest, attempt.grant.token, nonce);
+        planned = plan(loaded.manifest, attempt, nonce);
       }
       HOLDFAST_TRY(next, std::move(planned));
       auto const text = manifest::encode(next);
@@ -5680,6 +5878,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
         attempt.nonce = nonce;
         attempt.version = stored.assume_value();
         attempt.manifest = std::move(next);
+        attempt.parts = parts_of(attempt.manifest, attempt);
         return ok();
       }
       recovered_ = false;
@@ -5691,12 +5890,24 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     }
   }
 
+  // `m` lists the attempt.
+  [[nodiscard]] static std::vector<Generation> parts_of(Manifest const& m, Attempt const& attempt) {
+    return manifest::parts_of_build(m.attempt->generation, manifest::find(m, m.current),
+                                    attempt.carries);
+  }
+
   // The record of the attempt, if a commit after it will fit too.
-  [[nodiscard]] result<Manifest> plan(Manifest const& m, FencingToken token, std::uint64_t nonce) {
-    HOLDFAST_TRY(next,
-                 manifest::begin(manifest::without(m, dropped_), token, world_.self(), nonce));
-    auto const committed =
-        manifest::commit(next, {}, options_.retain, world_.wall_ns() / 1'000'000);
+  [[nodiscard]] result<Manifest> plan(Manifest const& m,
+                                      Attempt const& attempt,
+                                      std::uint64_t nonce) {
+    bool const carries =
+        std::find(attempt.carries.begin(), attempt.carries.end(), true) != attempt.carries.end();
+    if (carries && m.current.number == 0)
+      return failure(errc::no_generation, "stage", "no parts to carry over");
+    HOLDFAST_TRY(next, manifest::begin(manifest::without(m, dropped_), attempt.grant.token,
+                                       world_.self(), nonce));
+    auto const committed = manifest::commit(next, {}, parts_of(next, attempt), {options_.retain},
+                                            world_.wall_ns() / 1'000'000);
     auto const size = std::max(manifest::encode(committed).size(), manifest::encode(next).size());
     auto const limit = register_traits<Register>::max_size(source_.reg());
     if (size <= limit) return std::move(next);
@@ -5722,7 +5933,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
 
   [[nodiscard]] std::optional<error> roll_back(Attempt& attempt) {
     attempt.opened.reset();
-    attempt.writer.reset();
+    attempt.close();
     result<void> done = ok();
     if (!attempt.others) done = store_traits<Store>::drop(source_.store(), attempt.generation);
     if (done) done = end_attempt(attempt);
@@ -5751,6 +5962,57 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/staged/selection.hpp
+// Says which parts a build writes: all of the store, or those of a `Together` that it names.
+#ifndef HOLDFAST_STAGED_SELECTION_HPP
+#define HOLDFAST_STAGED_SELECTION_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+template <generation_store Store>
+struct Whole {
+  using Writer = writer_of<Store>;
+  [[nodiscard]] static result<Writer> create(Store& store, Generation g) {
+    return store_traits<Store>::create(store, g);
+  }
+  [[nodiscard]] static result<void> seal(Store& store, Writer& writer) {
+    return store_traits<Store>::seal(store, writer);
+  }
+  [[nodiscard]] static std::vector<bool> carries(Store const&, std::size_t parts) {
+    return std::vector<bool>(parts, false);
+  }
+};
+
+/// A store whose parts can be built one without the other.
+template <class Store, std::size_t... I>
+concept selects = mixing_store<Store> &&
+    requires(Store& store, Store const& c, Generation g, std::index_sequence<I...> some) {
+  { store.create(g, some) } -> some_result;
+  { c.carried(some) } -> std::same_as<std::vector<bool>>;
+};
+
+template <class Store, std::size_t... I>
+struct Some {
+  using Which = std::index_sequence<I...>;
+  using Writer =
+      value_of<decltype(std::declval<Store&>().create(std::declval<Generation>(), Which{}))>;
+  [[nodiscard]] static result<Writer> create(Store& store, Generation g) {
+    return store.create(g, Which{});
+  }
+  [[nodiscard]] static result<void> seal(Store& store, Writer& writer) {
+    return store.seal(writer, Which{});
+  }
+  [[nodiscard]] static std::vector<bool> carries(Store const& store, std::size_t) {
+    return store.carried(Which{});
+  }
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/staged/core.hpp
 // Runs the protocol of a home for writing: open, recover, stage, seal, commit, discard, resolve,
 // revert, collect.
@@ -5771,8 +6033,8 @@ namespace detail {
 template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
 class StagedCore : public Builder<Store, Register, Locking, W> {
   using Base = Builder<Store, Register, Locking, W>;
-  using Base::acquire, Base::collect_locked, Base::fenced, Base::go, Base::publish_locked;
-  using Base::begin, Base::building_, Base::check_alive, Base::discard_locked, Base::own;
+  using Base::acquire, Base::collect_locked, Base::go, Base::publish_locked;
+  using Base::begin, Base::building_, Base::check_alive, Base::discard_locked;
   using Base::mutex_, Base::options_, Base::recovered_, Base::recover_locked, Base::release;
   using Base::reopen, Base::require_loaded, Base::settle, Base::store, Base::tell;
   using Base::source_, Base::unsettled_, Base::world_;
@@ -5783,7 +6045,11 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   using typename Base::Attempt;
   using typename Base::AttemptPtr;
   using typename Base::Shown;
-  using typename Base::Writer;
+  using Whole = detail::Whole<Store>;
+  template <std::size_t... I>
+  using Some = detail::Some<Store, I...>;
+  template <class Selection>
+  using AttemptOf = typename Base::template AttemptOf<Selection>;
 
   using Base::Base;
   // A commit that is still uncertain is left to whoever opens the home next.
@@ -5823,21 +6089,24 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     return ok();
   }
 
+  template <class Selection>
   [[nodiscard]] result<AttemptPtr> stage() {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(check_free("stage"));
     HOLDFAST_TRY(grant, acquire());
-    auto attempt = own(grant);
+    auto owned = Base::template own<Selection>(grant);
+    auto& writer = owned->writer;
+    AttemptPtr attempt = std::move(owned);
     Rollback rollback{*this, attempt};
     HOLDFAST_TRYV(begin(*attempt));
     building_ = true;
     go(State::initializing, attempt->generation);
-    auto writer = store_traits<Store>::create(source_.store(), attempt->generation);
-    if (!writer) {
-      attempt->others = writer.error().code() == errc::exists;
-      return detail::failed(writer);
+    auto created = Selection::create(source_.store(), attempt->generation);
+    if (!created) {
+      attempt->others = created.error().code() == errc::exists;
+      return detail::failed(created);
     }
-    attempt->writer.emplace(std::move(writer).assume_value());
+    writer.emplace(std::move(created).assume_value());
     go(State::processing, attempt->generation);
     rollback.armed = false;
     return attempt;
@@ -5846,7 +6115,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   /// Durable, still unseen. May be called again after it failed, unless a sync failed.
   [[nodiscard]] result<void> seal(Attempt& attempt) {
     HOLDFAST_TRYV(check_alive(attempt, "seal"));
-    auto sealed = store_traits<Store>::seal(source_.store(), *attempt.writer);
+    auto sealed = attempt.seal(source_.store());
     if (sealed) {
       go(State::ready_to_commit, attempt.generation);
     } else if (sealed.error().code() == errc::sync_failed) {
@@ -5859,12 +6128,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] result<reader_of<Store> const*> look(Attempt& attempt) {
     HOLDFAST_TRYV(check_alive(attempt, "validate"));
     if (!attempt.opened) {
-      Kept const kept{
-          attempt.generation,
-          0,
-          {},
-          std::vector<Generation>(attempt.manifest.part_names.size(), attempt.generation)};
-      HOLDFAST_TRY(opened, source_.open(kept));
+      HOLDFAST_TRY(opened, source_.open({attempt.generation, 0, {}, attempt.parts}));
       attempt.opened = std::move(opened);
     }
     return &attempt.opened->reader;
@@ -5875,18 +6139,18 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] result<Committed> commit(AttemptPtr& attempt, CommitOptions options) {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(look(*attempt));  // opened before the switch: it can't leave readers with nothing
-    auto next = manifest::commit(attempt->manifest, std::move(options.marks), options_.retain,
-                                 world_.wall_ns() / 1'000'000);
-    auto const text = manifest::encode(next);
-    if (text.size() > register_traits<Register>::max_size(source_.reg()) ||
-        manifest::size_of_marks(next) > manifest::max_marks) {
+    auto next = committed(*attempt, options.marks, {options_.retain, options_.retain_for_ms});
+    // A record has room for what must stay; what is kept only because it is young must give way.
+    if (!fits(next)) next = committed(*attempt, options.marks, {options_.retain});
+    if (!fits(next)) {
       return failure(
           errc::too_large, "commit",
           "marks of all retained generations: " + std::to_string(manifest::size_of_marks(next)) +
               " of " + std::to_string(manifest::max_marks) + " bytes");
     }
+    auto const text = manifest::encode(next);
     attempt->opened->kept = next.retained.front();
-    attempt->writer.reset();
+    attempt->close();
     go(State::committing, attempt->generation);
     auto stored = store(attempt->version, as_bytes(text));
     Ticket const ticket{next.sequence, attempt->nonce, attempt->generation.number};
@@ -5897,8 +6161,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
       pending_ticket_ = ticket;
       return failure(cause.with(ticket));
     }
-    if (cause.code() == errc::conflict && fenced(attempt->grant.token))
-      cause = cause.as(errc::fenced);
+    if (cause.code() == errc::conflict) cause = why_conflict(cause, attempt->grant.token);
     discard_locked(std::move(attempt));
     return failure(cause);
   }
@@ -5964,7 +6227,52 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     }
   }
 
+  /// Stops every commit until `unhold`, also one that is under way: it answers `held`. Needs only
+  /// the register.
+  [[nodiscard]] result<void> hold(std::string_view reason) {
+    if (reason.size() > manifest::max_reason) return failure(errc::too_large, "hold", reason);
+    return change("hold", [&](Manifest& m) { m.hold = std::string{reason}; });
+  }
+  [[nodiscard]] result<void> unhold() {
+    return change("unhold", [](Manifest& m) { m.hold.reset(); });
+  }
+
  private:
+  // One store of the record, whoever builds; its new version makes a commit under way fail.
+  template <class Edit>
+  [[nodiscard]] result<void> change(char const* where, Edit edit) {
+    std::lock_guard const guard{mutex_};
+    if (source_.born().left()) return failure(errc::forked, where);
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(loaded, require_loaded(where));
+      auto next = loaded.manifest;
+      edit(next);
+      auto const stored = store(loaded.version, as_bytes(manifest::encode(next)));
+      if (stored) return ok();
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
+  [[nodiscard]] Manifest committed(Attempt const& attempt,
+                                   Marks const& marks,
+                                   manifest::Retention const& keep) {
+    return manifest::commit(attempt.manifest, marks, attempt.parts, keep,
+                            world_.wall_ns() / 1'000'000);
+  }
+  [[nodiscard]] bool fits(Manifest const& m) {
+    return manifest::encode(m).size() <= register_traits<Register>::max_size(source_.reg()) &&
+           manifest::size_of_marks(m) <= manifest::max_marks;
+  }
+
+  [[nodiscard]] error why_conflict(error const& cause, FencingToken token) {
+    auto const loaded = source_.load();
+    if (!loaded || !loaded.assume_value()) return cause;
+    auto const& m = loaded.assume_value()->manifest;
+    if (m.fence > token) return cause.as(errc::fenced);
+    if (m.hold) return error{errc::held, "commit", *m.hold};
+    return cause;
+  }
+
   [[nodiscard]] result<void> check_free(char const* where) {
     if (source_.born().left()) return failure(errc::forked, where);
     if (pending_) return failure(error{errc::uncertain, where}.with(pending_ticket_));
@@ -6172,14 +6480,18 @@ class [[nodiscard]] Ready : public detail::Handle<Core> {
 };
 
 /// A build in progress. One thread at a time; the writer stays where it is when the handle moves.
-template <class Core>
+template <class Core, class Selection = typename Core::Whole>
 class [[nodiscard]] Stage : public detail::Handle<Core> {
  public:
   using detail::Handle<Core>::Handle;
 
-  /// The store's writer (a tuple of them for `Together`). The handle must not have been moved from.
-  [[nodiscard]] typename Core::Writer& writer() & noexcept { return *this->attempt_->writer; }
-  typename Core::Writer& writer() && = delete;
+  /// The store's writer (a tuple of them for `Together`, those of the parts that are built). The
+  /// handle must not have been moved from.
+  [[nodiscard]] typename Selection::Writer& writer() & noexcept {
+    using AttemptOf = typename Core::template AttemptOf<Selection>;
+    return *static_cast<AttemptOf&>(*this->attempt_).writer;
+  }
+  typename Selection::Writer& writer() && = delete;
 
   /// Makes it durable, still unseen. An error gives the stage back: it is whole and may be sealed
   /// again, unless it says `sync_failed`.
@@ -6280,8 +6592,17 @@ class Staged {
   /// builds; `full` while too many old generations are still read.
   [[nodiscard]] result<stage_type> stage() {
     if (!core_) return failure(errc::spent, "stage");
-    HOLDFAST_TRY(attempt, core_->stage());
+    HOLDFAST_TRY(attempt, core_->template stage<typename Core::Whole>());
     return stage_type{core_, std::move(attempt)};
+  }
+  /// The same for some parts of a `Together`, named by `hf::only<I...>`: the others are carried
+  /// over from the current generation, unchanged. `no_generation` before the first commit.
+  template <std::size_t... I>
+  requires(detail::selects<Store, I...>)
+      [[nodiscard]] result<Stage<Core, detail::Some<Store, I...>>> stage(Only<I...>) {
+    if (!core_) return failure(errc::spent, "stage");
+    HOLDFAST_TRY(attempt, core_->template stage<detail::Some<Store, I...>>());
+    return Stage<Core, detail::Some<Store, I...>>{core_, std::move(attempt)};
   }
 
   /// The current generation, for this scope. Never waits. `no_generation` before the first commit.
@@ -6302,6 +6623,17 @@ class Staged {
   [[nodiscard]] result<Committed> revert(Generation to) {
     if (!core_) return failure(errc::spent, "revert");
     return core_->revert(to);
+  }
+
+  /// Stops every commit until `unhold`, also one that is under way: it answers `held`, naming the
+  /// reason (at most 120 bytes). Views, `revert` and collection go on.
+  [[nodiscard]] result<void> hold(std::string_view reason) {
+    if (!core_) return failure(errc::spent, "hold");
+    return core_->hold(reason);
+  }
+  [[nodiscard]] result<void> unhold() {
+    if (!core_) return failure(errc::spent, "unhold");
+    return core_->unhold();
   }
 
   /// Settles a commit that answered `uncertain`, in this process or after a restart.

@@ -4,9 +4,11 @@
 #define HOLDFAST_ADAPTOR_TOGETHER_HPP
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <iterator>
 #include <optional>
+#include <span>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -50,15 +52,30 @@ void add_names(Part const& part, std::vector<std::string>& names) {
     names.push_back("part " + std::to_string(names.size()));
   }
 }
+
+template <std::size_t... I>
+constexpr bool distinct() noexcept {
+  std::array<std::size_t, sizeof...(I)> chosen{I...};
+  std::sort(chosen.begin(), chosen.end());
+  return std::adjacent_find(chosen.begin(), chosen.end()) == chosen.end();
+}
 }  // namespace detail
 
-/// One store made of others, for one switch over all of them. Every part keeps the same generation
-/// number. Two parts of one name would share a place, so that every operation then answers
-/// `invalid`.
+/// Names parts of a `Together` by their positions: `db.stage(hf::only<1>)` builds part 1 alone.
+template <std::size_t... I>
+using Only = std::index_sequence<I...>;
+template <std::size_t... I>
+inline constexpr Only<I...> only{};
+
+/// One store made of others, for one switch over all of them. A build writes every part, or those
+/// it names, and the others are carried over. Two parts of one name would share a place, so that
+/// every operation then answers `invalid`.
 template <generation_store... Parts>
 requires(sizeof...(Parts) > 0) class Together {
  public:
   using parts = std::tuple<Parts...>;
+  template <std::size_t I>
+  using Part = std::tuple_element_t<I, parts>;
   using writer = std::tuple<writer_of<Parts>...>;
   using reader = std::tuple<reader_of<Parts>...>;
   static constexpr Guarantees guarantees = detail::weakest_of<Parts...>();
@@ -94,26 +111,47 @@ requires(sizeof...(Parts) > 0) class Together {
   }
 
   /// Creates in every part; if one fails, those made before it are dropped again.
-  [[nodiscard]] result<writer> create(Generation g) {
+  [[nodiscard]] result<writer> create(Generation g) { return create(g, every); }
+  /// The same in some parts alone: a tuple of their writers.
+  template <std::size_t... I>
+  requires(sizeof...(I) > 0 && ((I < sizeof...(Parts)) && ...) && detail::distinct<I...>())
+      [[nodiscard]] result<std::tuple<writer_of<Part<I>>...>> create(Generation g,
+                                                                     Only<I...> some) {
     HOLDFAST_TRYV(check());
-    Made made;
+    std::tuple<std::optional<writer_of<Part<I>>>...> made;
+    auto const undo_all = [&] { undo_each(g, made, some, std::index_sequence_for<Part<I>...>{}); };
     try {
-      auto const created = create_each(g, made, every);
-      if (!created) undo_each(g, made, every);
+      auto const created = create_each(g, made, some, std::index_sequence_for<Part<I>...>{});
+      if (!created) undo_all();
       if (!created) return failure(created.error());
-      return take(made, every);
+      return take(made, std::index_sequence_for<Part<I>...>{});
     } catch (...) {
-      undo_each(g, made, every);
+      undo_all();
       throw;
     }
   }
   /// Seals part by part, up to the first error; a sealed part stays so when it is tried again.
-  [[nodiscard]] result<void> seal(writer& w) { return seal_each(w, every); }
+  [[nodiscard]] result<void> seal(writer& w) { return seal(w, every); }
+  template <std::size_t... I>
+  [[nodiscard]] result<void> seal(std::tuple<writer_of<Part<I>>...>& w, Only<I...> some) {
+    return seal_each(w, some, std::index_sequence_for<Part<I>...>{});
+  }
+  /// For each name of `part_names`: is it carried over by a build of these parts?
+  template <std::size_t... I>
+  [[nodiscard]] std::vector<bool> carried(Only<I...> some) const {
+    std::vector<bool> all;
+    carried_each(all, some, every);
+    return all;
+  }
 
   [[nodiscard]] result<reader> open(Generation g) {
+    return open_parts(std::vector<Generation>(part_names().size(), g));
+  }
+  /// Opens each part's own generation.
+  [[nodiscard]] result<reader> open_parts(std::span<Generation const> generations) {
     HOLDFAST_TRYV(check());
     std::tuple<std::optional<reader_of<Parts>>...> opened;
-    HOLDFAST_TRYV(open_each(g, opened, every));
+    HOLDFAST_TRYV(open_each(generations, opened, every));
     return take(opened, every);
   }
   /// Tries every part, then gives the first error.
@@ -132,18 +170,41 @@ requires(sizeof...(Parts) > 0) class Together {
   }
   /// Publishes in every part that can; tries all of them, then gives the first error.
   [[nodiscard]] result<void> publish(Generation g) requires(publishing_store<Parts> || ...) {
+    return publish_parts(std::vector<Generation>(part_names().size(), g));
+  }
+  [[nodiscard]] result<void> publish_parts(std::span<Generation const> generations) requires(
+      publishing_store<Parts> || ...) {
     HOLDFAST_TRYV(check());
-    return publish_each(g, every);
+    return publish_each(generations, every);
   }
 
  private:
   // Named function templates, not lambdas over a pack: clang 14 can't do those.
   static constexpr std::index_sequence_for<Parts...> every{};
-  using Made = std::tuple<std::optional<writer_of<Parts>>...>;
-  template <std::size_t I>
-  using Part = std::tuple_element_t<I, parts>;
   template <std::size_t I>
   using traits = store_traits<Part<I>>;
+
+  // How many names a part has.
+  template <std::size_t I>
+  [[nodiscard]] std::size_t names_of() const {
+    std::vector<std::string> names;
+    detail::add_names(std::get<I>(stores_), names);
+    return names.size();
+  }
+  // Takes the generations of a part off the front.
+  template <std::size_t I>
+  [[nodiscard]] result<std::span<Generation const>> next(std::span<Generation const>& rest) const {
+    auto const count = names_of<I>();
+    if (rest.size() < count) return failure(errc::invalid, "open", "too few parts");
+    auto const own = rest.first(count);
+    rest = rest.subspan(count);
+    return own;
+  }
+  // Of a part that can't mix, all generations are one.
+  [[nodiscard]] static result<Generation> only_one(std::span<Generation const> own) {
+    if (!own.empty() && std::equal(own.begin() + 1, own.end(), own.begin())) return own.front();
+    return failure(errc::invalid, "open", "a part of several generations");
+  }
 
   // Keeps the first error of several; true while there is none.
   static bool note(result<void>& all, result<void> const& next) {
@@ -162,34 +223,58 @@ requires(sizeof...(Parts) > 0) class Together {
     return std::tuple<Filled...>{*std::move(std::get<I>(from))...};
   }
 
-  template <std::size_t... I>
-  result<void> create_each(Generation g, Made& made, std::index_sequence<I...>) {
+  // I are the parts, J their places in the tuple.
+  template <class Made, std::size_t... I, std::size_t... J>
+  result<void> create_each(Generation g,
+                           Made& made,
+                           std::index_sequence<I...>,
+                           std::index_sequence<J...>) {
     result<void> all = ok();
-    (note(all, fill(std::get<I>(made), traits<I>::create(std::get<I>(stores_), g))) && ...);
+    (note(all, fill(std::get<J>(made), traits<I>::create(std::get<I>(stores_), g))) && ...);
     return all;
   }
   // Writers go first: a backend may not drop what it still has open. A drop that fails as well is
   // not told: the caller's record of the attempt lists g, and recovery drops it.
-  template <std::size_t I>
-  void undo(Generation g, Made& made) {
-    if (!std::get<I>(made)) return;
-    std::get<I>(made).reset();
+  template <std::size_t I, class Made>
+  void undo(Generation g, std::optional<Made>& made) {
+    if (!made) return;
+    made.reset();
     static_cast<void>(traits<I>::drop(std::get<I>(stores_), g));
   }
-  template <std::size_t... I>
-  void undo_each(Generation g, Made& made, std::index_sequence<I...>) {
-    (undo<I>(g, made), ...);
+  template <class Made, std::size_t... I, std::size_t... J>
+  void undo_each(Generation g, Made& made, std::index_sequence<I...>, std::index_sequence<J...>) {
+    (undo<I>(g, std::get<J>(made)), ...);
   }
-  template <std::size_t... I>
-  result<void> seal_each(writer& w, std::index_sequence<I...>) {
+  template <class Writers, std::size_t... I, std::size_t... J>
+  result<void> seal_each(Writers& w, std::index_sequence<I...>, std::index_sequence<J...>) {
     result<void> all = ok();
-    (note(all, traits<I>::seal(std::get<I>(stores_), std::get<I>(w))) && ...);
+    (note(all, traits<I>::seal(std::get<I>(stores_), std::get<J>(w))) && ...);
     return all;
   }
+  template <std::size_t I, std::size_t... Chosen>
+  static constexpr bool is_chosen(Only<Chosen...>) noexcept {
+    return ((I == Chosen) || ...);
+  }
+  template <class Chosen, std::size_t... I>
+  void carried_each(std::vector<bool>& all, Chosen some, std::index_sequence<I...>) const {
+    (all.insert(all.end(), names_of<I>(), !is_chosen<I>(some)), ...);
+  }
+  template <std::size_t I>
+  [[nodiscard]] result<reader_of<Part<I>>> open_part(std::span<Generation const>& rest) {
+    HOLDFAST_TRY(own, next<I>(rest));
+    if constexpr (mixing_store<Part<I>>) {
+      return traits<I>::open_parts(std::get<I>(stores_), own);
+    } else {
+      HOLDFAST_TRY(g, only_one(own));
+      return traits<I>::open(std::get<I>(stores_), g);
+    }
+  }
   template <class Opened, std::size_t... I>
-  result<void> open_each(Generation g, Opened& opened, std::index_sequence<I...>) {
+  result<void> open_each(std::span<Generation const> generations,
+                         Opened& opened,
+                         std::index_sequence<I...>) {
     result<void> all = ok();
-    (note(all, fill(std::get<I>(opened), traits<I>::open(std::get<I>(stores_), g))) && ...);
+    (note(all, fill(std::get<I>(opened), open_part<I>(generations))) && ...);
     return all;
   }
   template <std::size_t... I>
@@ -199,17 +284,21 @@ requires(sizeof...(Parts) > 0) class Together {
     return all;
   }
   template <std::size_t I>
-  result<void> publish_part([[maybe_unused]] Generation g) {
-    if constexpr (publishing_store<Part<I>>) {
+  result<void> publish_part(std::span<Generation const>& rest) {
+    HOLDFAST_TRY(own, next<I>(rest));
+    if constexpr (publishing_store<Part<I>> && mixing_store<Part<I>>) {
+      return traits<I>::publish_parts(std::get<I>(stores_), own);
+    } else if constexpr (publishing_store<Part<I>>) {
+      HOLDFAST_TRY(g, only_one(own));
       return traits<I>::publish(std::get<I>(stores_), g);
     } else {
       return ok();
     }
   }
   template <std::size_t... I>
-  result<void> publish_each(Generation g, std::index_sequence<I...>) {
+  result<void> publish_each(std::span<Generation const> generations, std::index_sequence<I...>) {
     result<void> all = ok();
-    (note(all, publish_part<I>(g)), ...);
+    (note(all, publish_part<I>(generations)), ...);
     return all;
   }
   template <std::size_t I>

@@ -31,6 +31,7 @@ struct Kept {
   std::uint64_t sequence = 0;  ///< of the commit or revert that last made it current
   Marks marks;
   std::vector<Generation> parts;  ///< each part's own generation, in the order of the part names
+  std::int64_t committed_ms = 0;  ///< wall clock; for display, and for retention by age
   friend bool operator==(Kept const&, Kept const&) = default;
 };
 
@@ -70,6 +71,7 @@ struct Manifest {
   std::vector<Kept> retained;  ///< newest sequence first; the current one is among them
   std::vector<Retiring> retiring;
   std::vector<CommitRecord> commits;  ///< newest first
+  std::optional<std::string> hold;    ///< why nothing may be committed just now
   friend bool operator==(Manifest const&, Manifest const&) = default;
 };
 
@@ -81,12 +83,34 @@ inline constexpr std::size_t max_listed = 64;  // retained and retiring together
 inline constexpr std::size_t max_retained = 48;
 inline constexpr std::size_t max_commits = 16;  // outcomes that can still be asked for
 inline constexpr std::size_t max_marks = 2048;  // bytes of all marks as text
+inline constexpr std::size_t max_reason = 120;  // bytes of the reason of a hold
 
 [[nodiscard]] inline Kept const* find(Manifest const& m, Generation g) noexcept {
   for (auto const& kept : m.retained) {
     if (kept.generation == g) return &kept;
   }
   return nullptr;
+}
+
+[[nodiscard]] inline bool has_parts_of(Kept const& kept, Generation g) noexcept {
+  return kept.generation == g ||
+         std::find(kept.parts.begin(), kept.parts.end(), g) != kept.parts.end();
+}
+/// Does a retained generation have parts of this one? Then it must stay, whatever else lists it.
+[[nodiscard]] inline bool carried(Manifest const& m, Generation g) noexcept {
+  return std::any_of(m.retained.begin(), m.retained.end(),
+                     [g](Kept const& kept) { return has_parts_of(kept, g); });
+}
+
+/// Which generation each part of a build has: its own, or where `carries` says so that of `from`.
+[[nodiscard]] inline std::vector<Generation> parts_of_build(Generation g,
+                                                            Kept const* from,
+                                                            std::vector<bool> const& carries) {
+  std::vector<Generation> parts(carries.size(), g);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (carries[i] && from != nullptr) parts[i] = from->parts[i];
+  }
+  return parts;
 }
 
 [[nodiscard]] inline bool lists(Manifest const& m, Generation g) noexcept {
@@ -104,6 +128,7 @@ inline constexpr std::size_t max_marks = 2048;  // bytes of all marks as text
                                             std::uint64_t nonce) {
   if (token < m.fence)
     return failure(errc::fenced, "stage");  // its own recovery may have raised it
+  if (m.hold) return failure(errc::held, "stage", *m.hold);
   if (m.retained.size() + m.retiring.size() + 1 > max_listed) {
     return failure(errc::full, "stage",
                    "generations wait to be dropped; collect() or let readers go");
@@ -138,20 +163,39 @@ inline void order(Manifest& m) {
             [](Kept const& a, Kept const& b) { return a.sequence > b.sequence; });
 }
 
-/// The attempt becomes current; all but the `retain` newest generations start to retire.
+/// How many generations stay revertible: `least`, and more of them while they are young.
+struct Retention {
+  std::size_t least = 1;
+  std::int64_t young_ms = 0;
+};
+
+// From here on its grace counts, also for what it carried.
+inline void retire_last(Manifest& m, std::int64_t now_ms) {
+  auto const gone = std::move(m.retained.back());
+  m.retained.pop_back();
+  m.retiring.push_back({gone.generation, now_ms});
+  for (auto& retiring : m.retiring) {
+    if (has_parts_of(gone, retiring.generation)) retiring.since_ms = now_ms;
+  }
+}
+
+/// The attempt becomes current, with these parts; what is not retained any more starts to retire.
 [[nodiscard]] inline Manifest commit(Manifest m,
                                      Marks marks,
-                                     std::size_t retain,
+                                     std::vector<Generation> parts,
+                                     Retention const& keep,
                                      std::int64_t now_ms) {
   auto const attempt = *std::exchange(m.attempt, std::nullopt);
   record_commit(m, attempt.nonce);
   m.current = attempt.generation;
-  m.retained.push_back({attempt.generation, m.sequence, std::move(marks),
-                        std::vector<Generation>(m.part_names.size(), attempt.generation)});
+  m.retained.push_back(
+      {attempt.generation, m.sequence, std::move(marks), std::move(parts), now_ms});
   order(m);
-  while (m.retained.size() > std::max<std::size_t>(retain, 1)) {
-    m.retiring.push_back({m.retained.back().generation, now_ms});
-    m.retained.pop_back();
+  auto const stays = [&](Kept const& kept) {
+    return m.retained.size() <= max_retained && now_ms - kept.committed_ms < keep.young_ms;
+  };
+  while (m.retained.size() > std::max<std::size_t>(keep.least, 1) && !stays(m.retained.back())) {
+    retire_last(m, now_ms);
   }
   return m;
 }

@@ -232,11 +232,17 @@ inline AttemptRecord get_attempt(Reader& in) {
   out += "\nsequence " + std::to_string(m.sequence) + "\nfence " + std::to_string(m.fence.number) +
          "\nnext " + std::to_string(m.next) + "\ncurrent " + std::to_string(m.current.number) +
          '\n';
+  if (m.hold) {
+    out += "hold ";
+    put_name(out, *m.hold);
+    out += '\n';
+  }
   if (m.attempt) put_attempt(out, *m.attempt);
   for (auto const& kept : m.retained) {
     out += "retained ";
     put_parts(out, kept);
-    out += ' ' + std::to_string(kept.sequence);
+    out += ' ' + std::to_string(kept.sequence) + ' ' +
+           std::to_string(static_cast<std::uint64_t>(kept.committed_ms));
     put_marks(out, kept.marks);
     out += '\n';
   }
@@ -252,12 +258,15 @@ inline AttemptRecord get_attempt(Reader& in) {
 
 inline void get_list(Reader& in, Manifest& m) {
   auto const key = in.word();
-  if (key == "attempt" && !m.attempt) {
+  if (key == "hold" && !m.hold) {
+    m.hold = in.name();
+  } else if (key == "attempt" && !m.attempt) {
     m.attempt = get_attempt(in);
   } else if (key == "retained" && m.retained.size() < max_listed) {
     Kept kept;
     get_parts(in, m.part_names.size(), kept);
     kept.sequence = in.number();
+    kept.committed_ms = static_cast<std::int64_t>(in.number());
     kept.marks = get_marks(in);
     m.retained.push_back(std::move(kept));
   } else if (key == "retiring" && m.retiring.size() < max_listed) {
@@ -276,7 +285,8 @@ inline void expect(Reader& in, std::string_view key) noexcept {
   if (in.word() != key) in.fail();
 }
 
-// Each generation is listed once and lies below `next`; the current one is retained.
+// Each generation is listed once and lies below `next`, and so does what another has parts of; the
+// current one is retained.
 [[nodiscard]] inline bool makes_sense(Manifest const& m) {
   std::vector<Generation> listed;
   for (auto const& kept : m.retained) listed.push_back(kept.generation);
@@ -286,7 +296,11 @@ inline void expect(Reader& in, std::string_view key) noexcept {
   bool const once = std::adjacent_find(listed.begin(), listed.end()) == listed.end();
   bool const below = listed.empty() || (listed.front().number > 0 && listed.back().number < m.next);
   bool const shown = m.current.number == 0 ? m.retained.empty() : find(m, m.current) != nullptr;
-  return once && below && shown;
+  auto const known = [&](Generation g) { return lists(m, g); };
+  bool const whole = std::all_of(m.retained.begin(), m.retained.end(), [&](Kept const& kept) {
+    return std::all_of(kept.parts.begin(), kept.parts.end(), known);
+  });
+  return once && below && shown && whole;
 }
 
 [[nodiscard]] inline result<Manifest> decode(std::string_view text) {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
@@ -29,24 +30,39 @@ class Builder : public Keeper<Store, Register, Locking, W> {
   using Base = Keeper<Store, Register, Locking, W>;
   using typename Base::Grant;
   using typename Base::Shown;
-  using Writer = writer_of<Store>;
 
   /// One build, from `stage` to its end. On the heap: references into the writer survive moves of
   /// the handle.
   struct Attempt {
-    explicit Attempt(Grant&& granted) : grant{std::move(granted)} {}
+    Attempt(Grant&& granted, std::vector<bool> carried)
+        : grant{std::move(granted)}, carries{std::move(carried)} {}
+    virtual ~Attempt() = default;
+    Attempt(Attempt const&) = delete;
+    Attempt& operator=(Attempt const&) = delete;
+    virtual result<void> seal(Store& store) = 0;
+    virtual void close() noexcept = 0;  // the writer, whatever is written
+
     Grant grant;
+    std::vector<bool> carries;  // which parts are not built but taken from the current generation
     bool recorded = false;  // the record lists it: from here on it is rolled back, not just let go
     Generation generation{};
     std::uint64_t nonce = 0;
     Version version;    // of the register after the attempt was recorded
     Manifest manifest;  // as recorded then
-    std::optional<Writer> writer{};
+    std::vector<Generation> parts{};
     std::unique_ptr<Shown> opened{};
     bool others = false;  // what lies under its number is not ours and stays
     bool lost = false;    // a sync failed: it can only be dropped
   };
   using AttemptPtr = std::unique_ptr<Attempt>;
+  /// A build of the parts that `Selection` names.
+  template <class Selection>
+  struct AttemptOf final : Attempt {
+    using Attempt::Attempt;
+    result<void> seal(Store& store) override { return Selection::seal(store, *writer); }
+    void close() noexcept override { writer.reset(); }
+    std::optional<typename Selection::Writer> writer{};
+  };
 
   using Base::Base;
 
@@ -75,9 +91,11 @@ class Builder : public Keeper<Store, Register, Locking, W> {
   }
 
   // Whatever throws from here on, the lock is let go.
-  [[nodiscard]] AttemptPtr own(Grant& grant) {
+  template <class Selection>
+  [[nodiscard]] std::unique_ptr<AttemptOf<Selection>> own(Grant& grant) {
     try {
-      return std::make_unique<Attempt>(std::move(grant));
+      auto carries = Selection::carries(source_.store(), source_.part_names().size());
+      return std::make_unique<AttemptOf<Selection>>(std::move(grant), std::move(carries));
     } catch (...) {
       release(grant);
       throw;
@@ -98,12 +116,12 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
       HOLDFAST_TRYV(check_home(loaded.manifest, remains));
       auto const nonce = world_.random64();
-      auto planned = plan(loaded.manifest, attempt.grant.token, nonce);
+      auto planned = plan(loaded.manifest, attempt, nonce);
       if (!planned &&
           (planned.error().code() == errc::full || planned.error().code() == errc::too_large)) {
         HOLDFAST_TRYV(
             collect_locked(false));  // the grace is a courtesy; a full record would stop all builds
-        planned = plan(loaded.manifest, attempt.grant.token, nonce);
+        planned = plan(loaded.manifest, attempt, nonce);
       }
       HOLDFAST_TRY(next, std::move(planned));
       auto const text = manifest::encode(next);
@@ -115,6 +133,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
         attempt.nonce = nonce;
         attempt.version = stored.assume_value();
         attempt.manifest = std::move(next);
+        attempt.parts = parts_of(attempt.manifest, attempt);
         return ok();
       }
       recovered_ = false;
@@ -126,12 +145,24 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     }
   }
 
+  // `m` lists the attempt.
+  [[nodiscard]] static std::vector<Generation> parts_of(Manifest const& m, Attempt const& attempt) {
+    return manifest::parts_of_build(m.attempt->generation, manifest::find(m, m.current),
+                                    attempt.carries);
+  }
+
   // The record of the attempt, if a commit after it will fit too.
-  [[nodiscard]] result<Manifest> plan(Manifest const& m, FencingToken token, std::uint64_t nonce) {
-    HOLDFAST_TRY(next,
-                 manifest::begin(manifest::without(m, dropped_), token, world_.self(), nonce));
-    auto const committed =
-        manifest::commit(next, {}, options_.retain, world_.wall_ns() / 1'000'000);
+  [[nodiscard]] result<Manifest> plan(Manifest const& m,
+                                      Attempt const& attempt,
+                                      std::uint64_t nonce) {
+    bool const carries =
+        std::find(attempt.carries.begin(), attempt.carries.end(), true) != attempt.carries.end();
+    if (carries && m.current.number == 0)
+      return failure(errc::no_generation, "stage", "no parts to carry over");
+    HOLDFAST_TRY(next, manifest::begin(manifest::without(m, dropped_), attempt.grant.token,
+                                       world_.self(), nonce));
+    auto const committed = manifest::commit(next, {}, parts_of(next, attempt), {options_.retain},
+                                            world_.wall_ns() / 1'000'000);
     auto const size = std::max(manifest::encode(committed).size(), manifest::encode(next).size());
     auto const limit = register_traits<Register>::max_size(source_.reg());
     if (size <= limit) return std::move(next);
@@ -157,7 +188,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
 
   [[nodiscard]] std::optional<error> roll_back(Attempt& attempt) {
     attempt.opened.reset();
-    attempt.writer.reset();
+    attempt.close();
     result<void> done = ok();
     if (!attempt.others) done = store_traits<Store>::drop(source_.store(), attempt.generation);
     if (done) done = end_attempt(attempt);

@@ -19,6 +19,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,7 @@
 #include "holdfast/detail/transitions.hpp"
 #include "holdfast/staged/builder.hpp"
 #include "holdfast/staged/housekeeping.hpp"
+#include "holdfast/staged/selection.hpp"
 #include "holdfast/staged/source.hpp"
 #include "holdfast/world.hpp"
 
@@ -38,8 +40,8 @@ namespace detail {
 template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
 class StagedCore : public Builder<Store, Register, Locking, W> {
   using Base = Builder<Store, Register, Locking, W>;
-  using Base::acquire, Base::collect_locked, Base::fenced, Base::go, Base::publish_locked;
-  using Base::begin, Base::building_, Base::check_alive, Base::discard_locked, Base::own;
+  using Base::acquire, Base::collect_locked, Base::go, Base::publish_locked;
+  using Base::begin, Base::building_, Base::check_alive, Base::discard_locked;
   using Base::mutex_, Base::options_, Base::recovered_, Base::recover_locked, Base::release;
   using Base::reopen, Base::require_loaded, Base::settle, Base::store, Base::tell;
   using Base::source_, Base::unsettled_, Base::world_;
@@ -50,7 +52,11 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   using typename Base::Attempt;
   using typename Base::AttemptPtr;
   using typename Base::Shown;
-  using typename Base::Writer;
+  using Whole = detail::Whole<Store>;
+  template <std::size_t... I>
+  using Some = detail::Some<Store, I...>;
+  template <class Selection>
+  using AttemptOf = typename Base::template AttemptOf<Selection>;
 
   using Base::Base;
   // A commit that is still uncertain is left to whoever opens the home next.
@@ -90,21 +96,24 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     return ok();
   }
 
+  template <class Selection>
   [[nodiscard]] result<AttemptPtr> stage() {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(check_free("stage"));
     HOLDFAST_TRY(grant, acquire());
-    auto attempt = own(grant);
+    auto owned = Base::template own<Selection>(grant);
+    auto& writer = owned->writer;
+    AttemptPtr attempt = std::move(owned);
     Rollback rollback{*this, attempt};
     HOLDFAST_TRYV(begin(*attempt));
     building_ = true;
     go(State::initializing, attempt->generation);
-    auto writer = store_traits<Store>::create(source_.store(), attempt->generation);
-    if (!writer) {
-      attempt->others = writer.error().code() == errc::exists;
-      return detail::failed(writer);
+    auto created = Selection::create(source_.store(), attempt->generation);
+    if (!created) {
+      attempt->others = created.error().code() == errc::exists;
+      return detail::failed(created);
     }
-    attempt->writer.emplace(std::move(writer).assume_value());
+    writer.emplace(std::move(created).assume_value());
     go(State::processing, attempt->generation);
     rollback.armed = false;
     return attempt;
@@ -113,7 +122,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   /// Durable, still unseen. May be called again after it failed, unless a sync failed.
   [[nodiscard]] result<void> seal(Attempt& attempt) {
     HOLDFAST_TRYV(check_alive(attempt, "seal"));
-    auto sealed = store_traits<Store>::seal(source_.store(), *attempt.writer);
+    auto sealed = attempt.seal(source_.store());
     if (sealed) {
       go(State::ready_to_commit, attempt.generation);
     } else if (sealed.error().code() == errc::sync_failed) {
@@ -126,12 +135,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] result<reader_of<Store> const*> look(Attempt& attempt) {
     HOLDFAST_TRYV(check_alive(attempt, "validate"));
     if (!attempt.opened) {
-      Kept const kept{
-          attempt.generation,
-          0,
-          {},
-          std::vector<Generation>(attempt.manifest.part_names.size(), attempt.generation)};
-      HOLDFAST_TRY(opened, source_.open(kept));
+      HOLDFAST_TRY(opened, source_.open({attempt.generation, 0, {}, attempt.parts}));
       attempt.opened = std::move(opened);
     }
     return &attempt.opened->reader;
@@ -142,18 +146,18 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] result<Committed> commit(AttemptPtr& attempt, CommitOptions options) {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(look(*attempt));  // opened before the switch: it can't leave readers with nothing
-    auto next = manifest::commit(attempt->manifest, std::move(options.marks), options_.retain,
-                                 world_.wall_ns() / 1'000'000);
-    auto const text = manifest::encode(next);
-    if (text.size() > register_traits<Register>::max_size(source_.reg()) ||
-        manifest::size_of_marks(next) > manifest::max_marks) {
+    auto next = committed(*attempt, options.marks, {options_.retain, options_.retain_for_ms});
+    // A record has room for what must stay; what is kept only because it is young must give way.
+    if (!fits(next)) next = committed(*attempt, options.marks, {options_.retain});
+    if (!fits(next)) {
       return failure(
           errc::too_large, "commit",
           "marks of all retained generations: " + std::to_string(manifest::size_of_marks(next)) +
               " of " + std::to_string(manifest::max_marks) + " bytes");
     }
+    auto const text = manifest::encode(next);
     attempt->opened->kept = next.retained.front();
-    attempt->writer.reset();
+    attempt->close();
     go(State::committing, attempt->generation);
     auto stored = store(attempt->version, as_bytes(text));
     Ticket const ticket{next.sequence, attempt->nonce, attempt->generation.number};
@@ -164,8 +168,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
       pending_ticket_ = ticket;
       return failure(cause.with(ticket));
     }
-    if (cause.code() == errc::conflict && fenced(attempt->grant.token))
-      cause = cause.as(errc::fenced);
+    if (cause.code() == errc::conflict) cause = why_conflict(cause, attempt->grant.token);
     discard_locked(std::move(attempt));
     return failure(cause);
   }
@@ -231,7 +234,52 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     }
   }
 
+  /// Stops every commit until `unhold`, also one that is under way: it answers `held`. Needs only
+  /// the register.
+  [[nodiscard]] result<void> hold(std::string_view reason) {
+    if (reason.size() > manifest::max_reason) return failure(errc::too_large, "hold", reason);
+    return change("hold", [&](Manifest& m) { m.hold = std::string{reason}; });
+  }
+  [[nodiscard]] result<void> unhold() {
+    return change("unhold", [](Manifest& m) { m.hold.reset(); });
+  }
+
  private:
+  // One store of the record, whoever builds; its new version makes a commit under way fail.
+  template <class Edit>
+  [[nodiscard]] result<void> change(char const* where, Edit edit) {
+    std::lock_guard const guard{mutex_};
+    if (source_.born().left()) return failure(errc::forked, where);
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(loaded, require_loaded(where));
+      auto next = loaded.manifest;
+      edit(next);
+      auto const stored = store(loaded.version, as_bytes(manifest::encode(next)));
+      if (stored) return ok();
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
+  [[nodiscard]] Manifest committed(Attempt const& attempt,
+                                   Marks const& marks,
+                                   manifest::Retention const& keep) {
+    return manifest::commit(attempt.manifest, marks, attempt.parts, keep,
+                            world_.wall_ns() / 1'000'000);
+  }
+  [[nodiscard]] bool fits(Manifest const& m) {
+    return manifest::encode(m).size() <= register_traits<Register>::max_size(source_.reg()) &&
+           manifest::size_of_marks(m) <= manifest::max_marks;
+  }
+
+  [[nodiscard]] error why_conflict(error const& cause, FencingToken token) {
+    auto const loaded = source_.load();
+    if (!loaded || !loaded.assume_value()) return cause;
+    auto const& m = loaded.assume_value()->manifest;
+    if (m.fence > token) return cause.as(errc::fenced);
+    if (m.hold) return error{errc::held, "commit", *m.hold};
+    return cause;
+  }
+
   [[nodiscard]] result<void> check_free(char const* where) {
     if (source_.born().left()) return failure(errc::forked, where);
     if (pending_) return failure(error{errc::uncertain, where}.with(pending_ticket_));

@@ -93,14 +93,18 @@ class [[nodiscard]] Ready : public detail::Handle<Core> {
 };
 
 /// A build in progress. One thread at a time; the writer stays where it is when the handle moves.
-template <class Core>
+template <class Core, class Selection = typename Core::Whole>
 class [[nodiscard]] Stage : public detail::Handle<Core> {
  public:
   using detail::Handle<Core>::Handle;
 
-  /// The store's writer (a tuple of them for `Together`). The handle must not have been moved from.
-  [[nodiscard]] typename Core::Writer& writer() & noexcept { return *this->attempt_->writer; }
-  typename Core::Writer& writer() && = delete;
+  /// The store's writer (a tuple of them for `Together`, those of the parts that are built). The
+  /// handle must not have been moved from.
+  [[nodiscard]] typename Selection::Writer& writer() & noexcept {
+    using AttemptOf = typename Core::template AttemptOf<Selection>;
+    return *static_cast<AttemptOf&>(*this->attempt_).writer;
+  }
+  typename Selection::Writer& writer() && = delete;
 
   /// Makes it durable, still unseen. An error gives the stage back: it is whole and may be sealed
   /// again, unless it says `sync_failed`.

@@ -22,6 +22,9 @@ HOLDFAST_BEGIN
 struct StagedOptions {
   /// Generations that stay revertible, the current one among them; at least 1, at most 48.
   std::size_t retain = 2;
+  /// More than `retain` stay, up to 48, while they are younger than this. Milliseconds, by the wall
+  /// clock.
+  std::int64_t retain_for_ms = 0;
   /// Give the current generation its outside names, where the store can.
   bool publish = true;
   /// How long a generation outlives its outside name, for foreign readers that are just opening it.

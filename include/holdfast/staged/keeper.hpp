@@ -232,6 +232,7 @@ class Keeper {
     Collected out;
     for (auto const& retiring : m.retiring) {
       if (contains(dropped_, retiring.generation)) continue;
+      if (manifest::carried(m, retiring.generation)) continue;  // parts of it are still current
       auto dropped = drop(retiring, patient);
       auto const* cause = dropped ? nullptr : &dropped.assume_error();
       if (cause == nullptr) {
@@ -253,12 +254,12 @@ class Keeper {
     if (patient && in_grace(retiring)) {
       return failure(errc::pinned, "drop", "grace for readers of the published name");
     }
-    typename Source::Hold alone{};
     if constexpr (pinning_register<Register>) {
-      HOLDFAST_TRY(hold, register_traits<Register>::try_exclude(source_.reg(), g));
-      alone = std::move(hold);
+      HOLDFAST_TRY(alone, register_traits<Register>::try_exclude(source_.reg(), g));
+      return store_traits<Store>::drop(source_.store(), g);
+    } else {
+      return store_traits<Store>::drop(source_.store(), g);
     }
-    return store_traits<Store>::drop(source_.store(), g);
   }
 
   // A clock that went back counts as expired: the grace is a courtesy, and what is open stays
@@ -278,11 +279,6 @@ class Keeper {
     auto out = drop_retiring(loaded->manifest, patient);
     dropped_.insert(dropped_.end(), out.dropped.begin(), out.dropped.end());
     return out;
-  }
-
-  [[nodiscard]] bool fenced(FencingToken token) {
-    auto const loaded = source_.load();
-    return loaded && loaded.assume_value() && loaded.assume_value()->manifest.fence > token;
   }
 
   // As long as no later commit shows, a write of this one may still be under way: the same value at
@@ -307,9 +303,10 @@ class Keeper {
       for (int round = 0; round < 16; ++round) {
         auto before = require_loaded("publish");
         if (!before) return before.error();
-        auto const g = before.assume_value().manifest.current;
+        auto const& m = before.assume_value().manifest;
+        auto const g = m.current;
         if (g.number == 0) return {};
-        auto published = store_traits<Store>::publish(source_.store(), g);
+        auto published = source_.publish(*manifest::find(m, g));
         auto const* cause = published ? nullptr : &published.assume_error();
         tell({.kind = published ? Event::Kind::published : Event::Kind::publish_failed,
               .generation = g,

@@ -110,11 +110,11 @@ class Readers {
     }
   }
 
-  /// Is this generation open in this object?
+  /// Is this generation, or a part of it, open in this object?
   [[nodiscard]] bool is_open(Generation g) {
     std::lock_guard const guard{mutex_};
     auto const* shown = open_.get();
-    while (shown != nullptr && shown->kept.generation != g) shown = shown->next.get();
+    while (shown != nullptr && !manifest::has_parts_of(shown->kept, g)) shown = shown->next.get();
     return shown != nullptr;
   }
 

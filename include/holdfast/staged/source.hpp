@@ -12,6 +12,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
@@ -32,7 +33,7 @@ struct HoldOf {
 };
 template <pinning_register Register>
 struct HoldOf<Register> {
-  using type = hold_of<Register>;
+  using type = std::vector<hold_of<Register>>;  // one a generation that has parts in it
 };
 
 /// The record and which write of the register it is.
@@ -77,16 +78,27 @@ class Source {
 
   /// Opens a generation and keeps other processes from dropping it. It is not shown yet.
   [[nodiscard]] result<std::unique_ptr<Shown>> open(Kept kept) {
-    bool const mixed = std::any_of(kept.parts.begin(), kept.parts.end(),
-                                   [&](Generation g) { return g != kept.generation; });
-    if (mixed) return failure(errc::newer_format, "open", "parts of several generations");
     Hold hold{};
     if constexpr (pinning_register<Register>) {
-      HOLDFAST_TRY(held, register_traits<Register>::pin(register_, kept.generation));
-      hold = std::move(held);
+      auto pinned = kept.parts;
+      std::sort(pinned.begin(), pinned.end());
+      pinned.erase(std::unique(pinned.begin(), pinned.end()), pinned.end());
+      for (auto const g : pinned) {
+        HOLDFAST_TRY(held, register_traits<Register>::pin(register_, g));
+        hold.push_back(std::move(held));
+      }
     }
-    HOLDFAST_TRY(reader, store_traits<Store>::open(store_, kept.generation));
+    HOLDFAST_TRY(reader, open_parts(kept));
     return std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(hold));
+  }
+
+  /// Gives the outside names to a generation's parts.
+  [[nodiscard]] result<void> publish(Kept const& kept) requires publishing_store<Store> {
+    if constexpr (requires { store_traits<Store>::publish_parts(store_, kept.parts); }) {
+      return store_traits<Store>::publish_parts(store_, kept.parts);
+    } else {
+      return store_traits<Store>::publish(store_, kept.generation);
+    }
   }
 
   /// Shows what the record names now: the generation if that changed anything.
@@ -131,6 +143,17 @@ class Source {
   }
 
  private:
+  [[nodiscard]] result<reader_of<Store>> open_parts(Kept const& kept) {
+    if constexpr (mixing_store<Store>) {
+      return store_traits<Store>::open_parts(store_, kept.parts);
+    } else {
+      bool const mixed = std::any_of(kept.parts.begin(), kept.parts.end(),
+                                     [&](Generation g) { return g != kept.generation; });
+      if (mixed) return failure(errc::newer_format, "open", "parts of several generations");
+      return store_traits<Store>::open(store_, kept.generation);
+    }
+  }
+
   // Between reading the record and pinning, another process may retire the generation: then the
   // record has changed.
   [[nodiscard]] result<std::optional<Generation>> try_refresh() {

@@ -35,10 +35,11 @@ hf::Manifest full() {
   m.next = 9;
   m.current = {7};
   m.attempt = hf::AttemptRecord{{8}, m.fence, 17, an_owner()};
-  m.retained = {{{7}, 12, {{"offset", 4711}, {"seen at", 0}}, {{7}, {7}}},
-                {{5}, 10, {}, {{5}, {3}}}};
+  m.retained = {{{7}, 12, {{"offset", 4711}, {"seen at", 0}}, {{7}, {7}}, 1'700'000'000'123},
+                {{5}, 10, {}, {{5}, {3}}, -2}};
   m.retiring = {{{2}, 1'700'000'000'000}, {{3}, -1}};
   m.commits = {{12, 17}, {11, 0}};
+  m.hold = "3 a.m.";
   return m;
 }
 
@@ -70,8 +71,8 @@ TEST_CASE("a manifest is lines that a person can read", "[manifest]") {
   CHECK(text.find("holdfast-manifest 1\n") == 0);
   CHECK(text.find("\nparts keys stats\n") != text.npos);
   CHECK(text.find("\ncurrent 7\n") != text.npos);
-  CHECK(text.find("\nretained 7 12 offset=4711 seen%20at=0\n") != text.npos);
-  CHECK(text.find("\nretained 5[5,3] 10\n") != text.npos);
+  CHECK(text.find("\nretained 7 12 1700000000123 offset=4711 seen%20at=0\n") != text.npos);
+  CHECK(text.find("\nretained 5[5,3] 10 ") != text.npos);
   for (char const c : text) CHECK((c == '\n' || (c >= ' ' && c < 127)));
 }
 

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSL-1.0
+// Says which parts a build writes: all of the store, or those of a `Together` that it names.
+#ifndef HOLDFAST_STAGED_SELECTION_HPP
+#define HOLDFAST_STAGED_SELECTION_HPP
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include "holdfast/concepts.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/ids.hpp"
+#include "holdfast/result.hpp"
+
+HOLDFAST_BEGIN
+
+namespace detail {
+template <generation_store Store>
+struct Whole {
+  using Writer = writer_of<Store>;
+  [[nodiscard]] static result<Writer> create(Store& store, Generation g) {
+    return store_traits<Store>::create(store, g);
+  }
+  [[nodiscard]] static result<void> seal(Store& store, Writer& writer) {
+    return store_traits<Store>::seal(store, writer);
+  }
+  [[nodiscard]] static std::vector<bool> carries(Store const&, std::size_t parts) {
+    return std::vector<bool>(parts, false);
+  }
+};
+
+/// A store whose parts can be built one without the other.
+template <class Store, std::size_t... I>
+concept selects = mixing_store<Store> &&
+    requires(Store& store, Store const& c, Generation g, std::index_sequence<I...> some) {
+  { store.create(g, some) } -> some_result;
+  { c.carried(some) } -> std::same_as<std::vector<bool>>;
+};
+
+template <class Store, std::size_t... I>
+struct Some {
+  using Which = std::index_sequence<I...>;
+  using Writer =
+      value_of<decltype(std::declval<Store&>().create(std::declval<Generation>(), Which{}))>;
+  [[nodiscard]] static result<Writer> create(Store& store, Generation g) {
+    return store.create(g, Which{});
+  }
+  [[nodiscard]] static result<void> seal(Store& store, Writer& writer) {
+    return store.seal(writer, Which{});
+  }
+  [[nodiscard]] static std::vector<bool> carries(Store const& store, std::size_t) {
+    return store.carried(Which{});
+  }
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
