@@ -872,32 +872,32 @@ requires(sizeof...(Parts) > 0) class Together {
   /// The same in some parts alone: a tuple of their writers.
   template <std::size_t... I>
   requires(sizeof...(I) > 0 && ((I < sizeof...(Parts)) && ...) && detail::distinct<I...>())
-      [[nodiscard]] result<std::tuple<writer_of<Part<I>>...>> create(Generation g,
-                                                                     Only<I...> some) {
-    HOLDFAST_TRYV(check());
+      [[nodiscard]] auto create(Generation g, Only<I...> some) {
+    using Writers = std::tuple<writer_of<Part<I>>...>;
+    constexpr std::index_sequence_for<Part<I>...> places{};
     std::tuple<std::optional<writer_of<Part<I>>>...> made;
-    auto const undo_all = [&] { undo_each(g, made, some, std::index_sequence_for<Part<I>...>{}); };
+    auto created = check();
     try {
-      auto const created = create_each(g, made, some, std::index_sequence_for<Part<I>...>{});
-      if (!created) undo_all();
-      if (!created) return failure(created.error());
-      return take(made, std::index_sequence_for<Part<I>...>{});
+      if (created) created = create_each(g, made, some, places);
+      if (created) return result<Writers>{take(made, places)};
     } catch (...) {
-      undo_all();
+      undo_each(g, made, some, places);
       throw;
     }
+    undo_each(g, made, some, places);
+    return result<Writers>{detail::failed(created)};
   }
   /// Seals part by part, up to the first error; a sealed part stays so when it is tried again.
   [[nodiscard]] result<void> seal(writer& w) { return seal(w, every); }
-  template <std::size_t... I>
-  [[nodiscard]] result<void> seal(std::tuple<writer_of<Part<I>>...>& w, Only<I...> some) {
+  template <class Writers, std::size_t... I>
+  [[nodiscard]] result<void> seal(Writers& w, Only<I...> some) {
     return seal_each(w, some, std::index_sequence_for<Part<I>...>{});
   }
   /// For each name of `part_names`: is it carried over by a build of these parts?
   template <std::size_t... I>
-  [[nodiscard]] std::vector<bool> carried(Only<I...>) const {
+  [[nodiscard]] std::vector<bool> carried(Only<I...> some) const {
     std::vector<bool> all;
-    carried_each<I...>(all, every);
+    carried_each(all, some, every);
     return all;
   }
 
@@ -1008,9 +1008,13 @@ requires(sizeof...(Parts) > 0) class Together {
     (note(all, traits<I>::seal(std::get<I>(stores_), std::get<J>(w))) && ...);
     return all;
   }
-  template <std::size_t... Chosen, std::size_t... I>
-  void carried_each(std::vector<bool>& all, std::index_sequence<I...>) const {
-    (all.insert(all.end(), names_of<I>(), ((I != Chosen) && ...)), ...);
+  template <std::size_t I, std::size_t... Chosen>
+  static constexpr bool is_chosen(Only<Chosen...>) noexcept {
+    return ((I == Chosen) || ...);
+  }
+  template <class Chosen, std::size_t... I>
+  void carried_each(std::vector<bool>& all, Chosen some, std::index_sequence<I...>) const {
+    (all.insert(all.end(), names_of<I>(), !is_chosen<I>(some)), ...);
   }
   template <std::size_t I>
   [[nodiscard]] result<reader_of<Part<I>>> open_part(std::span<Generation const>& rest) {

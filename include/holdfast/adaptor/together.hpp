@@ -115,25 +115,25 @@ requires(sizeof...(Parts) > 0) class Together {
   /// The same in some parts alone: a tuple of their writers.
   template <std::size_t... I>
   requires(sizeof...(I) > 0 && ((I < sizeof...(Parts)) && ...) && detail::distinct<I...>())
-      [[nodiscard]] result<std::tuple<writer_of<Part<I>>...>> create(Generation g,
-                                                                     Only<I...> some) {
-    HOLDFAST_TRYV(check());
+      [[nodiscard]] auto create(Generation g, Only<I...> some) {
+    using Writers = std::tuple<writer_of<Part<I>>...>;
+    constexpr std::index_sequence_for<Part<I>...> places{};
     std::tuple<std::optional<writer_of<Part<I>>>...> made;
-    auto const undo_all = [&] { undo_each(g, made, some, std::index_sequence_for<Part<I>...>{}); };
+    auto created = check();
     try {
-      auto const created = create_each(g, made, some, std::index_sequence_for<Part<I>...>{});
-      if (!created) undo_all();
-      if (!created) return failure(created.error());
-      return take(made, std::index_sequence_for<Part<I>...>{});
+      if (created) created = create_each(g, made, some, places);
+      if (created) return result<Writers>{take(made, places)};
     } catch (...) {
-      undo_all();
+      undo_each(g, made, some, places);
       throw;
     }
+    undo_each(g, made, some, places);
+    return result<Writers>{detail::failed(created)};
   }
   /// Seals part by part, up to the first error; a sealed part stays so when it is tried again.
   [[nodiscard]] result<void> seal(writer& w) { return seal(w, every); }
-  template <std::size_t... I>
-  [[nodiscard]] result<void> seal(std::tuple<writer_of<Part<I>>...>& w, Only<I...> some) {
+  template <class Writers, std::size_t... I>
+  [[nodiscard]] result<void> seal(Writers& w, Only<I...> some) {
     return seal_each(w, some, std::index_sequence_for<Part<I>...>{});
   }
   /// For each name of `part_names`: is it carried over by a build of these parts?
