@@ -46,8 +46,10 @@ set(HOLDFAST_HEADERS
     include/holdfast/staged/core.hpp
     include/holdfast/staged/follower.hpp
     include/holdfast/staged/handles.hpp
+    include/holdfast/staged/home.hpp
     include/holdfast/staged/housekeeping.hpp
     include/holdfast/staged/keeper.hpp
+    include/holdfast/staged/operations.hpp
     include/holdfast/staged/readers.hpp
     include/holdfast/staged/refused.hpp
     include/holdfast/staged/selection.hpp

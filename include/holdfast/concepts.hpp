@@ -63,6 +63,18 @@ struct member_store_traits {
     return t.publish(g);
   }
   template <class U>
+  static auto clone(U& t, Generation from, Generation g) -> decltype(t.clone(from, g)) {
+    return t.clone(from, g);
+  }
+  template <class U>
+  static auto copy(U const& t, Generation g, U& to) -> decltype(t.copy(g, to)) {
+    return t.copy(g, to);
+  }
+  template <class U>
+  static auto verify(U const& t, Generation g) -> decltype(t.verify(g)) {
+    return t.verify(g);
+  }
+  template <class U>
   static auto part_names(U const& t) -> decltype(t.part_names()) {
     return t.part_names();
   }
@@ -150,6 +162,37 @@ template <class T>
 concept parted_store = generation_store<T> && requires(T const& c) {
   { store_traits<T>::part_names(c) } -> std::same_as<std::vector<std::string>>;
 };
+
+/// `clone(from, g)`: a writer of the new generation g that begins as a copy of the sealed `from`.
+template <class T>
+concept cloning_store = generation_store<T> && requires(T& t, Generation g) {
+  { store_traits<T>::clone(t, g, g) } -> gives<writer_of<T>>;
+};
+
+/// `copy(g, to)`: the same generation, sealed, in another store; what is damaged is not copied.
+template <class T>
+concept copying_store = generation_store<T> && requires(T const& t, Generation g, T& to) {
+  { store_traits<T>::copy(t, g, to) } -> gives<void>;
+};
+
+/// `verify(g)`: looks at every byte of a sealed generation, and says what it could go by.
+template <class T>
+concept verifying_store = generation_store<T> && requires(T const& t, Generation g) {
+  { store_traits<T>::verify(t, g) } -> gives<Verified>;
+};
+
+namespace detail {
+/// As well as the store can: one that can't look at every byte opens the generation.
+template <generation_store Store>
+[[nodiscard]] result<Verified> verify(Store& store, Generation g) {
+  if constexpr (verifying_store<Store>) {
+    return store_traits<Store>::verify(store, g);
+  } else {
+    HOLDFAST_TRYV(store_traits<Store>::open(store, g));
+    return Verified::names_and_sizes;
+  }
+}
+}  // namespace detail
 
 /// Opens generations whose parts have numbers of their own, in the order of the part names.
 template <class T>

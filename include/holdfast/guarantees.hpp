@@ -4,7 +4,9 @@
 #define HOLDFAST_GUARANTEES_HPP
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "holdfast/config.hpp"
 
@@ -24,6 +26,18 @@ struct Guarantees {
   Reach reach = Reach::process;
   friend constexpr bool operator==(Guarantees const&, Guarantees const&) = default;
 };
+
+/// What a look at every byte of a sealed generation could go by.
+enum class Verified : std::uint8_t {
+  digests,          ///< every byte of every file, by the digests of the seal
+  own_checksums,    ///< every byte of the data, by the backend's own checksums
+  names_and_sizes,  ///< nothing more: no digests were taken at seal
+};
+/// As it is written in reports.
+[[nodiscard]] constexpr std::string_view name(Verified verified) noexcept {
+  constexpr std::string_view names[] = {"digests", "own checksums", "names and sizes"};
+  return names[static_cast<std::size_t>(verified)];
+}
 
 /// The promises that both keep: what a composition of the two can promise.
 [[nodiscard]] constexpr Guarantees weaker(Guarantees a, Guarantees b) noexcept {

@@ -25,6 +25,8 @@
 #include "holdfast/staged/core.hpp"
 #include "holdfast/staged/follower.hpp"
 #include "holdfast/staged/handles.hpp"
+#include "holdfast/staged/home.hpp"
+#include "holdfast/staged/operations.hpp"
 #include "holdfast/staged/refused.hpp"
 #include "holdfast/staged/view.hpp"
 #include "holdfast/world.hpp"
@@ -60,6 +62,17 @@ class Staged {
     if (!core_) return failure(errc::spent, "stage");
     HOLDFAST_TRY(attempt, core_->template stage<detail::Some<Store, I...>>());
     return Stage<Core, detail::Some<Store, I...>>{core_, std::move(attempt)};
+  }
+
+  /// The same, beginning as a copy of the current generation. `no_generation` before the first
+  /// commit.
+  [[nodiscard]] auto stage_from_current() requires cloning_store<Store> {
+    using Copied = detail::Copied<Store>;
+    using Answer = result<Stage<Core, Copied>>;
+    if (!core_) return Answer{failure(errc::spent, "stage")};
+    auto attempt = core_->template stage<Copied>();
+    if (!attempt) return Answer{detail::failed(attempt)};
+    return Answer{Stage<Core, Copied>{core_, std::move(attempt).assume_value()}};
   }
 
   /// The current generation, for this scope. Never waits. `no_generation` before the first commit.
@@ -117,6 +130,23 @@ class Staged {
     return core_->collect();
   }
 
+  /// Looks at every byte of a retained generation, part by part; readers and builds go on.
+  [[nodiscard]] result<std::vector<PartVerdict>> verify(Generation g) const {
+    if (!core_) return failure(errc::spent, "verify");
+    return detail::verify_generation(core_->source(), g);
+  }
+  /// Copies the current generation into a new home in the directory `to`, whose stores are named
+  /// like these; readers and builds go on. `exists` if anything is there already.
+  template <class... Stores>
+  requires copying_store<Store>
+  [[nodiscard]] result<Generation> backup(std::string const& to, Stores... stores) const {
+    if (!core_) return failure(errc::spent, "backup");
+    HOLDFAST_TRYV(detail::make_home(Posix{}, to));
+    Store there = detail::together(to, std::move(stores)...);
+    FileRegister record{detail::join(to, "CURRENT")};
+    return detail::back_up(core_->source(), there, record);
+  }
+
   [[nodiscard]] result<Status> status() const {
     if (!core_) return failure(errc::spent, "status");
     return core_->status();
@@ -126,53 +156,6 @@ class Staged {
  private:
   std::shared_ptr<Core> core_;
 };
-
-namespace detail {
-inline constexpr std::string_view home_readme =
-    "This folder is managed by holdfast. CURRENT is its one record: `strings CURRENT` shows it.\n"
-    "Each part has a folder with one numbered folder a generation. Do not edit, move or delete\n"
-    "anything here by hand: what the record does not list is never touched, and what it lists\n"
-    "is never rebuilt by itself.\n";
-
-// The readme is for people only: not synced, made again where a crash left it empty, and not worth
-// refusing a home for.
-template <file_system Fs>
-[[nodiscard]] result<void> make_home(Fs const& fs, std::string const& home) {
-  HOLDFAST_TRYV(make_directories(fs, home));
-  auto const path = join(home, "README.txt");
-  auto file = fs.open(path, Open::create);
-  if (!file && file.error().code() == errc::exists) return ok();
-  if (!file) {
-    // A home that is there already must open on a full disk too.
-    if (fs.identity(join(home, "CURRENT"))) return ok();
-    return failed(file);
-  }
-  static_cast<void>(fs.write_at(file.assume_value(), 0, as_bytes(home_readme)));
-  return ok();
-}
-
-template <placed_store Store>
-[[nodiscard]] Store placed(Store store, std::string const& home) {
-  store_traits<Store>::place(store, home);
-  return store;
-}
-
-template <placed_store First>
-[[nodiscard]] First together(std::string const& home, First first) {
-  return placed(std::move(first), home);
-}
-template <placed_store First, placed_store Second, placed_store... Rest>
-[[nodiscard]] auto together(std::string const& home, First first, Second second, Rest... rest) {
-  return Together<First, Second, Rest...>{placed(std::move(first), home),
-                                          placed(std::move(second), home),
-                                          placed(std::move(rest), home)...};
-}
-
-template <class... Stores>
-constexpr bool explain_placed() {
-  return ((explain_store<Stores>() && explain_place<Stores>()) && ...);
-}
-}  // namespace detail
 
 /// Opens a home for building and reading: recovers what a crash left unless another process builds
 /// just now, and shows the current generation. Every part of `store` must live and reach as far as

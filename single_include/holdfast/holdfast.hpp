@@ -103,6 +103,18 @@ struct Guarantees {
   friend constexpr bool operator==(Guarantees const&, Guarantees const&) = default;
 };
 
+/// What a look at every byte of a sealed generation could go by.
+enum class Verified : std::uint8_t {
+  digests,          ///< every byte of every file, by the digests of the seal
+  own_checksums,    ///< every byte of the data, by the backend's own checksums
+  names_and_sizes,  ///< nothing more: no digests were taken at seal
+};
+/// As it is written in reports.
+[[nodiscard]] constexpr std::string_view name(Verified verified) noexcept {
+  constexpr std::string_view names[] = {"digests", "own checksums", "names and sizes"};
+  return names[static_cast<std::size_t>(verified)];
+}
+
 /// The promises that both keep: what a composition of the two can promise.
 [[nodiscard]] constexpr Guarantees weaker(Guarantees a, Guarantees b) noexcept {
   return {a.durable && b.durable, a.fenced && b.fenced, a.detects_damage && b.detects_damage,
@@ -525,6 +537,18 @@ struct member_store_traits {
     return t.publish(g);
   }
   template <class U>
+  static auto clone(U& t, Generation from, Generation g) -> decltype(t.clone(from, g)) {
+    return t.clone(from, g);
+  }
+  template <class U>
+  static auto copy(U const& t, Generation g, U& to) -> decltype(t.copy(g, to)) {
+    return t.copy(g, to);
+  }
+  template <class U>
+  static auto verify(U const& t, Generation g) -> decltype(t.verify(g)) {
+    return t.verify(g);
+  }
+  template <class U>
   static auto part_names(U const& t) -> decltype(t.part_names()) {
     return t.part_names();
   }
@@ -612,6 +636,37 @@ template <class T>
 concept parted_store = generation_store<T> && requires(T const& c) {
   { store_traits<T>::part_names(c) } -> std::same_as<std::vector<std::string>>;
 };
+
+/// `clone(from, g)`: a writer of the new generation g that begins as a copy of the sealed `from`.
+template <class T>
+concept cloning_store = generation_store<T> && requires(T& t, Generation g) {
+  { store_traits<T>::clone(t, g, g) } -> gives<writer_of<T>>;
+};
+
+/// `copy(g, to)`: the same generation, sealed, in another store; what is damaged is not copied.
+template <class T>
+concept copying_store = generation_store<T> && requires(T const& t, Generation g, T& to) {
+  { store_traits<T>::copy(t, g, to) } -> gives<void>;
+};
+
+/// `verify(g)`: looks at every byte of a sealed generation, and says what it could go by.
+template <class T>
+concept verifying_store = generation_store<T> && requires(T const& t, Generation g) {
+  { store_traits<T>::verify(t, g) } -> gives<Verified>;
+};
+
+namespace detail {
+/// As well as the store can: one that can't look at every byte opens the generation.
+template <generation_store Store>
+[[nodiscard]] result<Verified> verify(Store& store, Generation g) {
+  if constexpr (verifying_store<Store>) {
+    return store_traits<Store>::verify(store, g);
+  } else {
+    HOLDFAST_TRYV(store_traits<Store>::open(store, g));
+    return Verified::names_and_sizes;
+  }
+}
+}  // namespace detail
 
 /// Opens generations whose parts have numbers of their own, in the order of the part names.
 template <class T>
@@ -873,19 +928,16 @@ requires(sizeof...(Parts) > 0) class Together {
   template <std::size_t... I>
   requires(sizeof...(I) > 0 && ((I < sizeof...(Parts)) && ...) && detail::distinct<I...>())
       [[nodiscard]] auto create(Generation g, Only<I...> some) {
-    using Writers = std::tuple<writer_of<Part<I>>...>;
-    constexpr std::index_sequence_for<Part<I>...> places{};
-    std::tuple<std::optional<writer_of<Part<I>>>...> made;
-    auto created = check();
-    try {
-      if (created) created = create_each(g, made, some, places);
-      if (created) return result<Writers>{take(made, places)};
-    } catch (...) {
-      undo_each(g, made, some, places);
-      throw;
-    }
-    undo_each(g, made, some, places);
-    return result<Writers>{detail::failed(created)};
+    return make({}, g, some, std::index_sequence_for<Part<I>...>{});
+  }
+  /// Creates in every part, as a copy of what another generation has there.
+  [[nodiscard]] result<writer> clone(Generation from,
+                                     Generation g) requires(cloning_store<Parts>&&...) {
+    return clone_parts(std::vector<Generation>(part_names().size(), from), g);
+  }
+  [[nodiscard]] result<writer> clone_parts(std::span<Generation const> from,
+                                           Generation g) requires(cloning_store<Parts>&&...) {
+    return make(from, g, every, every);
   }
   /// Seals part by part, up to the first error; a sealed part stays so when it is tried again.
   [[nodiscard]] result<void> seal(writer& w) { return seal(w, every); }
@@ -899,6 +951,24 @@ requires(sizeof...(Parts) > 0) class Together {
     std::vector<bool> all;
     carried_each(all, some, every);
     return all;
+  }
+
+  /// Makes the same generations, sealed, in other stores.
+  [[nodiscard]] result<void> copy(Generation g, Together& to) const
+      requires(copying_store<Parts>&&...) {
+    return copy_parts(std::vector<Generation>(part_names().size(), g), to);
+  }
+  [[nodiscard]] result<void> copy_parts(std::span<Generation const> generations, Together& to) const
+      requires(copying_store<Parts>&&...) {
+    HOLDFAST_TRYV(check());
+    return copy_each(generations, to, every);
+  }
+  /// What a look at every byte finds, by part; a part that can't be looked at so is opened.
+  [[nodiscard]] std::vector<result<Verified>> verify_parts(
+      std::span<Generation const> generations) {
+    std::vector<result<Verified>> found;
+    verify_each(generations, found, every);
+    return found;
   }
 
   [[nodiscard]] result<reader> open(Generation g) {
@@ -948,14 +1018,18 @@ requires(sizeof...(Parts) > 0) class Together {
     detail::add_names(std::get<I>(stores_), names);
     return names.size();
   }
-  // Takes the generations of a part off the front.
+  template <std::size_t... Before>
+  [[nodiscard]] std::size_t names_before(std::index_sequence<Before...>) const {
+    return (std::size_t{0} + ... + names_of<Before>());
+  }
+  // Those of all the generations that belong to one part.
   template <std::size_t I>
-  [[nodiscard]] result<std::span<Generation const>> next(std::span<Generation const>& rest) const {
+  [[nodiscard]] result<std::span<Generation const>> own_of(
+      std::span<Generation const> generations) const {
+    auto const before = names_before(std::make_index_sequence<I>{});
     auto const count = names_of<I>();
-    if (rest.size() < count) return failure(errc::invalid, "open", "too few parts");
-    auto const own = rest.first(count);
-    rest = rest.subspan(count);
-    return own;
+    if (generations.size() >= before + count) return generations.subspan(before, count);
+    return failure(errc::invalid, "open", "too few parts");
   }
   // Of a part that can't mix, all generations are one.
   [[nodiscard]] static result<Generation> only_one(std::span<Generation const> own) {
@@ -980,15 +1054,40 @@ requires(sizeof...(Parts) > 0) class Together {
     return std::tuple<Filled...>{*std::move(std::get<I>(from))...};
   }
 
-  // I are the parts, J their places in the tuple.
-  template <class Made, std::size_t... I, std::size_t... J>
-  result<void> create_each(Generation g,
-                           Made& made,
-                           std::index_sequence<I...>,
-                           std::index_sequence<J...>) {
-    result<void> all = ok();
-    (note(all, fill(std::get<J>(made), traits<I>::create(std::get<I>(stores_), g))) && ...);
-    return all;
+  // Writers of g in the parts I, whose places in the tuple are J: empty, or copies of `from`.
+  template <std::size_t... I, std::size_t... J>
+  [[nodiscard]] auto make(std::span<Generation const> from,
+                          Generation g,
+                          std::index_sequence<I...> some,
+                          std::index_sequence<J...> places) {
+    using Writers = std::tuple<writer_of<Part<I>>...>;
+    std::tuple<std::optional<writer_of<Part<I>>>...> made;
+    auto done = check();
+    try {
+      if (done) (note(done, fill(std::get<J>(made), make_part<I>(from, g))) && ...);
+      if (done) return result<Writers>{take(made, places)};
+    } catch (...) {
+      undo_each(g, made, some, places);
+      throw;
+    }
+    undo_each(g, made, some, places);
+    return result<Writers>{detail::failed(done)};
+  }
+  template <std::size_t I>
+  [[nodiscard]] result<writer_of<Part<I>>> make_part(
+      [[maybe_unused]] std::span<Generation const> from, Generation g) {
+    if constexpr (cloning_store<Part<I>>) {
+      if (!from.empty()) {
+        HOLDFAST_TRY(own, own_of<I>(from));
+        if constexpr (mixing_store<Part<I>>) {
+          return std::get<I>(stores_).clone_parts(own, g);
+        } else {
+          HOLDFAST_TRY(old, only_one(own));
+          return traits<I>::clone(std::get<I>(stores_), old, g);
+        }
+      }
+    }
+    return traits<I>::create(std::get<I>(stores_), g);
   }
   // Writers go first: a backend may not drop what it still has open. A drop that fails as well is
   // not told: the caller's record of the attempt lists g, and recovery drops it.
@@ -1017,8 +1116,8 @@ requires(sizeof...(Parts) > 0) class Together {
     (all.insert(all.end(), names_of<I>(), !is_chosen<I>(some)), ...);
   }
   template <std::size_t I>
-  [[nodiscard]] result<reader_of<Part<I>>> open_part(std::span<Generation const>& rest) {
-    HOLDFAST_TRY(own, next<I>(rest));
+  [[nodiscard]] result<reader_of<Part<I>>> open_part(std::span<Generation const> generations) {
+    HOLDFAST_TRY(own, own_of<I>(generations));
     if constexpr (mixing_store<Part<I>>) {
       return traits<I>::open_parts(std::get<I>(stores_), own);
     } else {
@@ -1041,8 +1140,44 @@ requires(sizeof...(Parts) > 0) class Together {
     return all;
   }
   template <std::size_t I>
-  result<void> publish_part(std::span<Generation const>& rest) {
-    HOLDFAST_TRY(own, next<I>(rest));
+  result<void> copy_part(std::span<Generation const> generations, Together& to) const {
+    HOLDFAST_TRY(own, own_of<I>(generations));
+    if constexpr (mixing_store<Part<I>>) {
+      return std::get<I>(stores_).copy_parts(own, std::get<I>(to.stores_));
+    } else {
+      HOLDFAST_TRY(g, only_one(own));
+      return traits<I>::copy(std::get<I>(stores_), g, std::get<I>(to.stores_));
+    }
+  }
+  template <std::size_t... I>
+  result<void> copy_each(std::span<Generation const> generations,
+                         Together& to,
+                         std::index_sequence<I...>) const {
+    result<void> all = ok();
+    (note(all, copy_part<I>(generations, to)) && ...);
+    return all;
+  }
+  template <std::size_t I>
+  void verify_part(std::span<Generation const> generations, std::vector<result<Verified>>& found) {
+    auto const own = own_of<I>(generations);
+    if (!own) {
+      found.insert(found.end(), names_of<I>(), detail::failed(own));
+    } else if constexpr (requires { std::get<I>(stores_).verify_parts(own.assume_value()); }) {
+      auto inner = std::get<I>(stores_).verify_parts(own.assume_value());
+      found.insert(found.end(), inner.begin(), inner.end());
+    } else {
+      found.push_back(detail::verify(std::get<I>(stores_), own.assume_value().front()));
+    }
+  }
+  template <std::size_t... I>
+  void verify_each(std::span<Generation const> generations,
+                   std::vector<result<Verified>>& found,
+                   std::index_sequence<I...>) {
+    (verify_part<I>(generations, found), ...);
+  }
+  template <std::size_t I>
+  result<void> publish_part(std::span<Generation const> generations) {
+    HOLDFAST_TRY(own, own_of<I>(generations));
     if constexpr (publishing_store<Part<I>> && mixing_store<Part<I>>) {
       return traits<I>::publish_parts(std::get<I>(stores_), own);
     } else if constexpr (publishing_store<Part<I>>) {
@@ -1506,6 +1641,31 @@ template <file_system Fs>
   return crc;
 }
 
+/// Copies a sealed file to a new name; `damaged` if size or digest are not what was sealed. Not
+/// synced.
+template <file_system Fs>
+[[nodiscard]] result<void> copy_file(Fs const& fs,
+                                     std::string const& from,
+                                     std::string const& to,
+                                     SealedFile const& sealed) {
+  HOLDFAST_TRY(source, fs.open(from, Open::read));
+  HOLDFAST_TRY(copy, fs.open(to, Open::create));
+  constexpr std::uint64_t step = std::uint64_t{1} << 20;
+  bytes buffer(static_cast<std::size_t>(std::min(step, sealed.size)));
+  std::uint32_t crc = 0;
+  for (std::uint64_t at = 0; at < sealed.size; at += step) {
+    auto const size = static_cast<std::size_t>(std::min(step, sealed.size - at));
+    auto const part = bytes_span{buffer}.first(size);
+    HOLDFAST_TRY(got, fs.read_at(source, at, part));
+    if (got != size) return failure(errc::damaged, "copy", from);
+    if (sealed.digest) crc = crc32c(part, crc);
+    HOLDFAST_TRYV(fs.write_at(copy, at, part));
+  }
+  HOLDFAST_TRY(whole, fs.size(source));
+  bool const same = whole == sealed.size && (!sealed.digest || crc == *sealed.digest);
+  return same ? result<void>{ok()} : failure(errc::damaged, "copy", from);
+}
+
 /// Checks that a file is there with the size it was sealed with, and with the digest if asked.
 template <file_system Fs>
 [[nodiscard]] result<void> check_file(Fs const& fs,
@@ -1841,12 +2001,6 @@ HOLDFAST_BEGIN
 
 /// Whether seal reads back files whose digest was not taken on their way in.
 enum class Digest : std::uint8_t { none, read_back };
-/// What `verify` could go by.
-enum class Verified : std::uint8_t {
-  digests,          ///< every byte of every file, by the digests of the SEAL
-  own_checksums,    ///< every byte of the data, by the backend's own checksums
-  names_and_sizes,  ///< nothing more: no digests were taken at seal
-};
 
 /// The fixed outside name of a generation: the symlink `link` in the root, pointing to `inner` in
 /// the generation's folder (empty: to the folder). A file at either end with one of the suffixes
@@ -1907,6 +2061,29 @@ class SealedDirectory {
     Building made{.generation = g, .path = path_of(g)};
     HOLDFAST_TRYV(fs_.make_directory(made.path));
     return made;
+  }
+
+  /// Makes the folder of g with all that `from` holds under `source`, checked on its way against
+  /// the digests. What `shares` accepts is never written again by anyone, and becomes a second name
+  /// of the same file.
+  [[nodiscard]] result<Building> copy(SealedDirectory const& source,
+                                      Generation from,
+                                      Generation g,
+                                      Ignored shares = nullptr) {
+    HOLDFAST_TRY(seal, source.open(from, false));
+    HOLDFAST_TRY(made, create(g));
+    auto const old = source.path_of(from);
+    for (auto const& file : seal.files) {  // in ascending order: a folder before what is in it
+      auto const to = detail::join(made.path, file.name);
+      if (file.name.ends_with('/')) {
+        HOLDFAST_TRYV(fs_.make_directory(to.substr(0, to.size() - 1)));
+      } else if (shares != nullptr && shares(file.name)) {
+        HOLDFAST_TRYV(fs_.link(detail::join(old, file.name), to));
+      } else {
+        HOLDFAST_TRYV(detail::copy_file(fs_, detail::join(old, file.name), to, file));
+      }
+    }
+    return std::move(made);
   }
 
   /// Idempotent. May be tried again after any failure but `sync_failed`, which stays.
@@ -2309,6 +2486,16 @@ class BasicDirectoryStore {
     HOLDFAST_TRY(building, folders_.create(g));
     return writer{folders_.files(), std::move(building)};
   }
+  /// A new generation that begins as a copy of `from`.
+  [[nodiscard]] result<writer> clone(Generation from, Generation g) {
+    HOLDFAST_TRY(building, folders_.copy(folders_, from, g));
+    return writer{folders_.files(), std::move(building)};
+  }
+  /// Makes the same generation, sealed, in another store.
+  [[nodiscard]] result<void> copy(Generation g, BasicDirectoryStore& to) const {
+    HOLDFAST_TRY(building, to.folders_.copy(folders_, g, g));
+    return to.folders_.seal(building, Digest::read_back);
+  }
   /// Syncs and digests what `put` did not write, too. A symlink or device in the folder is
   /// `foreign`.
   [[nodiscard]] result<void> seal(writer& w) {
@@ -2395,6 +2582,12 @@ class BasicFileBlobs {
     auto const* const blob = seal.find(file_name);
     if (blob == nullptr) return failure(errc::damaged, "get", path_of(g));
     return detail::read_sealed(folders_.files(), path_of(g), *blob);
+  }
+
+  /// Makes the same generation, sealed, in another store.
+  [[nodiscard]] result<void> copy(Generation g, BasicFileBlobs& to) const {
+    HOLDFAST_TRY(building, to.folders_.copy(folders_, g, g));
+    return to.folders_.seal(building, Digest::read_back);
   }
 
   [[nodiscard]] result<void> drop(Generation g) {
@@ -3555,6 +3748,13 @@ class MemoryStore {
     writer made{g};
     std::scoped_lock const lock{state_->mutex};
     if (!state_->values.try_emplace(g).second) return refuse(errc::exists, "create");
+    return made;
+  }
+  /// A new generation that begins as a copy of `from`.
+  [[nodiscard]] result<writer> clone(Generation from, Generation g) requires std::copyable<T> {
+    HOLDFAST_TRY(old, open(from));
+    HOLDFAST_TRY(made, create(g));
+    *made.value_ = *old;
     return made;
   }
   [[nodiscard]] result<void> seal(writer& w) {
@@ -5320,18 +5520,24 @@ class Source {
 
   /// Opens a generation and keeps other processes from dropping it. It is not shown yet.
   [[nodiscard]] result<std::unique_ptr<Shown>> open(Kept kept) {
+    HOLDFAST_TRY(held, hold(kept));
+    HOLDFAST_TRY(reader, open_parts(kept));
+    return std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(held));
+  }
+
+  /// Keeps other processes from dropping a generation, and those it has parts of.
+  [[nodiscard]] result<Hold> hold(Kept const& kept) {
     Hold hold{};
     if constexpr (pinning_register<Register>) {
       auto pinned = kept.parts;
       std::sort(pinned.begin(), pinned.end());
       pinned.erase(std::unique(pinned.begin(), pinned.end()), pinned.end());
       for (auto const g : pinned) {
-        HOLDFAST_TRY(held, register_traits<Register>::pin(register_, g));
-        hold.push_back(std::move(held));
+        HOLDFAST_TRY(one, register_traits<Register>::pin(register_, g));
+        hold.push_back(std::move(one));
       }
     }
-    HOLDFAST_TRY(reader, open_parts(kept));
-    return std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(hold));
+    return hold;
   }
 
   /// Gives the outside names to a generation's parts.
@@ -5788,11 +5994,13 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     virtual ~Attempt() = default;
     Attempt(Attempt const&) = delete;
     Attempt& operator=(Attempt const&) = delete;
+    virtual result<void> create(Store& store, Kept const* current) = 0;
     virtual result<void> seal(Store& store) = 0;
     virtual void close() noexcept = 0;  // the writer, whatever is written
 
     Grant grant;
     std::vector<bool> carries;  // which parts are not built but taken from the current generation
+    bool needs_current = false;
     bool recorded = false;  // the record lists it: from here on it is rolled back, not just let go
     Generation generation{};
     std::uint64_t nonce = 0;
@@ -5808,6 +6016,11 @@ class Builder : public Keeper<Store, Register, Locking, W> {
   template <class Selection>
   struct AttemptOf final : Attempt {
     using Attempt::Attempt;
+    result<void> create(Store& store, Kept const* current) override {
+      HOLDFAST_TRY(made, Selection::create(store, this->generation, current));
+      writer.emplace(std::move(made));
+      return ok();
+    }
     result<void> seal(Store& store) override { return Selection::seal(store, *writer); }
     void close() noexcept override { writer.reset(); }
     std::optional<typename Selection::Writer> writer{};
@@ -5841,10 +6054,12 @@ class Builder : public Keeper<Store, Register, Locking, W> {
 
   // Whatever throws from here on, the lock is let go.
   template <class Selection>
-  [[nodiscard]] std::unique_ptr<AttemptOf<Selection>> own(Grant& grant) {
+  [[nodiscard]] AttemptPtr own(Grant& grant) {
     try {
       auto carries = Selection::carries(source_.store(), source_.part_names().size());
-      return std::make_unique<AttemptOf<Selection>>(std::move(grant), std::move(carries));
+      auto made = std::make_unique<AttemptOf<Selection>>(std::move(grant), std::move(carries));
+      made->needs_current = Selection::needs_current;
+      return made;
     } catch (...) {
       release(grant);
       throw;
@@ -5904,10 +6119,8 @@ class Builder : public Keeper<Store, Register, Locking, W> {
   [[nodiscard]] result<Manifest> plan(Manifest const& m,
                                       Attempt const& attempt,
                                       std::uint64_t nonce) {
-    bool const carries =
-        std::find(attempt.carries.begin(), attempt.carries.end(), true) != attempt.carries.end();
-    if (carries && m.current.number == 0)
-      return failure(errc::no_generation, "stage", "no parts to carry over");
+    if (attempt.needs_current && m.current.number == 0)
+      return failure(errc::no_generation, "stage", "nothing to carry over or to begin with");
     HOLDFAST_TRY(next, manifest::begin(manifest::without(m, dropped_), attempt.grant.token,
                                        world_.self(), nonce));
     auto const committed = manifest::commit(next, {}, parts_of(next, attempt), {options_.retain},
@@ -5977,7 +6190,8 @@ namespace detail {
 template <generation_store Store>
 struct Whole {
   using Writer = writer_of<Store>;
-  [[nodiscard]] static result<Writer> create(Store& store, Generation g) {
+  static constexpr bool needs_current = false;
+  [[nodiscard]] static result<Writer> create(Store& store, Generation g, Kept const*) {
     return store_traits<Store>::create(store, g);
   }
   [[nodiscard]] static result<void> seal(Store& store, Writer& writer) {
@@ -5985,6 +6199,21 @@ struct Whole {
   }
   [[nodiscard]] static std::vector<bool> carries(Store const&, std::size_t parts) {
     return std::vector<bool>(parts, false);
+  }
+};
+
+/// The whole store again, beginning as a copy of the current generation.
+template <cloning_store Store>
+struct Copied : Whole<Store> {
+  static constexpr bool needs_current = true;
+  [[nodiscard]] static result<writer_of<Store>> create(Store& store,
+                                                       Generation g,
+                                                       Kept const* current) {
+    if constexpr (requires { store.clone_parts(current->parts, g); }) {
+      return store.clone_parts(current->parts, g);
+    } else {
+      return store_traits<Store>::clone(store, current->generation, g);
+    }
   }
 };
 
@@ -6001,7 +6230,8 @@ struct Some {
   using Which = std::index_sequence<I...>;
   using Writer =
       value_of<decltype(std::declval<Store&>().create(std::declval<Generation>(), Which{}))>;
-  [[nodiscard]] static result<Writer> create(Store& store, Generation g) {
+  static constexpr bool needs_current = true;  // for what is carried over
+  [[nodiscard]] static result<Writer> create(Store& store, Generation g, Kept const*) {
     return store.create(g, Which{});
   }
   [[nodiscard]] static result<void> seal(Store& store, Writer& writer) {
@@ -6098,19 +6328,17 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(check_free("stage"));
     HOLDFAST_TRY(grant, acquire());
-    auto owned = Base::template own<Selection>(grant);
-    auto& writer = owned->writer;
-    AttemptPtr attempt = std::move(owned);
+    auto attempt = Base::template own<Selection>(grant);
     Rollback rollback{*this, attempt};
     HOLDFAST_TRYV(begin(*attempt));
     building_ = true;
     go(State::initializing, attempt->generation);
-    auto created = Selection::create(source_.store(), attempt->generation);
+    auto const& m = attempt->manifest;
+    auto created = attempt->create(source_.store(), manifest::find(m, m.current));
     if (!created) {
       attempt->others = created.error().code() == errc::exists;
       return detail::failed(created);
     }
-    writer.emplace(std::move(created).assume_value());
     go(State::processing, attempt->generation);
     rollback.armed = false;
     return attempt;
@@ -6510,6 +6738,164 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/staged/home.hpp
+// Lays out a home in a directory: its folder, its readme, each store in its place.
+#ifndef HOLDFAST_STAGED_HOME_HPP
+#define HOLDFAST_STAGED_HOME_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+inline constexpr std::string_view home_readme =
+    "This folder is managed by holdfast. CURRENT is its one record: `strings CURRENT` shows it.\n"
+    "Each part has a folder with one numbered folder a generation. Do not edit, move or delete\n"
+    "anything here by hand: what the record does not list is never touched, and what it lists\n"
+    "is never rebuilt by itself.\n";
+
+// The readme is for people only: not synced, made again where a crash left it empty, and not worth
+// refusing a home for.
+template <file_system Fs>
+[[nodiscard]] result<void> make_home(Fs const& fs, std::string const& home) {
+  HOLDFAST_TRYV(make_directories(fs, home));
+  auto const path = join(home, "README.txt");
+  auto file = fs.open(path, Open::create);
+  if (!file && file.error().code() == errc::exists) return ok();
+  if (!file) {
+    // A home that is there already must open on a full disk too.
+    if (fs.identity(join(home, "CURRENT"))) return ok();
+    return failed(file);
+  }
+  static_cast<void>(fs.write_at(file.assume_value(), 0, as_bytes(home_readme)));
+  return ok();
+}
+
+template <placed_store Store>
+[[nodiscard]] Store placed(Store store, std::string const& home) {
+  store_traits<Store>::place(store, home);
+  return store;
+}
+
+template <placed_store First>
+[[nodiscard]] First together(std::string const& home, First first) {
+  return placed(std::move(first), home);
+}
+template <placed_store First, placed_store Second, placed_store... Rest>
+[[nodiscard]] auto together(std::string const& home, First first, Second second, Rest... rest) {
+  return Together<First, Second, Rest...>{placed(std::move(first), home),
+                                          placed(std::move(second), home),
+                                          placed(std::move(rest), home)...};
+}
+
+template <class... Stores>
+constexpr bool explain_placed() {
+  return ((explain_store<Stores>() && explain_place<Stores>()) && ...);
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/staged/operations.hpp
+// Does what an operator asks of a home that goes on serving: verify a generation, back it up.
+#ifndef HOLDFAST_STAGED_OPERATIONS_HPP
+#define HOLDFAST_STAGED_OPERATIONS_HPP
+
+HOLDFAST_BEGIN
+
+/// What a look at every byte of one part of a generation found.
+struct PartVerdict {
+  std::string part;
+  Generation generation;   ///< the part's own, an earlier one if it was carried over
+  result<Verified> found;  ///< what the look could go by, or what is wrong
+};
+
+namespace detail {
+// A retained generation, held so that nobody drops it meanwhile.
+template <class Source>
+struct HeldGeneration {
+  Manifest manifest;
+  Kept kept;
+  typename Source::Hold hold;
+};
+
+template <class Source>
+[[nodiscard]] result<HeldGeneration<Source>> hold_generation(Source& source,
+                                                             std::optional<Generation> wanted,
+                                                             char const* where) {
+  if (source.born().left()) return failure(errc::forked, where);
+  for (int attempt = 0;; ++attempt) {
+    HOLDFAST_TRY(loaded, source.load());
+    if (!loaded || loaded->manifest.current.number == 0) return failure(errc::no_generation, where);
+    auto const g = wanted.value_or(loaded->manifest.current);
+    auto const* kept = manifest::find(loaded->manifest, g);
+    if (kept == nullptr) return failure(errc::not_retained, where, std::to_string(g.number));
+    auto held = source.hold(*kept);
+    HOLDFAST_TRY(after, source.load());  // it may have retired before it was held
+    bool const stays = after && manifest::find(after->manifest, g) != nullptr;
+    if (held && stays) {
+      return HeldGeneration<Source>{std::move(after->manifest), *kept,
+                                    std::move(held).assume_value()};
+    }
+    if (!held && (attempt == 16 || held.error().code() != errc::busy)) return failed(held);
+    if (attempt == 16) return failure(errc::busy, where, "generations retire all the time");
+  }
+}
+
+template <class Source>
+[[nodiscard]] result<std::vector<PartVerdict>> verify_generation(Source& source, Generation g) {
+  HOLDFAST_TRY(held, hold_generation(source, g, "verify"));
+  auto const& parts = held.kept.parts;
+  std::vector<PartVerdict> verdicts;
+  if constexpr (requires { source.store().verify_parts(parts); }) {
+    auto const found = source.store().verify_parts(parts);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      verdicts.push_back({held.manifest.part_names[i], parts[i], found[i]});
+    }
+  } else {
+    verdicts.push_back(
+        {held.manifest.part_names.front(), parts.front(), verify(source.store(), parts.front())});
+  }
+  return verdicts;
+}
+
+/// The record comes last: a backup that was cut off has none, and does not open.
+template <class Source, class Store, atomic_register Register>
+[[nodiscard]] result<Generation> back_up(Source& source, Store& to, Register& reg) {
+  HOLDFAST_TRY(taken, register_traits<Register>::load(reg));
+  if (taken) return failure(errc::exists, "backup", "there is a home already");
+  HOLDFAST_TRY(remains, store_traits<Store>::generations(to));
+  if (!remains.empty()) return failure(errc::exists, "backup", "generations lie there already");
+  HOLDFAST_TRY(held, hold_generation(source, std::nullopt, "backup"));
+  if constexpr (requires { source.store().copy_parts(held.kept.parts, to); }) {
+    HOLDFAST_TRYV(source.store().copy_parts(held.kept.parts, to));
+  } else {
+    HOLDFAST_TRYV(store_traits<Store>::copy(source.store(), held.kept.generation, to));
+  }
+  auto m = std::move(held.manifest);
+  for (auto& byte : m.home) byte = static_cast<std::uint8_t>(kernel_random64());
+  m.attempt.reset();
+  m.hold.reset();
+  m.commits.clear();  // outcomes are asked of the home that they happened in
+  m.retiring.clear();
+  m.current = held.kept.generation;
+  // What was carried over is listed, or nothing would ever drop it.
+  for (auto const g : held.kept.parts) {
+    auto const listed = [g](Retiring const& retiring) { return retiring.generation == g; };
+    bool const once = std::none_of(m.retiring.begin(), m.retiring.end(), listed);
+    if (g != m.current && once) m.retiring.push_back({g, 0});
+  }
+  m.retained = {std::move(held.kept)};
+  auto const text = manifest::encode(m);
+  HOLDFAST_TRYV(register_traits<Register>::store_if(reg, Version::none, as_bytes(text)));
+  return m.current;
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/staged/refused.hpp
 // Takes the place of what could not be opened, so that the line that says why stays the only error.
 #ifndef HOLDFAST_STAGED_REFUSED_HPP
@@ -6609,6 +6995,17 @@ class Staged {
     return Stage<Core, detail::Some<Store, I...>>{core_, std::move(attempt)};
   }
 
+  /// The same, beginning as a copy of the current generation. `no_generation` before the first
+  /// commit.
+  [[nodiscard]] auto stage_from_current() requires cloning_store<Store> {
+    using Copied = detail::Copied<Store>;
+    using Answer = result<Stage<Core, Copied>>;
+    if (!core_) return Answer{failure(errc::spent, "stage")};
+    auto attempt = core_->template stage<Copied>();
+    if (!attempt) return Answer{detail::failed(attempt)};
+    return Answer{Stage<Core, Copied>{core_, std::move(attempt).assume_value()}};
+  }
+
   /// The current generation, for this scope. Never waits. `no_generation` before the first commit.
   [[nodiscard]] result<view_type> view() const {
     if (!core_) [[unlikely]] {
@@ -6664,6 +7061,23 @@ class Staged {
     return core_->collect();
   }
 
+  /// Looks at every byte of a retained generation, part by part; readers and builds go on.
+  [[nodiscard]] result<std::vector<PartVerdict>> verify(Generation g) const {
+    if (!core_) return failure(errc::spent, "verify");
+    return detail::verify_generation(core_->source(), g);
+  }
+  /// Copies the current generation into a new home in the directory `to`, whose stores are named
+  /// like these; readers and builds go on. `exists` if anything is there already.
+  template <class... Stores>
+  requires copying_store<Store>
+  [[nodiscard]] result<Generation> backup(std::string const& to, Stores... stores) const {
+    if (!core_) return failure(errc::spent, "backup");
+    HOLDFAST_TRYV(detail::make_home(Posix{}, to));
+    Store there = detail::together(to, std::move(stores)...);
+    FileRegister record{detail::join(to, "CURRENT")};
+    return detail::back_up(core_->source(), there, record);
+  }
+
   [[nodiscard]] result<Status> status() const {
     if (!core_) return failure(errc::spent, "status");
     return core_->status();
@@ -6673,53 +7087,6 @@ class Staged {
  private:
   std::shared_ptr<Core> core_;
 };
-
-namespace detail {
-inline constexpr std::string_view home_readme =
-    "This folder is managed by holdfast. CURRENT is its one record: `strings CURRENT` shows it.\n"
-    "Each part has a folder with one numbered folder a generation. Do not edit, move or delete\n"
-    "anything here by hand: what the record does not list is never touched, and what it lists\n"
-    "is never rebuilt by itself.\n";
-
-// The readme is for people only: not synced, made again where a crash left it empty, and not worth
-// refusing a home for.
-template <file_system Fs>
-[[nodiscard]] result<void> make_home(Fs const& fs, std::string const& home) {
-  HOLDFAST_TRYV(make_directories(fs, home));
-  auto const path = join(home, "README.txt");
-  auto file = fs.open(path, Open::create);
-  if (!file && file.error().code() == errc::exists) return ok();
-  if (!file) {
-    // A home that is there already must open on a full disk too.
-    if (fs.identity(join(home, "CURRENT"))) return ok();
-    return failed(file);
-  }
-  static_cast<void>(fs.write_at(file.assume_value(), 0, as_bytes(home_readme)));
-  return ok();
-}
-
-template <placed_store Store>
-[[nodiscard]] Store placed(Store store, std::string const& home) {
-  store_traits<Store>::place(store, home);
-  return store;
-}
-
-template <placed_store First>
-[[nodiscard]] First together(std::string const& home, First first) {
-  return placed(std::move(first), home);
-}
-template <placed_store First, placed_store Second, placed_store... Rest>
-[[nodiscard]] auto together(std::string const& home, First first, Second second, Rest... rest) {
-  return Together<First, Second, Rest...>{placed(std::move(first), home),
-                                          placed(std::move(second), home),
-                                          placed(std::move(rest), home)...};
-}
-
-template <class... Stores>
-constexpr bool explain_placed() {
-  return ((explain_store<Stores>() && explain_place<Stores>()) && ...);
-}
-}  // namespace detail
 
 /// Opens a home for building and reading: recovers what a crash left unless another process builds
 /// just now, and shows the current generation. Every part of `store` must live and reach as far as

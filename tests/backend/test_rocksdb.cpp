@@ -427,3 +427,43 @@ TEST_CASE("many threads read one RocksDB", "[rocksdb][threads]") {
   for (auto& thread : threads) thread.join();
   CHECK(good == 800);
 }
+
+TEST_CASE("a RocksDB may begin as a copy that shares its tables", "[rocksdb]") {
+  scratch::Folder home, elsewhere;
+  auto store = store_in(home);
+  build(store, 1, "one");
+  auto const table = table_in(home / "keys/0000000001");
+  auto writer = store.clone({1}, {2});
+  INFO(said(writer));
+  REQUIRE(writer);
+  CHECK(std::filesystem::hard_link_count(table) == 2);
+  REQUIRE(writer.value().put("other", "two"));
+  REQUIRE(store.seal(writer.value()));
+  CHECK(code(store.open({1}).value().get("other")) == errc::not_found);
+  REQUIRE(store.drop({1}));
+  auto const reader = store.open({2});
+  REQUIRE(reader);
+  CHECK(reader.value().get("key").value() == "one");
+  CHECK(reader.value().get("other").value() == "two");
+  CHECK(store.verify({2}).value() == hf::Verified::own_checksums);
+
+  auto other = store_in(elsewhere);
+  REQUIRE(store.copy({2}, other));
+  REQUIRE(store.drop({2}));
+  CHECK(other.open({2}).value().get("other").value() == "two");
+}
+
+TEST_CASE("a copy of a RocksDB keeps every column family, known or not", "[rocksdb]") {
+  scratch::Folder home;
+  auto with = store_in(home, {.families = {{"extra", {}}}});
+  auto writer = with.create({1}).value();
+  REQUIRE(writer.put(writer.family("extra").value(), "k", "v"));
+  REQUIRE(with.seal(writer));
+  auto without = store_in(home);
+  auto copy = without.clone({1}, {2});
+  INFO(said(copy));
+  REQUIRE(copy);
+  REQUIRE(without.seal(copy.value()));
+  auto const reader = without.open({2}).value();
+  CHECK(reader.get(reader.family("extra").value(), "k").value() == "v");
+}

@@ -385,3 +385,30 @@ TEST_CASE("a database whose writer was dropped is unsealed", "[sqlite]") {
   REQUIRE(store.drop({1}));
   REQUIRE(store.create({1}));
 }
+
+TEST_CASE("a database may begin as a copy, and be copied sealed into another store", "[sqlite]") {
+  scratch::Folder home, elsewhere;
+  auto store = store_in(home.path(), {.digest = hf::Digest::read_back});
+  build(store, 1, "one");
+  auto writer = store.clone({1}, {2});
+  INFO(said(writer));
+  REQUIRE(writer);
+  REQUIRE(writer.value().exec("INSERT INTO t(v) VALUES('two')"));
+  REQUIRE(store.seal(writer.value()));
+  CHECK(ask(store.open({1}).value(), "SELECT count(*) FROM t") == "1");
+  CHECK(ask(store.open({2}).value(), "SELECT group_concat(v) FROM t") == "one,two");
+  CHECK(store.verify({2}).value() == hf::Verified::digests);
+
+  auto other = store_in(elsewhere.path(), {.verify_on_open = true});
+  REQUIRE(store.copy({2}, other));
+  REQUIRE(store.drop({2}));
+  CHECK(ask(other.open({2}).value(), "SELECT count(*) FROM t") == "2");
+}
+
+TEST_CASE("a damaged database is not copied", "[sqlite]") {
+  scratch::Folder home;
+  auto store = store_in(home.path(), {.digest = hf::Digest::read_back});
+  build(store, 1, "one");
+  scratch::flip_bit(home / "stats/0000000001/data.sqlite3", 3000);
+  CHECK(code(store.clone({1}, {2})) == errc::damaged);
+}

@@ -116,19 +116,16 @@ requires(sizeof...(Parts) > 0) class Together {
   template <std::size_t... I>
   requires(sizeof...(I) > 0 && ((I < sizeof...(Parts)) && ...) && detail::distinct<I...>())
       [[nodiscard]] auto create(Generation g, Only<I...> some) {
-    using Writers = std::tuple<writer_of<Part<I>>...>;
-    constexpr std::index_sequence_for<Part<I>...> places{};
-    std::tuple<std::optional<writer_of<Part<I>>>...> made;
-    auto created = check();
-    try {
-      if (created) created = create_each(g, made, some, places);
-      if (created) return result<Writers>{take(made, places)};
-    } catch (...) {
-      undo_each(g, made, some, places);
-      throw;
-    }
-    undo_each(g, made, some, places);
-    return result<Writers>{detail::failed(created)};
+    return make({}, g, some, std::index_sequence_for<Part<I>...>{});
+  }
+  /// Creates in every part, as a copy of what another generation has there.
+  [[nodiscard]] result<writer> clone(Generation from,
+                                     Generation g) requires(cloning_store<Parts>&&...) {
+    return clone_parts(std::vector<Generation>(part_names().size(), from), g);
+  }
+  [[nodiscard]] result<writer> clone_parts(std::span<Generation const> from,
+                                           Generation g) requires(cloning_store<Parts>&&...) {
+    return make(from, g, every, every);
   }
   /// Seals part by part, up to the first error; a sealed part stays so when it is tried again.
   [[nodiscard]] result<void> seal(writer& w) { return seal(w, every); }
@@ -142,6 +139,24 @@ requires(sizeof...(Parts) > 0) class Together {
     std::vector<bool> all;
     carried_each(all, some, every);
     return all;
+  }
+
+  /// Makes the same generations, sealed, in other stores.
+  [[nodiscard]] result<void> copy(Generation g, Together& to) const
+      requires(copying_store<Parts>&&...) {
+    return copy_parts(std::vector<Generation>(part_names().size(), g), to);
+  }
+  [[nodiscard]] result<void> copy_parts(std::span<Generation const> generations, Together& to) const
+      requires(copying_store<Parts>&&...) {
+    HOLDFAST_TRYV(check());
+    return copy_each(generations, to, every);
+  }
+  /// What a look at every byte finds, by part; a part that can't be looked at so is opened.
+  [[nodiscard]] std::vector<result<Verified>> verify_parts(
+      std::span<Generation const> generations) {
+    std::vector<result<Verified>> found;
+    verify_each(generations, found, every);
+    return found;
   }
 
   [[nodiscard]] result<reader> open(Generation g) {
@@ -191,14 +206,18 @@ requires(sizeof...(Parts) > 0) class Together {
     detail::add_names(std::get<I>(stores_), names);
     return names.size();
   }
-  // Takes the generations of a part off the front.
+  template <std::size_t... Before>
+  [[nodiscard]] std::size_t names_before(std::index_sequence<Before...>) const {
+    return (std::size_t{0} + ... + names_of<Before>());
+  }
+  // Those of all the generations that belong to one part.
   template <std::size_t I>
-  [[nodiscard]] result<std::span<Generation const>> next(std::span<Generation const>& rest) const {
+  [[nodiscard]] result<std::span<Generation const>> own_of(
+      std::span<Generation const> generations) const {
+    auto const before = names_before(std::make_index_sequence<I>{});
     auto const count = names_of<I>();
-    if (rest.size() < count) return failure(errc::invalid, "open", "too few parts");
-    auto const own = rest.first(count);
-    rest = rest.subspan(count);
-    return own;
+    if (generations.size() >= before + count) return generations.subspan(before, count);
+    return failure(errc::invalid, "open", "too few parts");
   }
   // Of a part that can't mix, all generations are one.
   [[nodiscard]] static result<Generation> only_one(std::span<Generation const> own) {
@@ -223,15 +242,40 @@ requires(sizeof...(Parts) > 0) class Together {
     return std::tuple<Filled...>{*std::move(std::get<I>(from))...};
   }
 
-  // I are the parts, J their places in the tuple.
-  template <class Made, std::size_t... I, std::size_t... J>
-  result<void> create_each(Generation g,
-                           Made& made,
-                           std::index_sequence<I...>,
-                           std::index_sequence<J...>) {
-    result<void> all = ok();
-    (note(all, fill(std::get<J>(made), traits<I>::create(std::get<I>(stores_), g))) && ...);
-    return all;
+  // Writers of g in the parts I, whose places in the tuple are J: empty, or copies of `from`.
+  template <std::size_t... I, std::size_t... J>
+  [[nodiscard]] auto make(std::span<Generation const> from,
+                          Generation g,
+                          std::index_sequence<I...> some,
+                          std::index_sequence<J...> places) {
+    using Writers = std::tuple<writer_of<Part<I>>...>;
+    std::tuple<std::optional<writer_of<Part<I>>>...> made;
+    auto done = check();
+    try {
+      if (done) (note(done, fill(std::get<J>(made), make_part<I>(from, g))) && ...);
+      if (done) return result<Writers>{take(made, places)};
+    } catch (...) {
+      undo_each(g, made, some, places);
+      throw;
+    }
+    undo_each(g, made, some, places);
+    return result<Writers>{detail::failed(done)};
+  }
+  template <std::size_t I>
+  [[nodiscard]] result<writer_of<Part<I>>> make_part(
+      [[maybe_unused]] std::span<Generation const> from, Generation g) {
+    if constexpr (cloning_store<Part<I>>) {
+      if (!from.empty()) {
+        HOLDFAST_TRY(own, own_of<I>(from));
+        if constexpr (mixing_store<Part<I>>) {
+          return std::get<I>(stores_).clone_parts(own, g);
+        } else {
+          HOLDFAST_TRY(old, only_one(own));
+          return traits<I>::clone(std::get<I>(stores_), old, g);
+        }
+      }
+    }
+    return traits<I>::create(std::get<I>(stores_), g);
   }
   // Writers go first: a backend may not drop what it still has open. A drop that fails as well is
   // not told: the caller's record of the attempt lists g, and recovery drops it.
@@ -260,8 +304,8 @@ requires(sizeof...(Parts) > 0) class Together {
     (all.insert(all.end(), names_of<I>(), !is_chosen<I>(some)), ...);
   }
   template <std::size_t I>
-  [[nodiscard]] result<reader_of<Part<I>>> open_part(std::span<Generation const>& rest) {
-    HOLDFAST_TRY(own, next<I>(rest));
+  [[nodiscard]] result<reader_of<Part<I>>> open_part(std::span<Generation const> generations) {
+    HOLDFAST_TRY(own, own_of<I>(generations));
     if constexpr (mixing_store<Part<I>>) {
       return traits<I>::open_parts(std::get<I>(stores_), own);
     } else {
@@ -284,8 +328,44 @@ requires(sizeof...(Parts) > 0) class Together {
     return all;
   }
   template <std::size_t I>
-  result<void> publish_part(std::span<Generation const>& rest) {
-    HOLDFAST_TRY(own, next<I>(rest));
+  result<void> copy_part(std::span<Generation const> generations, Together& to) const {
+    HOLDFAST_TRY(own, own_of<I>(generations));
+    if constexpr (mixing_store<Part<I>>) {
+      return std::get<I>(stores_).copy_parts(own, std::get<I>(to.stores_));
+    } else {
+      HOLDFAST_TRY(g, only_one(own));
+      return traits<I>::copy(std::get<I>(stores_), g, std::get<I>(to.stores_));
+    }
+  }
+  template <std::size_t... I>
+  result<void> copy_each(std::span<Generation const> generations,
+                         Together& to,
+                         std::index_sequence<I...>) const {
+    result<void> all = ok();
+    (note(all, copy_part<I>(generations, to)) && ...);
+    return all;
+  }
+  template <std::size_t I>
+  void verify_part(std::span<Generation const> generations, std::vector<result<Verified>>& found) {
+    auto const own = own_of<I>(generations);
+    if (!own) {
+      found.insert(found.end(), names_of<I>(), detail::failed(own));
+    } else if constexpr (requires { std::get<I>(stores_).verify_parts(own.assume_value()); }) {
+      auto inner = std::get<I>(stores_).verify_parts(own.assume_value());
+      found.insert(found.end(), inner.begin(), inner.end());
+    } else {
+      found.push_back(detail::verify(std::get<I>(stores_), own.assume_value().front()));
+    }
+  }
+  template <std::size_t... I>
+  void verify_each(std::span<Generation const> generations,
+                   std::vector<result<Verified>>& found,
+                   std::index_sequence<I...>) {
+    (verify_part<I>(generations, found), ...);
+  }
+  template <std::size_t I>
+  result<void> publish_part(std::span<Generation const> generations) {
+    HOLDFAST_TRY(own, own_of<I>(generations));
     if constexpr (publishing_store<Part<I>> && mixing_store<Part<I>>) {
       return traits<I>::publish_parts(std::get<I>(stores_), own);
     } else if constexpr (publishing_store<Part<I>>) {

@@ -136,6 +136,16 @@ class BasicDirectoryStore {
     HOLDFAST_TRY(building, folders_.create(g));
     return writer{folders_.files(), std::move(building)};
   }
+  /// A new generation that begins as a copy of `from`.
+  [[nodiscard]] result<writer> clone(Generation from, Generation g) {
+    HOLDFAST_TRY(building, folders_.copy(folders_, from, g));
+    return writer{folders_.files(), std::move(building)};
+  }
+  /// Makes the same generation, sealed, in another store.
+  [[nodiscard]] result<void> copy(Generation g, BasicDirectoryStore& to) const {
+    HOLDFAST_TRY(building, to.folders_.copy(folders_, g, g));
+    return to.folders_.seal(building, Digest::read_back);
+  }
   /// Syncs and digests what `put` did not write, too. A symlink or device in the folder is
   /// `foreign`.
   [[nodiscard]] result<void> seal(writer& w) {

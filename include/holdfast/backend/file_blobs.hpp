@@ -71,6 +71,12 @@ class BasicFileBlobs {
     return detail::read_sealed(folders_.files(), path_of(g), *blob);
   }
 
+  /// Makes the same generation, sealed, in another store.
+  [[nodiscard]] result<void> copy(Generation g, BasicFileBlobs& to) const {
+    HOLDFAST_TRY(building, to.folders_.copy(folders_, g, g));
+    return to.folders_.seal(building, Digest::read_back);
+  }
+
   [[nodiscard]] result<void> drop(Generation g) {
     HOLDFAST_TRYV(folders_.drop(g));
     std::scoped_lock const lock{state_->mutex};

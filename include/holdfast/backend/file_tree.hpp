@@ -63,6 +63,31 @@ template <file_system Fs>
   return crc;
 }
 
+/// Copies a sealed file to a new name; `damaged` if size or digest are not what was sealed. Not
+/// synced.
+template <file_system Fs>
+[[nodiscard]] result<void> copy_file(Fs const& fs,
+                                     std::string const& from,
+                                     std::string const& to,
+                                     SealedFile const& sealed) {
+  HOLDFAST_TRY(source, fs.open(from, Open::read));
+  HOLDFAST_TRY(copy, fs.open(to, Open::create));
+  constexpr std::uint64_t step = std::uint64_t{1} << 20;
+  bytes buffer(static_cast<std::size_t>(std::min(step, sealed.size)));
+  std::uint32_t crc = 0;
+  for (std::uint64_t at = 0; at < sealed.size; at += step) {
+    auto const size = static_cast<std::size_t>(std::min(step, sealed.size - at));
+    auto const part = bytes_span{buffer}.first(size);
+    HOLDFAST_TRY(got, fs.read_at(source, at, part));
+    if (got != size) return failure(errc::damaged, "copy", from);
+    if (sealed.digest) crc = crc32c(part, crc);
+    HOLDFAST_TRYV(fs.write_at(copy, at, part));
+  }
+  HOLDFAST_TRY(whole, fs.size(source));
+  bool const same = whole == sealed.size && (!sealed.digest || crc == *sealed.digest);
+  return same ? result<void>{ok()} : failure(errc::damaged, "copy", from);
+}
+
 /// Checks that a file is there with the size it was sealed with, and with the digest if asked.
 template <file_system Fs>
 [[nodiscard]] result<void> check_file(Fs const& fs,

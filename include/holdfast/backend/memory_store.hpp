@@ -70,6 +70,13 @@ class MemoryStore {
     if (!state_->values.try_emplace(g).second) return refuse(errc::exists, "create");
     return made;
   }
+  /// A new generation that begins as a copy of `from`.
+  [[nodiscard]] result<writer> clone(Generation from, Generation g) requires std::copyable<T> {
+    HOLDFAST_TRY(old, open(from));
+    HOLDFAST_TRY(made, create(g));
+    *made.value_ = *old;
+    return made;
+  }
   [[nodiscard]] result<void> seal(writer& w) {
     if (w.sealed_) return ok();
     std::scoped_lock const lock{state_->mutex};

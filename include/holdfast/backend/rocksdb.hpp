@@ -167,10 +167,23 @@ class BasicRocksStore {
   [[nodiscard]] result<writer> create(Generation g) {
     HOLDFAST_TRYV(check_places());
     HOLDFAST_TRY(building, folders_.create(g));
-    auto made = start(std::move(building));
+    auto made = start(std::move(building), true);
     // Why it failed is what counts; what a failed drop leaves, the record of the attempt lists.
     if (!made) static_cast<void>(folders_.drop(g));
     return made;
+  }
+
+  /// A new generation that begins as a copy of `from`. Tables are never written twice, so they are
+  /// shared until one of the two is dropped.
+  [[nodiscard]] result<writer> clone(Generation from, Generation g) {
+    HOLDFAST_TRYV(check_places());
+    HOLDFAST_TRY(building, folders_.copy(folders_, from, g, is_table));
+    return start(std::move(building), false);
+  }
+  /// Makes the same generation, sealed, in another store.
+  [[nodiscard]] result<void> copy(Generation g, BasicRocksStore& to) const {
+    HOLDFAST_TRY(building, to.folders_.copy(folders_, g, g));
+    return to.folders_.seal(building, to.options_.digest);
   }
 
   /// `busy` while a snapshot is held: the writer is as it was. Once the database is closed it can
@@ -213,6 +226,8 @@ class BasicRocksStore {
     return name == "LOG" || name.starts_with("LOG.old.");
   }
 
+  [[nodiscard]] static bool is_table(std::string_view name) { return name.ends_with(".sst"); }
+
   [[nodiscard]] result<void> check_places() const {
     auto const& all = options_.options;
     auto const& families = options_.families;
@@ -224,20 +239,28 @@ class BasicRocksStore {
     return failure(errc::invalid, "RocksOptions: a path outside the generation", name());
   }
 
-  [[nodiscard]] result<writer> start(Building building) const {
+  [[nodiscard]] result<writer> start(Building building, bool fresh) const {
     auto options = options_.options;
-    options.create_if_missing = true;
+    options.create_if_missing = fresh;
     options.create_missing_column_families = true;
-    options.error_if_exists = true;
+    options.error_if_exists = fresh;
     options.avoid_flush_during_shutdown = true;  // seal flushes; what is discarded needs no flush
+    std::vector<std::string> names;
+    if (!fresh) {
+      auto const status = rocksdb::DB::ListColumnFamilies(options, building.path, &names);
+      if (!status.ok()) return detail::rocks_error(status, "list column families");
+    }
     detail::RocksDatabase::Families families{{rocksdb::kDefaultColumnFamilyName, options}};
     for (auto const& family : options_.families) {
+      std::erase(names, family.name);
       if (family.name == rocksdb::kDefaultColumnFamilyName) {
         families.front() = family;
       } else {
         families.push_back(family);
       }
     }
+    std::erase(names, rocksdb::kDefaultColumnFamilyName);
+    for (auto const& family : names) families.emplace_back(family, options);
     writer made{std::move(building)};
     HOLDFAST_TRYV(made.build_->database.open(options, made.building_.path, families, false));
     return made;

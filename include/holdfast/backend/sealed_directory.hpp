@@ -25,6 +25,7 @@
 #include "holdfast/config.hpp"
 #include "holdfast/file_ops.hpp"
 #include "holdfast/file_system.hpp"
+#include "holdfast/guarantees.hpp"
 #include "holdfast/ids.hpp"
 #include "holdfast/posix.hpp"
 #include "holdfast/result.hpp"
@@ -33,12 +34,6 @@ HOLDFAST_BEGIN
 
 /// Whether seal reads back files whose digest was not taken on their way in.
 enum class Digest : std::uint8_t { none, read_back };
-/// What `verify` could go by.
-enum class Verified : std::uint8_t {
-  digests,          ///< every byte of every file, by the digests of the SEAL
-  own_checksums,    ///< every byte of the data, by the backend's own checksums
-  names_and_sizes,  ///< nothing more: no digests were taken at seal
-};
 
 /// The fixed outside name of a generation: the symlink `link` in the root, pointing to `inner` in
 /// the generation's folder (empty: to the folder). A file at either end with one of the suffixes
@@ -99,6 +94,29 @@ class SealedDirectory {
     Building made{.generation = g, .path = path_of(g)};
     HOLDFAST_TRYV(fs_.make_directory(made.path));
     return made;
+  }
+
+  /// Makes the folder of g with all that `from` holds under `source`, checked on its way against
+  /// the digests. What `shares` accepts is never written again by anyone, and becomes a second name
+  /// of the same file.
+  [[nodiscard]] result<Building> copy(SealedDirectory const& source,
+                                      Generation from,
+                                      Generation g,
+                                      Ignored shares = nullptr) {
+    HOLDFAST_TRY(seal, source.open(from, false));
+    HOLDFAST_TRY(made, create(g));
+    auto const old = source.path_of(from);
+    for (auto const& file : seal.files) {  // in ascending order: a folder before what is in it
+      auto const to = detail::join(made.path, file.name);
+      if (file.name.ends_with('/')) {
+        HOLDFAST_TRYV(fs_.make_directory(to.substr(0, to.size() - 1)));
+      } else if (shares != nullptr && shares(file.name)) {
+        HOLDFAST_TRYV(fs_.link(detail::join(old, file.name), to));
+      } else {
+        HOLDFAST_TRYV(detail::copy_file(fs_, detail::join(old, file.name), to, file));
+      }
+    }
+    return std::move(made);
   }
 
   /// Idempotent. May be tried again after any failure but `sync_failed`, which stays.

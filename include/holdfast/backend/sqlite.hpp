@@ -130,10 +130,22 @@ class BasicSqliteStore {
   [[nodiscard]] result<writer> create(Generation g) {
     HOLDFAST_TRYV(usable());
     HOLDFAST_TRY(building, folders_.create(g));
-    auto made = start(std::move(building));
+    auto made = start(std::move(building), Open::create);
     // Why it failed is what counts; what a failed drop leaves, the record of the attempt lists.
     if (!made) static_cast<void>(folders_.drop(g));
     return made;
+  }
+
+  /// A new generation that begins as a copy of `from`; the schema is not run again.
+  [[nodiscard]] result<writer> clone(Generation from, Generation g) {
+    HOLDFAST_TRYV(usable());
+    HOLDFAST_TRY(building, folders_.copy(folders_, from, g));
+    return start(std::move(building), Open::write);
+  }
+  /// Makes the same generation, sealed, in another store.
+  [[nodiscard]] result<void> copy(Generation g, BasicSqliteStore& to) const {
+    HOLDFAST_TRY(building, to.folders_.copy(folders_, g, g));
+    return to.folders_.seal(building, to.digest());
   }
 
   /// `invalid` while a transaction is open, `busy` while a statement is not finalised: the writer
@@ -194,16 +206,16 @@ class BasicSqliteStore {
     return failure(errc::invalid, "SqliteOptions::file", file);
   }
 
-  [[nodiscard]] result<writer> start(Building building) const {
+  [[nodiscard]] result<writer> start(Building building, Open how) const {
     auto const path = detail::join(building.path, options_.file);
     // Made by us and empty, which is a valid database: SQLite creates no file on its own here.
-    HOLDFAST_TRY(file, folders_.files().open(path, Open::create));
+    HOLDFAST_TRY(file, folders_.files().open(path, how));
     writer made{std::move(building), std::move(file)};
     HOLDFAST_TRY(
         db, detail::open_sqlite(detail::sqlite_uri(path, {}), SQLITE_OPEN_READWRITE, options_.vfs));
     made.db_ = std::move(db);
     auto* const handle = made.handle();
-    if (options_.page_size != 0) {
+    if (options_.page_size != 0 && how == Open::create) {
       auto const wanted = std::to_string(options_.page_size);
       HOLDFAST_TRYV(detail::exec_sqlite(handle, "PRAGMA page_size=" + wanted));
       HOLDFAST_TRY(size, detail::ask_sqlite(handle, "PRAGMA page_size"));
@@ -215,7 +227,9 @@ class BasicSqliteStore {
     HOLDFAST_TRYV(detail::exec_sqlite(
         handle,
         "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF"));
-    HOLDFAST_TRYV(detail::exec_sqlite(handle, options_.schema));
+    if (how == Open::create) {
+      HOLDFAST_TRYV(detail::exec_sqlite(handle, options_.schema));
+    }
     return made;
   }
 

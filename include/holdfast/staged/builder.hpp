@@ -39,11 +39,13 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     virtual ~Attempt() = default;
     Attempt(Attempt const&) = delete;
     Attempt& operator=(Attempt const&) = delete;
+    virtual result<void> create(Store& store, Kept const* current) = 0;
     virtual result<void> seal(Store& store) = 0;
     virtual void close() noexcept = 0;  // the writer, whatever is written
 
     Grant grant;
     std::vector<bool> carries;  // which parts are not built but taken from the current generation
+    bool needs_current = false;
     bool recorded = false;  // the record lists it: from here on it is rolled back, not just let go
     Generation generation{};
     std::uint64_t nonce = 0;
@@ -59,6 +61,11 @@ class Builder : public Keeper<Store, Register, Locking, W> {
   template <class Selection>
   struct AttemptOf final : Attempt {
     using Attempt::Attempt;
+    result<void> create(Store& store, Kept const* current) override {
+      HOLDFAST_TRY(made, Selection::create(store, this->generation, current));
+      writer.emplace(std::move(made));
+      return ok();
+    }
     result<void> seal(Store& store) override { return Selection::seal(store, *writer); }
     void close() noexcept override { writer.reset(); }
     std::optional<typename Selection::Writer> writer{};
@@ -92,10 +99,12 @@ class Builder : public Keeper<Store, Register, Locking, W> {
 
   // Whatever throws from here on, the lock is let go.
   template <class Selection>
-  [[nodiscard]] std::unique_ptr<AttemptOf<Selection>> own(Grant& grant) {
+  [[nodiscard]] AttemptPtr own(Grant& grant) {
     try {
       auto carries = Selection::carries(source_.store(), source_.part_names().size());
-      return std::make_unique<AttemptOf<Selection>>(std::move(grant), std::move(carries));
+      auto made = std::make_unique<AttemptOf<Selection>>(std::move(grant), std::move(carries));
+      made->needs_current = Selection::needs_current;
+      return made;
     } catch (...) {
       release(grant);
       throw;
@@ -155,10 +164,8 @@ class Builder : public Keeper<Store, Register, Locking, W> {
   [[nodiscard]] result<Manifest> plan(Manifest const& m,
                                       Attempt const& attempt,
                                       std::uint64_t nonce) {
-    bool const carries =
-        std::find(attempt.carries.begin(), attempt.carries.end(), true) != attempt.carries.end();
-    if (carries && m.current.number == 0)
-      return failure(errc::no_generation, "stage", "no parts to carry over");
+    if (attempt.needs_current && m.current.number == 0)
+      return failure(errc::no_generation, "stage", "nothing to carry over or to begin with");
     HOLDFAST_TRY(next, manifest::begin(manifest::without(m, dropped_), attempt.grant.token,
                                        world_.self(), nonce));
     auto const committed = manifest::commit(next, {}, parts_of(next, attempt), {options_.retain},

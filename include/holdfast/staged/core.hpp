@@ -101,19 +101,17 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(check_free("stage"));
     HOLDFAST_TRY(grant, acquire());
-    auto owned = Base::template own<Selection>(grant);
-    auto& writer = owned->writer;
-    AttemptPtr attempt = std::move(owned);
+    auto attempt = Base::template own<Selection>(grant);
     Rollback rollback{*this, attempt};
     HOLDFAST_TRYV(begin(*attempt));
     building_ = true;
     go(State::initializing, attempt->generation);
-    auto created = Selection::create(source_.store(), attempt->generation);
+    auto const& m = attempt->manifest;
+    auto created = attempt->create(source_.store(), manifest::find(m, m.current));
     if (!created) {
       attempt->others = created.error().code() == errc::exists;
       return detail::failed(created);
     }
-    writer.emplace(std::move(created).assume_value());
     go(State::processing, attempt->generation);
     rollback.armed = false;
     return attempt;

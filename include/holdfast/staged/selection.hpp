@@ -9,6 +9,7 @@
 
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
+#include "holdfast/detail/manifest.hpp"
 #include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
 
@@ -18,7 +19,8 @@ namespace detail {
 template <generation_store Store>
 struct Whole {
   using Writer = writer_of<Store>;
-  [[nodiscard]] static result<Writer> create(Store& store, Generation g) {
+  static constexpr bool needs_current = false;
+  [[nodiscard]] static result<Writer> create(Store& store, Generation g, Kept const*) {
     return store_traits<Store>::create(store, g);
   }
   [[nodiscard]] static result<void> seal(Store& store, Writer& writer) {
@@ -26,6 +28,21 @@ struct Whole {
   }
   [[nodiscard]] static std::vector<bool> carries(Store const&, std::size_t parts) {
     return std::vector<bool>(parts, false);
+  }
+};
+
+/// The whole store again, beginning as a copy of the current generation.
+template <cloning_store Store>
+struct Copied : Whole<Store> {
+  static constexpr bool needs_current = true;
+  [[nodiscard]] static result<writer_of<Store>> create(Store& store,
+                                                       Generation g,
+                                                       Kept const* current) {
+    if constexpr (requires { store.clone_parts(current->parts, g); }) {
+      return store.clone_parts(current->parts, g);
+    } else {
+      return store_traits<Store>::clone(store, current->generation, g);
+    }
   }
 };
 
@@ -42,7 +59,8 @@ struct Some {
   using Which = std::index_sequence<I...>;
   using Writer =
       value_of<decltype(std::declval<Store&>().create(std::declval<Generation>(), Which{}))>;
-  [[nodiscard]] static result<Writer> create(Store& store, Generation g) {
+  static constexpr bool needs_current = true;  // for what is carried over
+  [[nodiscard]] static result<Writer> create(Store& store, Generation g, Kept const*) {
     return store.create(g, Which{});
   }
   [[nodiscard]] static result<void> seal(Store& store, Writer& writer) {

@@ -78,18 +78,24 @@ class Source {
 
   /// Opens a generation and keeps other processes from dropping it. It is not shown yet.
   [[nodiscard]] result<std::unique_ptr<Shown>> open(Kept kept) {
+    HOLDFAST_TRY(held, hold(kept));
+    HOLDFAST_TRY(reader, open_parts(kept));
+    return std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(held));
+  }
+
+  /// Keeps other processes from dropping a generation, and those it has parts of.
+  [[nodiscard]] result<Hold> hold(Kept const& kept) {
     Hold hold{};
     if constexpr (pinning_register<Register>) {
       auto pinned = kept.parts;
       std::sort(pinned.begin(), pinned.end());
       pinned.erase(std::unique(pinned.begin(), pinned.end()), pinned.end());
       for (auto const g : pinned) {
-        HOLDFAST_TRY(held, register_traits<Register>::pin(register_, g));
-        hold.push_back(std::move(held));
+        HOLDFAST_TRY(one, register_traits<Register>::pin(register_, g));
+        hold.push_back(std::move(one));
       }
     }
-    HOLDFAST_TRY(reader, open_parts(kept));
-    return std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(hold));
+    return hold;
   }
 
   /// Gives the outside names to a generation's parts.

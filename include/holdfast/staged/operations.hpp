@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSL-1.0
+// Does what an operator asks of a home that goes on serving: verify a generation, back it up.
+#ifndef HOLDFAST_STAGED_OPERATIONS_HPP
+#define HOLDFAST_STAGED_OPERATIONS_HPP
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "holdfast/bytes.hpp"
+#include "holdfast/concepts.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/detail/manifest.hpp"
+#include "holdfast/detail/manifest_text.hpp"
+#include "holdfast/guarantees.hpp"
+#include "holdfast/ids.hpp"
+#include "holdfast/result.hpp"
+#include "holdfast/staged/source.hpp"
+#include "holdfast/world.hpp"
+
+HOLDFAST_BEGIN
+
+/// What a look at every byte of one part of a generation found.
+struct PartVerdict {
+  std::string part;
+  Generation generation;   ///< the part's own, an earlier one if it was carried over
+  result<Verified> found;  ///< what the look could go by, or what is wrong
+};
+
+namespace detail {
+// A retained generation, held so that nobody drops it meanwhile.
+template <class Source>
+struct HeldGeneration {
+  Manifest manifest;
+  Kept kept;
+  typename Source::Hold hold;
+};
+
+template <class Source>
+[[nodiscard]] result<HeldGeneration<Source>> hold_generation(Source& source,
+                                                             std::optional<Generation> wanted,
+                                                             char const* where) {
+  if (source.born().left()) return failure(errc::forked, where);
+  for (int attempt = 0;; ++attempt) {
+    HOLDFAST_TRY(loaded, source.load());
+    if (!loaded || loaded->manifest.current.number == 0) return failure(errc::no_generation, where);
+    auto const g = wanted.value_or(loaded->manifest.current);
+    auto const* kept = manifest::find(loaded->manifest, g);
+    if (kept == nullptr) return failure(errc::not_retained, where, std::to_string(g.number));
+    auto held = source.hold(*kept);
+    HOLDFAST_TRY(after, source.load());  // it may have retired before it was held
+    bool const stays = after && manifest::find(after->manifest, g) != nullptr;
+    if (held && stays) {
+      return HeldGeneration<Source>{std::move(after->manifest), *kept,
+                                    std::move(held).assume_value()};
+    }
+    if (!held && (attempt == 16 || held.error().code() != errc::busy)) return failed(held);
+    if (attempt == 16) return failure(errc::busy, where, "generations retire all the time");
+  }
+}
+
+template <class Source>
+[[nodiscard]] result<std::vector<PartVerdict>> verify_generation(Source& source, Generation g) {
+  HOLDFAST_TRY(held, hold_generation(source, g, "verify"));
+  auto const& parts = held.kept.parts;
+  std::vector<PartVerdict> verdicts;
+  if constexpr (requires { source.store().verify_parts(parts); }) {
+    auto const found = source.store().verify_parts(parts);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      verdicts.push_back({held.manifest.part_names[i], parts[i], found[i]});
+    }
+  } else {
+    verdicts.push_back(
+        {held.manifest.part_names.front(), parts.front(), verify(source.store(), parts.front())});
+  }
+  return verdicts;
+}
+
+/// The record comes last: a backup that was cut off has none, and does not open.
+template <class Source, class Store, atomic_register Register>
+[[nodiscard]] result<Generation> back_up(Source& source, Store& to, Register& reg) {
+  HOLDFAST_TRY(taken, register_traits<Register>::load(reg));
+  if (taken) return failure(errc::exists, "backup", "there is a home already");
+  HOLDFAST_TRY(remains, store_traits<Store>::generations(to));
+  if (!remains.empty()) return failure(errc::exists, "backup", "generations lie there already");
+  HOLDFAST_TRY(held, hold_generation(source, std::nullopt, "backup"));
+  if constexpr (requires { source.store().copy_parts(held.kept.parts, to); }) {
+    HOLDFAST_TRYV(source.store().copy_parts(held.kept.parts, to));
+  } else {
+    HOLDFAST_TRYV(store_traits<Store>::copy(source.store(), held.kept.generation, to));
+  }
+  auto m = std::move(held.manifest);
+  for (auto& byte : m.home) byte = static_cast<std::uint8_t>(kernel_random64());
+  m.attempt.reset();
+  m.hold.reset();
+  m.commits.clear();  // outcomes are asked of the home that they happened in
+  m.retiring.clear();
+  m.current = held.kept.generation;
+  // What was carried over is listed, or nothing would ever drop it.
+  for (auto const g : held.kept.parts) {
+    auto const listed = [g](Retiring const& retiring) { return retiring.generation == g; };
+    bool const once = std::none_of(m.retiring.begin(), m.retiring.end(), listed);
+    if (g != m.current && once) m.retiring.push_back({g, 0});
+  }
+  m.retained = {std::move(held.kept)};
+  auto const text = manifest::encode(m);
+  HOLDFAST_TRYV(register_traits<Register>::store_if(reg, Version::none, as_bytes(text)));
+  return m.current;
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSL-1.0
+// Tests what an operator does with a home that goes on serving: builds that begin as a copy,
+// verify, backup.
+#include <cstdint>
+#include <fstream>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "catch.hpp"
+#include "file_home.hpp"
+#include "holdfast/backend/memory_store.hpp"
+#include "memory_home.hpp"
+#include "places.hpp"
+
+namespace {
+using hf::errc, hf::Generation;
+using support::code_of, support::commit_files, support::FileHome, support::shown_files;
+using Numbers = std::vector<std::uint64_t>;
+using Folders = hf::DirectoryStore;
+
+void flip(std::string const& path) {
+  std::fstream file{path, std::ios::in | std::ios::out | std::ios::binary};
+  char const first = static_cast<char>(file.get() ^ 1);
+  file.seekp(0);
+  file.put(first);
+}
+}  // namespace
+
+TEST_CASE("a build may begin as a copy of what is current", "[staged][copy]") {
+  FileHome const home;
+  auto db = home.open().value();
+  CHECK(code_of(db.stage_from_current()) == errc::no_generation);
+  REQUIRE(commit_files(db, "one"));
+  auto stage = db.stage_from_current().value();
+  REQUIRE(std::get<0>(stage.writer()).put("another", hf::as_bytes("two")));
+  CHECK(code_of(std::get<0>(stage.writer()).put("value", {})) == errc::exists);
+  auto ready = std::move(stage).seal().value();
+  CHECK(shown_files(db) == "one");
+  REQUIRE(std::move(ready).commit());
+  CHECK(shown_files(db) == "one");
+  auto const view = db.view();
+  auto const& [keys, stats] = *view.value();
+  CHECK(hf::as_text(keys.get("another").value()) == "two");
+  CHECK(stats.names() == std::vector<std::string>{"deep/er/value"});
+  CHECK(home.in_store("stats") == Numbers{1, 2});
+}
+
+TEST_CASE("a copy of a mixed generation is one whole of its own", "[staged][copy]") {
+  FileHome home;
+  home.options.retain = 1;
+  auto db = home.open().value();
+  REQUIRE(commit_files(db, "one"));
+  auto stage = db.stage(hf::only<1>).value();
+  REQUIRE(std::get<0>(stage.writer()).put("deep/er/value", hf::as_bytes("one")));
+  REQUIRE(std::move(stage).seal().value().commit());
+  REQUIRE(db.stage_from_current().value().seal().value().commit());
+  REQUIRE(db.collect());
+  CHECK(shown_files(db) == "one");
+  CHECK(home.in_store("keys") == Numbers{3});
+  CHECK(home.in_store("stats") == Numbers{3});
+}
+
+TEST_CASE("what is damaged is not copied into a new generation", "[staged][copy]") {
+  FileHome const home;
+  auto db = home.open().value();
+  REQUIRE(commit_files(db, "one"));
+  flip(home.folder("keys", 1) + "/value");
+  auto const stage = db.stage_from_current();
+  REQUIRE(code_of(stage) == errc::damaged);
+  CHECK(stage.error().text().find("keys") != std::string::npos);
+  CHECK(home.in_store("keys") == Numbers{1});
+  CHECK(commit_files(db, "two"));
+}
+
+TEST_CASE("values in memory can begin as a copy too", "[staged][copy]") {
+  using Words = std::map<std::string, int>;
+  auto db = hf::open_staged(hf::StagedOptions{}, hf::MemoryStore<Words>{}, hf::MemoryRegister{},
+                            hf::Exclusive{})
+                .value();
+  auto first = db.stage().value();
+  (*first.writer())["a"] = 1;
+  REQUIRE(std::move(first).seal().value().commit());
+  auto second = db.stage_from_current().value();
+  (*second.writer())["b"] = 2;
+  REQUIRE(std::move(second).seal().value().commit());
+  auto const view = db.view();
+  CHECK(**view.value() == Words{{"a", 1}, {"b", 2}});
+}
+
+TEST_CASE("verify names the part that is damaged, and readers go on", "[staged][verify]") {
+  FileHome const home;
+  auto db = home.open().value();
+  REQUIRE(commit_files(db, "one"));
+  REQUIRE(commit_files(db, "two"));
+  for (auto const& verdict : db.verify({2}).value()) {
+    CHECK(verdict.found.value() == hf::Verified::digests);
+    CHECK(verdict.generation == Generation{2});
+  }
+  flip(home.folder("stats", 1) + "/deep/er/value");
+  auto const verdicts = db.verify({1}).value();
+  REQUIRE(verdicts.size() == 2);
+  CHECK(verdicts[0].part == "keys");
+  CHECK(verdicts[0].found);
+  CHECK(verdicts[1].part == "stats");
+  CHECK(code_of(verdicts[1].found) == errc::damaged);
+  CHECK(code_of(db.verify({9})) == errc::not_retained);
+  CHECK(shown_files(db) == "two");
+}
+
+TEST_CASE("a backup is a home of its own with the current generation and its marks",
+          "[staged][backup]") {
+  support::Place const place{support::On::memory};
+  auto const home = place / "home", copy = place / "copy";
+  auto db = hf::open_staged(home, Folders{"keys"}, Folders{"stats"}).value();
+  CHECK(code_of(db.backup(place / "early", Folders{"keys"}, Folders{"stats"})) ==
+        errc::no_generation);
+  REQUIRE(commit_files(db, "one"));
+  REQUIRE(commit_files(db, "two", {{"offset", 7}}));
+  CHECK(db.backup(copy, Folders{"keys"}, Folders{"stats"}).value() == Generation{2});
+  CHECK(code_of(db.backup(copy, Folders{"keys"}, Folders{"stats"})) == errc::exists);
+  REQUIRE(commit_files(db, "three"));
+
+  auto other = hf::open_staged(copy, Folders{"keys"}, Folders{"stats"}).value();
+  CHECK(shown_files(other) == "two");
+  CHECK(other.view().value().marks() == hf::Marks{{"offset", 7}});
+  CHECK(other.status().value().manifest->retained.size() == 1);
+  CHECK(other.status().value().manifest->home != db.status().value().manifest->home);
+  CHECK(commit_files(other, "four").value().generation == Generation{3});
+  CHECK(shown_files(db) == "three");
+}
+
+TEST_CASE("a backup of a mixed generation brings what was carried, and drops it in its time",
+          "[staged][backup]") {
+  support::Place const place{support::On::memory};
+  auto const home = place / "home", copy = place / "copy";
+  auto db = hf::open_staged(home, Folders{"keys"}, Folders{"stats"}).value();
+  REQUIRE(commit_files(db, "one"));
+  auto stage = db.stage(hf::only<1>).value();
+  REQUIRE(std::get<0>(stage.writer()).put("deep/er/value", hf::as_bytes("one")));
+  REQUIRE(std::move(stage).seal().value().commit());
+  REQUIRE(db.backup(copy, Folders{"keys"}, Folders{"stats"}));
+  auto other = hf::open_staged(copy, hf::StagedOptions{.retain = 1, .publish_grace_ms = 0},
+                               Folders{"keys"}, Folders{"stats"})
+                   .value();
+  CHECK(shown_files(other) == "one");
+  REQUIRE(commit_files(other, "two"));
+  REQUIRE(other.collect());
+  CHECK(support::names_in(copy + "/keys") == std::vector<std::string>{"0000000003", "current"});
+}
+
+TEST_CASE("damage is not backed up", "[staged][backup]") {
+  support::Place const place{support::On::memory};
+  auto const home = place / "home", copy = place / "copy";
+  auto db = hf::open_staged(home, Folders{"keys"}, Folders{"stats"}).value();
+  REQUIRE(commit_files(db, "one"));
+  flip(home + "/stats/0000000001/deep/er/value");
+  CHECK(code_of(db.backup(copy, Folders{"keys"}, Folders{"stats"})) == errc::damaged);
+  // Cut off before its record: it does not open, and nothing of it is taken for a home.
+  CHECK(code_of(hf::open_staged(copy, Folders{"keys"}, Folders{"stats"})) == errc::register_lost);
+}
