@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # Every public header. Written by cmake/update_headers.py, compared by a test.
 set(HOLDFAST_HEADERS
+    include/holdfast/adaptor/parts.hpp
     include/holdfast/adaptor/together.hpp
     include/holdfast/backend/directory.hpp
     include/holdfast/backend/file_blobs.hpp

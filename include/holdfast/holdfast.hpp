@@ -3,6 +3,7 @@
 #ifndef HOLDFAST_HOLDFAST_HPP
 #define HOLDFAST_HOLDFAST_HPP
 
+#include "holdfast/adaptor/parts.hpp"
 #include "holdfast/adaptor/together.hpp"
 #include "holdfast/backend/directory.hpp"
 #include "holdfast/backend/file_blobs.hpp"

@@ -825,13 +825,13 @@ HOLDFAST_END
 
 #endif
 
-// ------------ holdfast/adaptor/together.hpp
-// Makes one store of several: its writers and readers are tuples of theirs.
-#ifndef HOLDFAST_ADAPTOR_TOGETHER_HPP
-#define HOLDFAST_ADAPTOR_TOGETHER_HPP
+// ------------ holdfast/adaptor/parts.hpp
+// Speaks of the parts of a composed store: their names, their promises, and which of them are
+// meant.
+#ifndef HOLDFAST_ADAPTOR_PARTS_HPP
+#define HOLDFAST_ADAPTOR_PARTS_HPP
 
 #include <iterator>
-#include <tuple>
 
 HOLDFAST_BEGIN
 
@@ -878,6 +878,19 @@ template <std::size_t... I>
 using Only = std::index_sequence<I...>;
 template <std::size_t... I>
 inline constexpr Only<I...> only{};
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/adaptor/together.hpp
+// Makes one store of several: its writers and readers are tuples of theirs.
+#ifndef HOLDFAST_ADAPTOR_TOGETHER_HPP
+#define HOLDFAST_ADAPTOR_TOGETHER_HPP
+
+#include <tuple>
+
+HOLDFAST_BEGIN
 
 /// One store made of others, for one switch over all of them. A build writes every part, or those
 /// it names, and the others are carried over. Two parts of one name would share a place, so that
