@@ -3,6 +3,7 @@
 set(HOLDFAST_HEADERS
     include/holdfast/adaptor/parts.hpp
     include/holdfast/adaptor/together.hpp
+    include/holdfast/backend/building.hpp
     include/holdfast/backend/directory.hpp
     include/holdfast/backend/file_blobs.hpp
     include/holdfast/backend/file_register.hpp

@@ -75,6 +75,10 @@ struct member_store_traits {
     return t.verify(g);
   }
   template <class U>
+  static auto space(U const& t, Generation g) -> decltype(t.space(g)) {
+    return t.space(g);
+  }
+  template <class U>
   static auto part_names(U const& t) -> decltype(t.part_names()) {
     return t.part_names();
   }
@@ -179,6 +183,12 @@ concept copying_store = generation_store<T> && requires(T const& t, Generation g
 template <class T>
 concept verifying_store = generation_store<T> && requires(T const& t, Generation g) {
   { store_traits<T>::verify(t, g) } -> gives<Verified>;
+};
+
+/// `space(g)`: what g takes, and what is free beside it; of generation 0 nothing is taken.
+template <class T>
+concept measuring_store = generation_store<T> && requires(T const& t, Generation g) {
+  { store_traits<T>::space(t, g) } -> gives<Space>;
 };
 
 namespace detail {

@@ -52,6 +52,7 @@ struct Entry {
 ///   object, also of the same process, lapses when the file is closed, and converts a range that
 ///   the same `file` holds already. `false` = held by another.
 /// - `rename` replaces a file or symlink atomically; `link` and `symlink` never replace (`exists`).
+/// - A model may offer `free_space(path)`, the bytes that are free there for this process.
 /// - `remove` takes a file, a symlink or an empty directory; `list` is sorted by name.
 template <class F>
 concept file_system = std::copyable<F> && std::movable<typename F::file> &&

@@ -39,6 +39,13 @@ enum class Verified : std::uint8_t {
   return names[static_cast<std::size_t>(verified)];
 }
 
+/// What a generation takes, and what there is, where a store keeps it. Bytes.
+struct Space {
+  std::uint64_t device = 0;  ///< stores with the same one share what is free
+  std::uint64_t free = 0;
+  std::uint64_t used = 0;  ///< by the generation that was asked for
+};
+
 /// The promises that both keep: what a composition of the two can promise.
 [[nodiscard]] constexpr Guarantees weaker(Guarantees a, Guarantees b) noexcept {
   return {a.durable && b.durable, a.fenced && b.fenced, a.detects_damage && b.detects_damage,

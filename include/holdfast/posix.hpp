@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -179,6 +180,13 @@ struct Posix {
   }
   [[nodiscard]] result<FileId> identity(std::string const& path) const {
     return identity_at(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, path);
+  }
+
+  /// Bytes that this process may still write below `path`.
+  [[nodiscard]] result<std::uint64_t> free_space(std::string const& path) const {
+    struct statvfs seen {};
+    if (::statvfs(path.c_str(), &seen) != 0) return detail::os_error("statvfs", path);
+    return std::uint64_t{seen.f_bavail} * seen.f_frsize;
   }
 
   [[nodiscard]] result<void> make_directory(std::string const& path) const {

@@ -115,6 +115,13 @@ enum class Verified : std::uint8_t {
   return names[static_cast<std::size_t>(verified)];
 }
 
+/// What a generation takes, and what there is, where a store keeps it. Bytes.
+struct Space {
+  std::uint64_t device = 0;  ///< stores with the same one share what is free
+  std::uint64_t free = 0;
+  std::uint64_t used = 0;  ///< by the generation that was asked for
+};
+
 /// The promises that both keep: what a composition of the two can promise.
 [[nodiscard]] constexpr Guarantees weaker(Guarantees a, Guarantees b) noexcept {
   return {a.durable && b.durable, a.fenced && b.fenced, a.detects_damage && b.detects_damage,
@@ -549,6 +556,10 @@ struct member_store_traits {
     return t.verify(g);
   }
   template <class U>
+  static auto space(U const& t, Generation g) -> decltype(t.space(g)) {
+    return t.space(g);
+  }
+  template <class U>
   static auto part_names(U const& t) -> decltype(t.part_names()) {
     return t.part_names();
   }
@@ -653,6 +664,12 @@ concept copying_store = generation_store<T> && requires(T const& t, Generation g
 template <class T>
 concept verifying_store = generation_store<T> && requires(T const& t, Generation g) {
   { store_traits<T>::verify(t, g) } -> gives<Verified>;
+};
+
+/// `space(g)`: what g takes, and what is free beside it; of generation 0 nothing is taken.
+template <class T>
+concept measuring_store = generation_store<T> && requires(T const& t, Generation g) {
+  { store_traits<T>::space(t, g) } -> gives<Space>;
 };
 
 namespace detail {
@@ -984,6 +1001,14 @@ requires(sizeof...(Parts) > 0) class Together {
     return found;
   }
 
+  /// What each part takes and finds; nothing for one that can't tell.
+  [[nodiscard]] result<std::vector<std::optional<Space>>> spaces(
+      std::span<Generation const> generations) const {
+    std::vector<std::optional<Space>> all;
+    HOLDFAST_TRYV(measure_each(generations, all, every));
+    return all;
+  }
+
   [[nodiscard]] result<reader> open(Generation g) {
     return open_parts(std::vector<Generation>(part_names().size(), g));
   }
@@ -1187,6 +1212,29 @@ requires(sizeof...(Parts) > 0) class Together {
                    std::vector<result<Verified>>& found,
                    std::index_sequence<I...>) {
     (verify_part<I>(generations, found), ...);
+  }
+  template <std::size_t I>
+  result<void> measure_part(std::span<Generation const> generations,
+                            std::vector<std::optional<Space>>& all) const {
+    HOLDFAST_TRY(own, own_of<I>(generations));
+    if constexpr (requires { std::get<I>(stores_).spaces(own); }) {
+      HOLDFAST_TRY(inner, std::get<I>(stores_).spaces(own));
+      all.insert(all.end(), inner.begin(), inner.end());
+    } else if constexpr (measuring_store<Part<I>>) {
+      HOLDFAST_TRY(space, traits<I>::space(std::get<I>(stores_), own.front()));
+      all.emplace_back(space);
+    } else {
+      all.insert(all.end(), own.size(), std::nullopt);
+    }
+    return ok();
+  }
+  template <std::size_t... I>
+  result<void> measure_each(std::span<Generation const> generations,
+                            std::vector<std::optional<Space>>& all,
+                            std::index_sequence<I...>) const {
+    result<void> done = ok();
+    (note(done, measure_part<I>(generations, all)) && ...);
+    return done;
   }
   template <std::size_t I>
   result<void> publish_part(std::span<Generation const> generations) {
@@ -1427,6 +1475,52 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/backend/building.hpp
+// Names what a file-based store is told at seal and at publish, and what it remembers of a build.
+#ifndef HOLDFAST_BACKEND_BUILDING_HPP
+#define HOLDFAST_BACKEND_BUILDING_HPP
+
+HOLDFAST_BEGIN
+
+/// Whether seal reads back files whose digest was not taken on their way in.
+enum class Digest : std::uint8_t { none, read_back };
+
+/// The fixed outside name of a generation: the symlink `link` in the root, pointing to `inner` in
+/// the generation's folder (empty: to the folder). A file at either end with one of the suffixes
+/// `beside` would be taken for a part of it, so that `publish` refuses.
+struct PublishedName {
+  std::string link = "current";
+  std::string inner;
+  std::vector<std::string> beside;
+};
+
+/// A generation on its way to its seal; what the writers of the file-based stores carry.
+struct Building {
+  Generation generation;
+  std::string path;                           ///< its folder
+  std::map<std::string, SealedFile> known{};  ///< files already synced, by name
+  std::optional<error> broken{};              ///< what can't be mended: it can only be dropped
+  bool sealing = false;  ///< a SEAL in the folder is ours, perhaps half written
+  bool sealed = false;
+
+  /// Gives the outcome back, and remembers a failed sync: what was written before it is lost.
+  template <class R>
+  [[nodiscard]] R note(R outcome) {
+    if (!outcome && outcome.error().code() == errc::sync_failed) broken = outcome.error();
+    return outcome;
+  }
+  /// Whether it may still be written to: `spent` once sealed, `sync_failed` after a failed sync.
+  [[nodiscard]] result<void> writable() const {
+    if (broken) return failure(*broken);
+    if (sealed) return failure(errc::spent, "write", path);
+    return ok();
+  }
+};
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/file_system.hpp
 // The seam for every effect on files: what a file system must offer.
 #ifndef HOLDFAST_FILE_SYSTEM_HPP
@@ -1470,6 +1564,7 @@ struct Entry {
 ///   object, also of the same process, lapses when the file is closed, and converts a range that
 ///   the same `file` holds already. `false` = held by another.
 /// - `rename` replaces a file or symlink atomically; `link` and `symlink` never replace (`exists`).
+/// - A model may offer `free_space(path)`, the bytes that are free there for this process.
 /// - `remove` takes a file, a symlink or an empty directory; `list` is sorted by name.
 template <class F>
 concept file_system = std::copyable<F> && std::movable<typename F::file> &&
@@ -1726,6 +1821,7 @@ HOLDFAST_END
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -1893,6 +1989,13 @@ struct Posix {
     return identity_at(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, path);
   }
 
+  /// Bytes that this process may still write below `path`.
+  [[nodiscard]] result<std::uint64_t> free_space(std::string const& path) const {
+    struct statvfs seen {};
+    if (::statvfs(path.c_str(), &seen) != 0) return detail::os_error("statvfs", path);
+    return std::uint64_t{seen.f_bavail} * seen.f_frsize;
+  }
+
   [[nodiscard]] result<void> make_directory(std::string const& path) const {
     if (::mkdir(path.c_str(), 0777) != 0) return detail::os_error("make directory", path);
     return ok();
@@ -2012,41 +2115,6 @@ HOLDFAST_END
 
 HOLDFAST_BEGIN
 
-/// Whether seal reads back files whose digest was not taken on their way in.
-enum class Digest : std::uint8_t { none, read_back };
-
-/// The fixed outside name of a generation: the symlink `link` in the root, pointing to `inner` in
-/// the generation's folder (empty: to the folder). A file at either end with one of the suffixes
-/// `beside` would be taken for a part of it, so that `publish` refuses.
-struct PublishedName {
-  std::string link = "current";
-  std::string inner;
-  std::vector<std::string> beside;
-};
-
-/// A generation on its way to its seal; what the writers of the file-based stores carry.
-struct Building {
-  Generation generation;
-  std::string path;                           ///< its folder
-  std::map<std::string, SealedFile> known{};  ///< files already synced, by name
-  std::optional<error> broken{};              ///< what can't be mended: it can only be dropped
-  bool sealing = false;  ///< a SEAL in the folder is ours, perhaps half written
-  bool sealed = false;
-
-  /// Gives the outcome back, and remembers a failed sync: what was written before it is lost.
-  template <class R>
-  [[nodiscard]] R note(R outcome) {
-    if (!outcome && outcome.error().code() == errc::sync_failed) broken = outcome.error();
-    return outcome;
-  }
-  /// Whether it may still be written to: `spent` once sealed, `sync_failed` after a failed sync.
-  [[nodiscard]] result<void> writable() const {
-    if (broken) return failure(*broken);
-    if (sealed) return failure(errc::spent, "write", path);
-    return ok();
-  }
-};
-
 /// The folders of a store's generations under one root.
 template <file_system Fs>
 class SealedDirectory {
@@ -2130,6 +2198,29 @@ class SealedDirectory {
     bool const undigested = has_undigested(seal);
     HOLDFAST_TRYV(open(g, !undigested));
     return undigested ? Verified::names_and_sizes : Verified::digests;
+  }
+
+  /// Of generation 0: what a new one would find.
+  [[nodiscard]] result<Space> space(Generation g) const {
+    HOLDFAST_TRYV(usable("measure"));
+    Space space{.device = 0, .free = ~std::uint64_t{0}, .used = 0};
+    if (g.number != 0) {
+      HOLDFAST_TRY(seal, seal_of(g));
+      for (auto const& file : seal.files) space.used += file.size;
+    }
+    if constexpr (requires { fs_.free_space(*root_); }) {
+      auto path = *root_;
+      auto place = fs_.identity(path);
+      while (!place && place.error().code() == errc::not_found && path != ".") {
+        path = detail::parent_of(path);  // the root is made with the first generation
+        place = fs_.identity(path);
+      }
+      HOLDFAST_TRY(found, std::move(place));
+      HOLDFAST_TRY(free, fs_.free_space(path));
+      space.free = free;
+      space.device = found.device;
+    }
+    return space;
   }
 
   /// Missing is a success too, but made durable: a crashed predecessor's removal may not be. What a
@@ -2524,6 +2615,7 @@ class BasicDirectoryStore {
   }
   /// Points the symlink `home/name/current` at the folder of g.
   [[nodiscard]] result<void> publish(Generation g) { return folders_.publish(g, {}); }
+  [[nodiscard]] result<Space> space(Generation g) const { return folders_.space(g); }
   [[nodiscard]] result<Verified> verify(Generation g) const { return folders_.verify(g); }
 
  private:
@@ -2616,6 +2708,7 @@ class BasicFileBlobs {
   [[nodiscard]] result<void> publish(Generation g) {
     return folders_.publish(g, {.link = "current", .inner = file_name, .beside = {}});
   }
+  [[nodiscard]] result<Space> space(Generation g) const { return folders_.space(g); }
   [[nodiscard]] result<Verified> verify(Generation g) const { return folders_.verify(g); }
 
  private:
@@ -5199,6 +5292,12 @@ struct StagedOptions {
   /// More than `retain` stay, up to 48, while they are younger than this. Milliseconds, by the wall
   /// clock.
   std::int64_t retain_for_ms = 0;
+  /// `stage` answers `no_space`, before anything is made, unless so many times the bytes of the
+  /// current generation's parts that are to be built again are free, for each file system they lie
+  /// on. 0: don't look.
+  double headroom = 0;
+  /// And as many bytes beside.
+  std::uint64_t min_free_bytes = 0;
   /// Give the current generation its outside names, where the store can.
   bool publish = true;
   /// How long a generation outlives its outside name, for foreign readers that are just opening it.
@@ -6092,6 +6191,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       // the attempt's.
       HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
       HOLDFAST_TRYV(check_home(loaded.manifest, remains));
+      HOLDFAST_TRYV(check_headroom(loaded.manifest, attempt));
       auto const nonce = world_.random64();
       auto planned = plan(loaded.manifest, attempt, nonce);
       if (!planned &&
@@ -6126,6 +6226,39 @@ class Builder : public Keeper<Store, Register, Locking, W> {
   [[nodiscard]] static std::vector<Generation> parts_of(Manifest const& m, Attempt const& attempt) {
     return manifest::parts_of_build(m.attempt->generation, manifest::find(m, m.current),
                                     attempt.carries);
+  }
+
+  // The parts that are to be built, each with what it takes now and what it would find.
+  [[nodiscard]] result<std::vector<std::optional<Space>>> measure(
+      std::vector<Generation> const& parts) {
+    if constexpr (requires { source_.store().spaces(parts); }) {
+      return source_.store().spaces(parts);
+    } else if constexpr (measuring_store<Store>) {
+      HOLDFAST_TRY(space, store_traits<Store>::space(source_.store(), parts.front()));
+      return std::vector{std::optional{space}};
+    } else {
+      return std::vector<std::optional<Space>>(parts.size());
+    }
+  }
+
+  // Parts on one file system share what is free there.
+  [[nodiscard]] result<void> check_headroom(Manifest const& m, Attempt const& attempt) {
+    if (options_.headroom <= 0 && options_.min_free_bytes == 0) return ok();
+    auto const* current = manifest::find(m, m.current);
+    std::vector<Generation> const none(m.part_names.size());
+    HOLDFAST_TRY(spaces, measure(current != nullptr ? current->parts : none));
+    std::map<std::uint64_t, std::uint64_t> wanted;
+    for (std::size_t i = 0; i < spaces.size(); ++i) {
+      if (!spaces[i] || attempt.carries[i]) continue;
+      auto const like_now = options_.headroom * static_cast<double>(spaces[i]->used);
+      auto const first = wanted.try_emplace(spaces[i]->device, options_.min_free_bytes).first;
+      first->second += static_cast<std::uint64_t>(like_now);
+      if (first->second <= spaces[i]->free) continue;
+      return failure(errc::no_space, "stage",
+                     m.part_names[i] + ": " + std::to_string(first->second) + " bytes wanted, " +
+                         std::to_string(spaces[i]->free) + " free");
+    }
+    return ok();
   }
 
   // The record of the attempt, if a commit after it will fit too.

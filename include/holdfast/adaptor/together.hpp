@@ -114,6 +114,14 @@ requires(sizeof...(Parts) > 0) class Together {
     return found;
   }
 
+  /// What each part takes and finds; nothing for one that can't tell.
+  [[nodiscard]] result<std::vector<std::optional<Space>>> spaces(
+      std::span<Generation const> generations) const {
+    std::vector<std::optional<Space>> all;
+    HOLDFAST_TRYV(measure_each(generations, all, every));
+    return all;
+  }
+
   [[nodiscard]] result<reader> open(Generation g) {
     return open_parts(std::vector<Generation>(part_names().size(), g));
   }
@@ -317,6 +325,29 @@ requires(sizeof...(Parts) > 0) class Together {
                    std::vector<result<Verified>>& found,
                    std::index_sequence<I...>) {
     (verify_part<I>(generations, found), ...);
+  }
+  template <std::size_t I>
+  result<void> measure_part(std::span<Generation const> generations,
+                            std::vector<std::optional<Space>>& all) const {
+    HOLDFAST_TRY(own, own_of<I>(generations));
+    if constexpr (requires { std::get<I>(stores_).spaces(own); }) {
+      HOLDFAST_TRY(inner, std::get<I>(stores_).spaces(own));
+      all.insert(all.end(), inner.begin(), inner.end());
+    } else if constexpr (measuring_store<Part<I>>) {
+      HOLDFAST_TRY(space, traits<I>::space(std::get<I>(stores_), own.front()));
+      all.emplace_back(space);
+    } else {
+      all.insert(all.end(), own.size(), std::nullopt);
+    }
+    return ok();
+  }
+  template <std::size_t... I>
+  result<void> measure_each(std::span<Generation const> generations,
+                            std::vector<std::optional<Space>>& all,
+                            std::index_sequence<I...>) const {
+    result<void> done = ok();
+    (note(done, measure_part<I>(generations, all)) && ...);
+    return done;
   }
   template <std::size_t I>
   result<void> publish_part(std::span<Generation const> generations) {

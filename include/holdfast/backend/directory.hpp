@@ -161,6 +161,7 @@ class BasicDirectoryStore {
   }
   /// Points the symlink `home/name/current` at the folder of g.
   [[nodiscard]] result<void> publish(Generation g) { return folders_.publish(g, {}); }
+  [[nodiscard]] result<Space> space(Generation g) const { return folders_.space(g); }
   [[nodiscard]] result<Verified> verify(Generation g) const { return folders_.verify(g); }
 
  private:

@@ -90,6 +90,7 @@ class BasicFileBlobs {
   [[nodiscard]] result<void> publish(Generation g) {
     return folders_.publish(g, {.link = "current", .inner = file_name, .beside = {}});
   }
+  [[nodiscard]] result<Space> space(Generation g) const { return folders_.space(g); }
   [[nodiscard]] result<Verified> verify(Generation g) const { return folders_.verify(g); }
 
  private:

@@ -211,6 +211,7 @@ class BasicRocksStore {
   }
   /// Points the symlink `home/name/current` at the folder of g. Others must open it read-only.
   [[nodiscard]] result<void> publish(Generation g) { return folders_.publish(g, {}); }
+  [[nodiscard]] result<Space> space(Generation g) const { return folders_.space(g); }
   /// By the digests of the SEAL if there are any, else by the checksums of every block.
   [[nodiscard]] result<Verified> verify(Generation g) const {
     HOLDFAST_TRY(verified, folders_.verify(g));

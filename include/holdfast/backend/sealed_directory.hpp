@@ -13,13 +13,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "holdfast/backend/building.hpp"
 #include "holdfast/backend/file_tree.hpp"
 #include "holdfast/backend/seal_format.hpp"
 #include "holdfast/config.hpp"
@@ -31,41 +31,6 @@
 #include "holdfast/result.hpp"
 
 HOLDFAST_BEGIN
-
-/// Whether seal reads back files whose digest was not taken on their way in.
-enum class Digest : std::uint8_t { none, read_back };
-
-/// The fixed outside name of a generation: the symlink `link` in the root, pointing to `inner` in
-/// the generation's folder (empty: to the folder). A file at either end with one of the suffixes
-/// `beside` would be taken for a part of it, so that `publish` refuses.
-struct PublishedName {
-  std::string link = "current";
-  std::string inner;
-  std::vector<std::string> beside;
-};
-
-/// A generation on its way to its seal; what the writers of the file-based stores carry.
-struct Building {
-  Generation generation;
-  std::string path;                           ///< its folder
-  std::map<std::string, SealedFile> known{};  ///< files already synced, by name
-  std::optional<error> broken{};              ///< what can't be mended: it can only be dropped
-  bool sealing = false;  ///< a SEAL in the folder is ours, perhaps half written
-  bool sealed = false;
-
-  /// Gives the outcome back, and remembers a failed sync: what was written before it is lost.
-  template <class R>
-  [[nodiscard]] R note(R outcome) {
-    if (!outcome && outcome.error().code() == errc::sync_failed) broken = outcome.error();
-    return outcome;
-  }
-  /// Whether it may still be written to: `spent` once sealed, `sync_failed` after a failed sync.
-  [[nodiscard]] result<void> writable() const {
-    if (broken) return failure(*broken);
-    if (sealed) return failure(errc::spent, "write", path);
-    return ok();
-  }
-};
 
 /// The folders of a store's generations under one root.
 template <file_system Fs>
@@ -150,6 +115,29 @@ class SealedDirectory {
     bool const undigested = has_undigested(seal);
     HOLDFAST_TRYV(open(g, !undigested));
     return undigested ? Verified::names_and_sizes : Verified::digests;
+  }
+
+  /// Of generation 0: what a new one would find.
+  [[nodiscard]] result<Space> space(Generation g) const {
+    HOLDFAST_TRYV(usable("measure"));
+    Space space{.device = 0, .free = ~std::uint64_t{0}, .used = 0};
+    if (g.number != 0) {
+      HOLDFAST_TRY(seal, seal_of(g));
+      for (auto const& file : seal.files) space.used += file.size;
+    }
+    if constexpr (requires { fs_.free_space(*root_); }) {
+      auto path = *root_;
+      auto place = fs_.identity(path);
+      while (!place && place.error().code() == errc::not_found && path != ".") {
+        path = detail::parent_of(path);  // the root is made with the first generation
+        place = fs_.identity(path);
+      }
+      HOLDFAST_TRY(found, std::move(place));
+      HOLDFAST_TRY(free, fs_.free_space(path));
+      space.free = free;
+      space.device = found.device;
+    }
+    return space;
   }
 
   /// Missing is a success too, but made durable: a crashed predecessor's removal may not be. What a

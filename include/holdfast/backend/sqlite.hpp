@@ -188,6 +188,7 @@ class BasicSqliteStore {
                                 .inner = options_.file,
                                 .beside = {"-wal", "-journal", "-shm"}});
   }
+  [[nodiscard]] result<Space> space(Generation g) const { return folders_.space(g); }
   /// Says `names_and_sizes` if g was sealed without a digest.
   [[nodiscard]] result<Verified> verify(Generation g) const { return folders_.verify(g); }
 

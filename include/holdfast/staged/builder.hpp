@@ -5,7 +5,9 @@
 #define HOLDFAST_STAGED_BUILDER_HPP
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -124,6 +126,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       // the attempt's.
       HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
       HOLDFAST_TRYV(check_home(loaded.manifest, remains));
+      HOLDFAST_TRYV(check_headroom(loaded.manifest, attempt));
       auto const nonce = world_.random64();
       auto planned = plan(loaded.manifest, attempt, nonce);
       if (!planned &&
@@ -158,6 +161,39 @@ class Builder : public Keeper<Store, Register, Locking, W> {
   [[nodiscard]] static std::vector<Generation> parts_of(Manifest const& m, Attempt const& attempt) {
     return manifest::parts_of_build(m.attempt->generation, manifest::find(m, m.current),
                                     attempt.carries);
+  }
+
+  // The parts that are to be built, each with what it takes now and what it would find.
+  [[nodiscard]] result<std::vector<std::optional<Space>>> measure(
+      std::vector<Generation> const& parts) {
+    if constexpr (requires { source_.store().spaces(parts); }) {
+      return source_.store().spaces(parts);
+    } else if constexpr (measuring_store<Store>) {
+      HOLDFAST_TRY(space, store_traits<Store>::space(source_.store(), parts.front()));
+      return std::vector{std::optional{space}};
+    } else {
+      return std::vector<std::optional<Space>>(parts.size());
+    }
+  }
+
+  // Parts on one file system share what is free there.
+  [[nodiscard]] result<void> check_headroom(Manifest const& m, Attempt const& attempt) {
+    if (options_.headroom <= 0 && options_.min_free_bytes == 0) return ok();
+    auto const* current = manifest::find(m, m.current);
+    std::vector<Generation> const none(m.part_names.size());
+    HOLDFAST_TRY(spaces, measure(current != nullptr ? current->parts : none));
+    std::map<std::uint64_t, std::uint64_t> wanted;
+    for (std::size_t i = 0; i < spaces.size(); ++i) {
+      if (!spaces[i] || attempt.carries[i]) continue;
+      auto const like_now = options_.headroom * static_cast<double>(spaces[i]->used);
+      auto const first = wanted.try_emplace(spaces[i]->device, options_.min_free_bytes).first;
+      first->second += static_cast<std::uint64_t>(like_now);
+      if (first->second <= spaces[i]->free) continue;
+      return failure(errc::no_space, "stage",
+                     m.part_names[i] + ": " + std::to_string(first->second) + " bytes wanted, " +
+                         std::to_string(spaces[i]->free) + " free");
+    }
+    return ok();
   }
 
   // The record of the attempt, if a commit after it will fit too.

@@ -25,6 +25,12 @@ struct StagedOptions {
   /// More than `retain` stay, up to 48, while they are younger than this. Milliseconds, by the wall
   /// clock.
   std::int64_t retain_for_ms = 0;
+  /// `stage` answers `no_space`, before anything is made, unless so many times the bytes of the
+  /// current generation's parts that are to be built again are free, for each file system they lie
+  /// on. 0: don't look.
+  double headroom = 0;
+  /// And as many bytes beside.
+  std::uint64_t min_free_bytes = 0;
   /// Give the current generation its outside names, where the store can.
   bool publish = true;
   /// How long a generation outlives its outside name, for foreign readers that are just opening it.

@@ -2,6 +2,7 @@
 // Tests what an operator does with a home that goes on serving: builds that begin as a copy,
 // verify, backup.
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <string>
@@ -159,4 +160,39 @@ TEST_CASE("damage is not backed up", "[staged][backup]") {
   CHECK(code_of(db.backup(copy, Folders{"keys"}, Folders{"stats"})) == errc::damaged);
   // Cut off before its record: it does not open, and nothing of it is taken for a home.
   CHECK(code_of(hf::open_staged(copy, Folders{"keys"}, Folders{"stats"})) == errc::register_lost);
+}
+
+TEST_CASE("a build that finds too little room is refused before anything is made",
+          "[staged][headroom]") {
+  support::Place const place{support::On::memory};
+  auto const home = place / "home";
+  auto const open = [&](hf::StagedOptions const& options) {
+    return hf::open_staged(home, options, Folders{"keys"}, Folders{"stats"}).value();
+  };
+  {
+    auto db = open({.headroom = 1});
+    REQUIRE(commit_files(db, std::string(5000, 'x')));
+    CHECK(commit_files(db, std::string(5000, 'y')));
+  }
+  auto const full = open({.min_free_bytes = std::uint64_t{1} << 60}).stage();
+  REQUIRE(code_of(full) == errc::no_space);
+  CHECK(full.error().text().find("keys: 1152921504606846976 bytes wanted") != std::string::npos);
+  CHECK(support::names_in(home + "/keys").size() == 3);
+  // 10 KB are there of the two parts: many times that is more than any disk has.
+  auto db = open({.headroom = 1e15});
+  CHECK(code_of(db.stage()) == errc::no_space);
+  CHECK(code_of(db.stage(hf::only<1>)) == errc::no_space);
+  CHECK(!db.status().value().holder);
+  CHECK(db.state() == hf::State::none);
+  CHECK(open({}).stage());
+}
+
+TEST_CASE("room is measured where there is nothing yet", "[staged][headroom]") {
+  support::Place const place{support::On::memory};
+  Folders store{"keys"};
+  store.place(place / "not/there/yet");
+  auto const space = store.space({}).value();
+  CHECK(space.used == 0);
+  CHECK(space.free > 0);
+  CHECK(!std::filesystem::exists(place / "not"));
 }
