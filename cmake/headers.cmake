@@ -3,6 +3,7 @@
 set(HOLDFAST_HEADERS
     include/holdfast/adaptor/parts.hpp
     include/holdfast/adaptor/together.hpp
+    include/holdfast/backend/adopt.hpp
     include/holdfast/backend/building.hpp
     include/holdfast/backend/directory.hpp
     include/holdfast/backend/file_blobs.hpp
@@ -13,11 +14,13 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/memory_store.hpp
     include/holdfast/backend/pins_file.hpp
     include/holdfast/backend/rocksdb.hpp
+    include/holdfast/backend/rocksdb_adopt.hpp
     include/holdfast/backend/rocksdb_bulk.hpp
     include/holdfast/backend/rocksdb_database.hpp
     include/holdfast/backend/seal_format.hpp
     include/holdfast/backend/sealed_directory.hpp
     include/holdfast/backend/sqlite.hpp
+    include/holdfast/backend/sqlite_adopt.hpp
     include/holdfast/backend/sqlite_connection.hpp
     include/holdfast/bytes.hpp
     include/holdfast/checksum.hpp

@@ -5,6 +5,7 @@
 
 #include "holdfast/adaptor/parts.hpp"
 #include "holdfast/adaptor/together.hpp"
+#include "holdfast/backend/adopt.hpp"
 #include "holdfast/backend/building.hpp"
 #include "holdfast/backend/directory.hpp"
 #include "holdfast/backend/file_blobs.hpp"

@@ -182,6 +182,11 @@ struct Posix {
     return identity_at(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, path);
   }
 
+  /// The two names change places in one step.
+  [[nodiscard]] result<void> exchange(std::string const& a, std::string const& b) const {
+    if (::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0) return ok();
+    return detail::os_error("exchange", b);
+  }
   /// Bytes that this process may still write below `path`.
   [[nodiscard]] result<std::uint64_t> free_space(std::string const& path) const {
     struct statvfs seen {};

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSL-1.0
+// Fills a build with the content of a RocksDB that other code owns and goes on writing.
+//
+// Nothing is shared with the source: a checkpoint would link its tables, but flushes the source
+// first and needs the same file system. A snapshot read in order into sorted tables does neither.
+#ifndef HOLDFAST_BACKEND_ROCKSDB_ADOPT_HPP
+#define HOLDFAST_BACKEND_ROCKSDB_ADOPT_HPP
+
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/options.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "holdfast/backend/rocksdb.hpp"
+#include "holdfast/backend/rocksdb_bulk.hpp"
+#include "holdfast/backend/rocksdb_database.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/file_ops.hpp"
+#include "holdfast/file_system.hpp"
+#include "holdfast/result.hpp"
+
+HOLDFAST_BEGIN
+
+namespace detail {
+// The family of that name in the build, made with the source's options if it is not there.
+struct RocksFamily {
+  rocksdb::DB& db;
+  rocksdb::ColumnFamilyHandle* handle = nullptr;
+  bool made = false;
+  explicit RocksFamily(rocksdb::DB& in) noexcept : db{in} {}
+  RocksFamily(RocksFamily const&) = delete;
+  ~RocksFamily() {
+    if (made) db.DestroyColumnFamilyHandle(handle);
+  }
+};
+
+template <file_system Fs>
+[[nodiscard]] result<void> adopt_family(RocksWriter<Fs>& writer,
+                                        rocksdb::DB& source,
+                                        rocksdb::ColumnFamilyHandle* from,
+                                        rocksdb::ReadOptions const& how,
+                                        std::size_t number) {
+  RocksFamily to{writer.db()};
+  if (auto known = writer.family(from->GetName())) {
+    to.handle = known.assume_value();
+  } else {
+    rocksdb::ColumnFamilyOptions options{source.GetOptions(from)};
+    options.cf_paths.clear();  // they lead into the source
+    auto const status = to.db.CreateColumnFamily(options, from->GetName(), &to.handle);
+    if (!status.ok()) return rocks_error(status, "adopt: create column family");
+    to.made = true;
+  }
+  RocksBulk bulk{to.db, *to.handle,
+                 join(to.db.GetName(), "adopted-" + std::to_string(number) + "-")};
+  std::unique_ptr<rocksdb::Iterator> const at{source.NewIterator(how, from)};
+  for (at->SeekToFirst(); at->Valid(); at->Next()) {
+    HOLDFAST_TRYV(
+        bulk.put({at->key().data(), at->key().size()}, {at->value().data(), at->value().size()}));
+  }
+  if (!at->status().ok()) return rocks_error(at->status(), "adopt: read");
+  return bulk.ingest();
+}
+
+template <file_system Fs>
+[[nodiscard]] result<void> adopt_families(RocksWriter<Fs>& writer,
+                                          rocksdb::DB& source,
+                                          std::vector<rocksdb::ColumnFamilyHandle*> const& families,
+                                          rocksdb::ReadOptions const& how) {
+  for (std::size_t i = 0; i < families.size(); ++i) {
+    HOLDFAST_TRYV(adopt_family(writer, source, families[i], how, i));
+  }
+  return ok();
+}
+}  // namespace detail
+
+/// Takes over these families (none: the default one) of an open database as they are at one
+/// instant. The source is only read; its writers go on.
+template <file_system Fs>
+[[nodiscard]] result<void> adopt(RocksWriter<Fs>& writer,
+                                 rocksdb::DB& source,
+                                 std::vector<rocksdb::ColumnFamilyHandle*> families = {}) {
+  if (families.empty()) families.push_back(source.DefaultColumnFamily());
+  struct Release {
+    rocksdb::DB* db;
+    void operator()(rocksdb::Snapshot const* snapshot) const { db->ReleaseSnapshot(snapshot); }
+  };
+  std::unique_ptr<rocksdb::Snapshot const, Release> const instant{source.GetSnapshot(),
+                                                                  Release{&source}};
+  if (instant == nullptr) return failure(errc::backend, "adopt: no snapshot", source.GetName());
+  rocksdb::ReadOptions how;
+  how.snapshot = instant.get();
+  how.fill_cache = false;
+  return detail::adopt_families(writer, source, families, how);
+}
+
+/// Takes over every family of the database in the folder `source`, which another process may be
+/// writing, as its log tells of it now. `options` as its owner's: comparators and merge operators
+/// count.
+template <file_system Fs>
+[[nodiscard]] result<void> adopt(RocksWriter<Fs>& writer,
+                                 std::string const& source,
+                                 rocksdb::Options options = {}) {
+  options.max_open_files = -1;  // what the owner deletes meanwhile can still be read
+  if (!options.info_log) options.info_log = std::make_shared<detail::QuietLogger>();
+  std::vector<std::string> names;
+  auto status = rocksdb::DB::ListColumnFamilies(options, source, &names);
+  if (!status.ok()) return detail::rocks_error(status, "adopt: list column families");
+  std::vector<rocksdb::ColumnFamilyDescriptor> described;
+  for (auto const& name : names) described.emplace_back(name, options);
+  // RocksDB wants a place of its own for a second look; it writes nothing into the first.
+  auto const scratch = detail::join(writer.db().GetName(), "adopting");
+  std::vector<rocksdb::ColumnFamilyHandle*> families;
+  rocksdb::DB* raw = nullptr;
+  status = rocksdb::DB::OpenAsSecondary(options, source, scratch, described, &families, &raw);
+  if (!status.ok()) return detail::rocks_error(status, "adopt: open");
+  std::unique_ptr<rocksdb::DB> const second{raw};
+  status = second->TryCatchUpWithPrimary();
+  // It stays as it is until it is told to catch up again: that is the one instant.
+  auto done = status.ok() ? detail::adopt_families(writer, *second, families, {})
+                          : result<void>{detail::rocks_error(status, "adopt: catch up")};
+  for (auto* const family : families) second->DestroyColumnFamilyHandle(family);
+  auto* const env = writer.db().GetEnv();
+  std::vector<std::string> left;
+  if (env->GetChildren(scratch, &left).ok()) {
+    for (auto const& name : left) static_cast<void>(env->DeleteFile(detail::join(scratch, name)));
+    status = env->DeleteDir(scratch);
+    if (done && !status.ok()) return detail::rocks_error(status, "adopt: remove scratch");
+  }
+  return done;
+}
+
+HOLDFAST_END
+
+#endif
