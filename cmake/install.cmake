@@ -19,3 +19,8 @@ install(FILES "${PROJECT_BINARY_DIR}/holdfast-config.cmake"
 install(FILES "${PROJECT_SOURCE_DIR}/cmake/clients.cmake" DESTINATION ${holdfast_package_dir}
         RENAME holdfast-clients.cmake)
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION share/licenses/holdfast)
+
+# Relocatable: the prefix is found from where the file lies. Boost's headers have no .pc of their own.
+configure_file("${PROJECT_SOURCE_DIR}/cmake/holdfast.pc.in" "${PROJECT_BINARY_DIR}/holdfast.pc"
+               @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/holdfast.pc" DESTINATION share/pkgconfig)
