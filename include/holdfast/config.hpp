@@ -23,4 +23,15 @@ namespace hf = holdfast;
   }                  \
   }
 
+// With exceptions turned off nothing is thrown, and nothing is caught.
+#if defined(__cpp_exceptions)
+#define HOLDFAST_MAY_THROW try
+#define HOLDFAST_CAUGHT catch (...)
+#define HOLDFAST_RETHROW throw
+#else
+#define HOLDFAST_MAY_THROW if constexpr (true)
+#define HOLDFAST_CAUGHT else
+#define HOLDFAST_RETHROW static_cast<void>(0)
+#endif
+
 #endif

@@ -26,6 +26,17 @@ namespace hf = holdfast;
   }                  \
   }
 
+// With exceptions turned off nothing is thrown, and nothing is caught.
+#if defined(__cpp_exceptions)
+#define HOLDFAST_MAY_THROW try
+#define HOLDFAST_CAUGHT catch (...)
+#define HOLDFAST_RETHROW throw
+#else
+#define HOLDFAST_MAY_THROW if constexpr (true)
+#define HOLDFAST_CAUGHT else
+#define HOLDFAST_RETHROW static_cast<void>(0)
+#endif
+
 #endif
 
 // ------------ holdfast/bytes.hpp
@@ -1101,12 +1112,13 @@ requires(sizeof...(Parts) > 0) class Together {
     using Writers = std::tuple<writer_of<Part<I>>...>;
     std::tuple<std::optional<writer_of<Part<I>>>...> made;
     auto done = check();
-    try {
+    HOLDFAST_MAY_THROW {
       if (done) (note(done, fill(std::get<J>(made), make_part<I>(from, g))) && ...);
       if (done) return result<Writers>{take(made, places)};
-    } catch (...) {
+    }
+    HOLDFAST_CAUGHT {
       undo_each(g, made, some, places);
-      throw;
+      HOLDFAST_RETHROW;
     }
     undo_each(g, made, some, places);
     return result<Writers>{detail::failed(done)};
@@ -3026,9 +3038,10 @@ class HintFile {
 
   /// Stays open between writes, unless another file has its name by now.
   [[nodiscard]] bool write(Fs const& fs, ring::Hint const& hint) noexcept {
-    try {
+    HOLDFAST_MAY_THROW {
       return try_write(fs, hint);
-    } catch (...) {
+    }
+    HOLDFAST_CAUGHT {
       return false;  // out of memory after a commit point: tried again later
     }
   }
@@ -5425,9 +5438,10 @@ inline bool contains(std::vector<Generation> const& all, Generation g) noexcept 
 /// Does what may fail without changing the outcome, and says how it went.
 template <class Work>
 [[nodiscard]] std::optional<error> housekeep(Work work) noexcept {
-  try {
+  HOLDFAST_MAY_THROW {
     return work();
-  } catch (...) {
+  }
+  HOLDFAST_CAUGHT {
     return error{errc::backend, "housekeeping", "an exception"};
   }
 }
@@ -5945,10 +5959,10 @@ class Keeper {
   // An exception out of a register leaves open whether it stored.
   [[nodiscard]] result<Version> store(Version expected, bytes_view value) {
     result<Version> stored = failure(errc::uncertain, "store", "the register threw");
-    try {
+    HOLDFAST_MAY_THROW {
       stored = register_traits<Register>::store_if(source_.reg(), expected, value);
-    } catch (...) {
     }
+    HOLDFAST_CAUGHT {}
     if (!stored && stored.error().code() == errc::uncertain) unsettled_ = true;
     return stored;
   }
@@ -6249,14 +6263,15 @@ class Builder : public Keeper<Store, Register, Locking, W> {
   // Whatever throws from here on, the lock is let go.
   template <class Selection>
   [[nodiscard]] AttemptPtr own(Grant& grant) {
-    try {
+    HOLDFAST_MAY_THROW {
       auto carries = Selection::carries(source_.store(), source_.part_names().size());
       auto made = std::make_unique<AttemptOf<Selection>>(std::move(grant), std::move(carries));
       made->needs_current = Selection::needs_current;
       return made;
-    } catch (...) {
+    }
+    HOLDFAST_CAUGHT {
       release(grant);
-      throw;
+      HOLDFAST_RETHROW;
     }
   }
 

@@ -214,12 +214,13 @@ requires(sizeof...(Parts) > 0) class Together {
     using Writers = std::tuple<writer_of<Part<I>>...>;
     std::tuple<std::optional<writer_of<Part<I>>>...> made;
     auto done = check();
-    try {
+    HOLDFAST_MAY_THROW {
       if (done) (note(done, fill(std::get<J>(made), make_part<I>(from, g))) && ...);
       if (done) return result<Writers>{take(made, places)};
-    } catch (...) {
+    }
+    HOLDFAST_CAUGHT {
       undo_each(g, made, some, places);
-      throw;
+      HOLDFAST_RETHROW;
     }
     undo_each(g, made, some, places);
     return result<Writers>{detail::failed(done)};

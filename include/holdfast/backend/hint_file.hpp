@@ -41,9 +41,10 @@ class HintFile {
 
   /// Stays open between writes, unless another file has its name by now.
   [[nodiscard]] bool write(Fs const& fs, ring::Hint const& hint) noexcept {
-    try {
+    HOLDFAST_MAY_THROW {
       return try_write(fs, hint);
-    } catch (...) {
+    }
+    HOLDFAST_CAUGHT {
       return false;  // out of memory after a commit point: tried again later
     }
   }

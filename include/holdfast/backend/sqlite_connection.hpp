@@ -149,10 +149,11 @@ class SqlitePool {
     bool const clean = ::sqlite3_next_stmt(db.get(), nullptr) == nullptr &&
                        ::sqlite3_get_autocommit(db.get()) != 0;
     if (!clean) return;
-    try {
+    HOLDFAST_MAY_THROW {
       std::scoped_lock const lock{mutex_};
       idle_.push_back(std::move(db));
-    } catch (...) {  // no memory to keep it: closing it is as good
+    }
+    HOLDFAST_CAUGHT {  // no memory to keep it: closing it is as good
     }
   }
 

@@ -102,14 +102,15 @@ class Builder : public Keeper<Store, Register, Locking, W> {
   // Whatever throws from here on, the lock is let go.
   template <class Selection>
   [[nodiscard]] AttemptPtr own(Grant& grant) {
-    try {
+    HOLDFAST_MAY_THROW {
       auto carries = Selection::carries(source_.store(), source_.part_names().size());
       auto made = std::make_unique<AttemptOf<Selection>>(std::move(grant), std::move(carries));
       made->needs_current = Selection::needs_current;
       return made;
-    } catch (...) {
+    }
+    HOLDFAST_CAUGHT {
       release(grant);
-      throw;
+      HOLDFAST_RETHROW;
     }
   }
 

@@ -76,9 +76,10 @@ inline bool contains(std::vector<Generation> const& all, Generation g) noexcept 
 /// Does what may fail without changing the outcome, and says how it went.
 template <class Work>
 [[nodiscard]] std::optional<error> housekeep(Work work) noexcept {
-  try {
+  HOLDFAST_MAY_THROW {
     return work();
-  } catch (...) {
+  }
+  HOLDFAST_CAUGHT {
     return error{errc::backend, "housekeeping", "an exception"};
   }
 }

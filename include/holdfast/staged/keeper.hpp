@@ -119,10 +119,10 @@ class Keeper {
   // An exception out of a register leaves open whether it stored.
   [[nodiscard]] result<Version> store(Version expected, bytes_view value) {
     result<Version> stored = failure(errc::uncertain, "store", "the register threw");
-    try {
+    HOLDFAST_MAY_THROW {
       stored = register_traits<Register>::store_if(source_.reg(), expected, value);
-    } catch (...) {
     }
+    HOLDFAST_CAUGHT {}
     if (!stored && stored.error().code() == errc::uncertain) unsettled_ = true;
     return stored;
   }
