@@ -57,8 +57,8 @@ struct Event {
     drop_failed,  ///< it could not be deleted now and stays in `retiring`; `cause` says why
     published,    ///< the outside names now give `generation`
     publish_failed,
-    lock_failed,  ///< the stage lock could not be let go; it lapses with the process
-    foreign,      ///< `generation` lies in the store but the record does not list it; left alone
+    lock_failed,    ///< the stage lock could not be let go; it lapses with the process
+    foreign,        ///< `generation` lies in the store but the record does not list it; left alone
     task_started,   ///< `task` began to fill `generation`
     task_finished,  ///< it ended; `cause` says why where it failed
     hook_failed,    ///< a hook of `task` (of the whole run if empty) failed; nothing else changes

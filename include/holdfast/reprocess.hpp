@@ -67,19 +67,25 @@ class Reprocess {
   using request_type = ReprocessRequest<Db>;
 
   /// On threads of its own.
-  explicit Reprocess(Db& db, ReprocessOptions options = {}, ReprocessHooks hooks = {}, W world = {})
-  requires std::same_as<E, Threads> : db_{&db},
-                                      options_{options},
-                                      hooks_{std::move(hooks)},
-                                      world_{std::move(world)},
-                                      executor_{options.thread_pool_size} {}
+  explicit Reprocess(Db& db,
+                     ReprocessOptions options = {},
+                     ReprocessHooks hooks = {},
+                     W world = {}) requires std::same_as<E, Threads>
+      : db_{&db},
+        options_{options},
+        hooks_{std::move(hooks)},
+        world_{std::move(world)},
+        executor_{options.thread_pool_size} {}
   /// On an executor that is given.
-  Reprocess(Db& db, E on, ReprocessOptions options = {}, ReprocessHooks hooks = {}, W world = {})
-  requires std::move_constructible<E> : db_{&db},
-                                        options_{options},
-                                        hooks_{std::move(hooks)},
-                                        world_{std::move(world)},
-                                        executor_{std::move(on)} {}
+  Reprocess(Db& db,
+            E on,
+            ReprocessOptions options = {},
+            ReprocessHooks hooks = {},
+            W world = {}) requires std::move_constructible<E> : db_{&db},
+                                                                options_{options},
+                                                                hooks_{std::move(hooks)},
+                                                                world_{std::move(world)},
+                                                                executor_{std::move(on)} {}
   Reprocess(Reprocess const&) = delete;
   Reprocess& operator=(Reprocess const&) = delete;
   ~Reprocess() {
@@ -201,7 +207,8 @@ class Reprocess {
     return all;
   }
   [[nodiscard]] static bool has(Tasks const& all, std::string_view name) {
-    return std::any_of(all.begin(), all.end(), [&](auto const& task) { return task->name == name; });
+    return std::any_of(all.begin(), all.end(),
+                       [&](auto const& task) { return task->name == name; });
   }
 
   [[nodiscard]] result<ReprocessReport> join(std::unique_lock<std::mutex>& lock,
@@ -279,8 +286,7 @@ class Reprocess {
       std::lock_guard const guard{mutex_};
       attempt_ = crew;
     }
-    auto const done =
-        detail::guarded("reprocess", [&] { return build(flight, what, *crew); });
+    auto const done = detail::guarded("reprocess", [&] { return build(flight, what, *crew); });
     close(flight, crew, done);
     return done;
   }
@@ -340,7 +346,8 @@ class Reprocess {
         [&](typename Attempt::Reader const& reader) { return crew.validate(reader); });
   }
 
-  // A commit whose answer was lost is asked for once; where that fails too, the ticket is passed on.
+  // A commit whose answer was lost is asked for once; where that fails too, the ticket is passed
+  // on.
   [[nodiscard]] result<Committed> committed(result<Committed> done) {
     if (done || done.error().code() != errc::uncertain) return done;
     auto const ticket = done.error().ticket();
@@ -401,7 +408,7 @@ class Reprocess {
   Tasks parallel_;
   mutable std::mutex mutex_;
   std::condition_variable_any landed_;
-  std::shared_ptr<Flight> flight_;   // the run under way
+  std::shared_ptr<Flight> flight_;    // the run under way
   std::shared_ptr<Attempt> attempt_;  // the last one
   std::shared_ptr<Attempt> left_;     // has tasks that were given up
   std::optional<ReprocessReport> report_;

@@ -25,7 +25,7 @@ HOLDFAST_BEGIN
 /// What a program stands in. `steady_ns` counts suspended time too where the system can; `wall_ns`
 /// is for display only.
 template <class W>
-concept world = std::copyable<W> && requires(W const& w, Event const& e) {
+concept world = std::copy_constructible<W> && requires(W const& w, Event const& e) {
   { w.wall_ns() }
   noexcept->std::same_as<std::int64_t>;
   { w.steady_ns() }

@@ -67,9 +67,9 @@ TEST_CASE("a multiplier of one gives fixed delays", "[retry]") {
 }
 
 TEST_CASE("jitter draws its share of each delay from the world", "[retry]") {
-  for (auto const& [random, first] : {std::pair{std::uint64_t{0}, 750},
-                                      std::pair{std::uint64_t{1} << 63, 875},
-                                      std::pair{~std::uint64_t{0}, 1000}}) {
+  for (auto const& [random, first] :
+       {std::pair{std::uint64_t{0}, 750}, std::pair{std::uint64_t{1} << 63, 875},
+        std::pair{~std::uint64_t{0}, 1000}}) {
     Fixture f;
     f.own.random = random;
     CHECK(hf::retry({.jitter = 0.25}, f.world, f.failing(1)));
@@ -139,9 +139,8 @@ TEST_CASE("cancelling ends it before a try and within 50 ms of a delay", "[retry
         errc::cancelled);
   CHECK(f.calls == 0);
   auto const begun = f.own.now;
-  auto const answer = hf::retry(exact, f.world, f.failing(9, errc::io), {.cancelled = [&] {
-    return f.own.now - begun >= 320'000'000;
-  }});
+  auto const answer = hf::retry(exact, f.world, f.failing(9, errc::io),
+                                {.cancelled = [&] { return f.own.now - begun >= 320'000'000; }});
   CHECK(code_of(answer) == errc::cancelled);
   CHECK(answer.error().detail() == "input or output failed (work)");
   CHECK(f.calls == 1);
@@ -161,11 +160,10 @@ TEST_CASE("each failed try is told with its delay", "[retry]") {
 
 TEST_CASE("a policy that makes no sense is refused before the first try", "[retry]") {
   double const nan = std::numeric_limits<double>::quiet_NaN();
-  for (auto const& policy :
-       {Retry{.max_retry_attempts = -1}, Retry{.base_retry_delay_ms = -1},
-        Retry{.max_retry_delay_ms = -1}, Retry{.backoff_multiplier = 0.5},
-        Retry{.backoff_multiplier = nan}, Retry{.jitter = 1.5}, Retry{.jitter = nan},
-        Retry{.timeout_ms = -1}}) {
+  for (auto const& policy : {Retry{.max_retry_attempts = -1}, Retry{.base_retry_delay_ms = -1},
+                             Retry{.max_retry_delay_ms = -1}, Retry{.backoff_multiplier = 0.5},
+                             Retry{.backoff_multiplier = nan}, Retry{.jitter = 1.5},
+                             Retry{.jitter = nan}, Retry{.timeout_ms = -1}}) {
     Fixture f;
     CHECK(code_of(hf::retry(policy, f.world, f.failing(0))) == errc::invalid);
     CHECK(f.calls == 0);
@@ -174,8 +172,11 @@ TEST_CASE("a policy that makes no sense is refused before the first try", "[retr
 
 TEST_CASE("delays never run over", "[retry]") {
   Fixture f;
-  Retry const policy{.max_retry_attempts = 1000, .base_retry_delay_ms = INT64_MAX,
-                     .max_retry_delay_ms = INT64_MAX, .backoff_multiplier = 1e300, .jitter = 0};
+  Retry const policy{.max_retry_attempts = 1000,
+                     .base_retry_delay_ms = INT64_MAX,
+                     .max_retry_delay_ms = INT64_MAX,
+                     .backoff_multiplier = 1e300,
+                     .jitter = 0};
   CHECK(hf::detail::delay_ns(policy, 1000, 1) == hf::detail::ns_of_ms(INT64_MAX));
   auto none = policy;
   none.base_retry_delay_ms = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Tries again what failed for a reason that can pass: how often, after which delays, and until when.
+// Tries again what failed for a reason that can pass: how often, after which delays, and until
+// when.
 //
 // Invariants:
 // - What is tried again is decided by the class of the error, never by its text.
@@ -53,8 +54,8 @@ struct Retry {
 /// One try.
 struct Try {
   int number = 1;
-  std::int64_t started_ns = 0;             ///< steady clock
-  std::int64_t deadline_ns = INT64_MAX;    ///< steady clock; of all tries together
+  std::int64_t started_ns = 0;           ///< steady clock
+  std::int64_t deadline_ns = INT64_MAX;  ///< steady clock; of all tries together
 };
 
 /// A try that failed. Lives for the call of the hook only.
@@ -93,7 +94,9 @@ namespace detail {
 
 // The delay after try `number`: grows by the multiplier up to the maximum; of it, the share
 // `jitter` is multiplied by `chance` (0 to 1).
-[[nodiscard]] inline std::int64_t delay_ns(Retry const& policy, int number, double chance) noexcept {
+[[nodiscard]] inline std::int64_t delay_ns(Retry const& policy,
+                                           int number,
+                                           double chance) noexcept {
   auto const most = static_cast<double>(ns_of_ms(policy.max_retry_delay_ms));
   auto delay = static_cast<double>(ns_of_ms(policy.base_retry_delay_ms));
   for (int i = 1; i < number && delay < most; ++i) delay *= policy.backoff_multiplier;
@@ -128,7 +131,8 @@ requires some_result<std::invoke_result_t<Work&, Try const&>>
   HOLDFAST_TRYV(detail::check(policy));
   if (hooks.cancelled && hooks.cancelled()) return failure(errc::cancelled, "retry");
   auto const begun = w.steady_ns();
-  auto const deadline = policy.timeout_ms == 0 ? INT64_MAX : begun + detail::ns_of_ms(policy.timeout_ms);
+  auto const deadline =
+      policy.timeout_ms == 0 ? INT64_MAX : begun + detail::ns_of_ms(policy.timeout_ms);
   for (int number = 1;; ++number) {
     Try const attempt{number, w.steady_ns(), deadline};
     auto answer = work(attempt);

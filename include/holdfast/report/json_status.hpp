@@ -29,7 +29,9 @@ namespace detail {
   return seconds(*ns);
 }
 
-inline void put_null(Json& json) { json.value(std::optional<bool>{}); }
+inline void put_null(Json& json) {
+  json.value(std::optional<bool>{});
+}
 
 inline void put(Json& json, error const& why) {
   json.object([&] {
@@ -155,8 +157,8 @@ inline void put_retiring(Json& json, Manifest const& m, std::int64_t wall_ns) {
 /// be deleted and for how long, what is not the home's, what troubles it. `wall_ns` is the wall
 /// clock; `run` is what this process does to the home, if anything.
 [[nodiscard]] inline std::string to_json(Status const& status,
-                                      std::int64_t wall_ns,
-                                      std::optional<RunProgress> const& run = {}) {
+                                         std::int64_t wall_ns,
+                                         std::optional<RunProgress> const& run = {}) {
   Json json;
   json.object([&] {
     json.field("committed", status.manifest && status.manifest->current.number != 0)

@@ -100,9 +100,9 @@ struct RunProgress {
   std::string phase{};  ///< "stage", "tasks", "seal", "validate", "commit", "delay"
   std::int64_t elapsed_ns = 0;
   std::vector<TaskProgress> tasks{};
-  unsigned threads = 0;                     ///< tasks that run just now
-  std::uint64_t memory_bytes = 0;           ///< reserved by tasks
-  std::uint64_t memory_budget_bytes = 0;    ///< 0: no limit
+  unsigned threads = 0;                       ///< tasks that run just now
+  std::uint64_t memory_bytes = 0;             ///< reserved by tasks
+  std::uint64_t memory_budget_bytes = 0;      ///< 0: no limit
   std::optional<std::uint64_t> disk_bytes{};  ///< of the stage, where someone measures it
 
   /// The mean of the tasks; one whose total is not known counts as not begun until it is done.
@@ -150,8 +150,8 @@ struct RunProgress {
 /// A line for the run and one for each task, each with its line break.
 [[nodiscard]] inline std::string lines(RunProgress const& run) {
   auto text = "generation " + std::to_string(run.generation.number) + ", attempt " +
-              std::to_string(run.attempt) + ": " + run.phase + ", " +
-              fixed(run.ratio() * 100, 0) + " % after " + human_time(run.elapsed_ns);
+              std::to_string(run.attempt) + ": " + run.phase + ", " + fixed(run.ratio() * 100, 0) +
+              " % after " + human_time(run.elapsed_ns);
   if (auto const eta = run.eta_ns(); eta && run.phase == "tasks") {
     text += ", " + human_time(*eta) + " left";
   }

@@ -130,8 +130,8 @@ class ReprocessAttempt : public Crew, public std::enable_shared_from_this<Reproc
   void complete(AttemptReport& report) const {
     for (std::size_t i = 0; i < tasks_.size(); ++i) {
       if (!tasks_[i]->on_complete) continue;
-      auto const done = guarded(
-          "on_complete", [&] { return tasks_[i]->on_complete(report.tasks[i], report); });
+      auto const done =
+          guarded("on_complete", [&] { return tasks_[i]->on_complete(report.tasks[i], report); });
       if (!done) hook_failed(report.tasks[i].hook_failures, tasks_[i]->name, done.error());
     }
   }

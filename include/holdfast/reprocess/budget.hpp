@@ -80,8 +80,8 @@ namespace detail {
     auto const limit = account->limit == 0 ? UINT64_MAX : account->limit;
     if (size > limit - std::min(used, limit)) {
       return failure(errc::no_memory, "reserve",
-                     std::to_string(size) + " bytes, " + std::to_string(used) + " of the budget of " +
-                         std::to_string(limit) + " are taken");
+                     std::to_string(size) + " bytes, " + std::to_string(used) +
+                         " of the budget of " + std::to_string(limit) + " are taken");
     }
   } while (!account->used.compare_exchange_weak(used, used + size, std::memory_order_relaxed));
   return Reservation{account, size};

@@ -44,8 +44,8 @@ struct TaskSlot {
   TaskState state = TaskState::waiting;
   std::int64_t started_ns = 0;
   std::int64_t ended_ns = 0;
-  std::uint64_t seen = 0;     // the progress at the last look that found it grown
-  std::int64_t seen_ns = 0;   // when that was
+  std::uint64_t seen = 0;    // the progress at the last look that found it grown
+  std::int64_t seen_ns = 0;  // when that was
   std::optional<error> cause{};
   Marks marks{};
   std::vector<error> hook_failures{};

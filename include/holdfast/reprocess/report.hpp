@@ -21,16 +21,16 @@ HOLDFAST_BEGIN
 
 /// What became of one task in one attempt.
 struct TaskReport {
-  TaskProgress progress;                ///< its name, state and figures at its end
-  std::optional<error> cause{};         ///< why it failed, or was stopped
-  std::vector<error> hook_failures{};   ///< of its own hooks; they change nothing
+  TaskProgress progress;               ///< its name, state and figures at its end
+  std::optional<error> cause{};        ///< why it failed, or was stopped
+  std::vector<error> hook_failures{};  ///< of its own hooks; they change nothing
 };
 
 /// What became of one attempt.
 struct AttemptReport {
   int number = 1;
   Generation generation{};
-  std::string phase{};           ///< the last that it came to
+  std::string phase{};  ///< the last that it came to
   std::int64_t took_ns = 0;
   std::optional<error> cause{};  ///< nothing: it was committed
   std::string task{};            ///< whose error it is; empty: no task's
@@ -58,13 +58,13 @@ inline void add_hooks(std::string& to, std::string const& indent, std::vector<er
 /// For a person: a line for the run, one for each attempt, one for each task, each with its errors.
 [[nodiscard]] inline std::string to_text(ReprocessReport const& report) {
   std::string out;
-  detail::add_line(out, "",
-                   (report.committed ? "generation " +
-                                           std::to_string(report.committed->generation.number) +
-                                           " is current"
-                                     : std::string{"nothing was committed"}) +
-                       ", after " + std::to_string(report.attempts.size()) + " attempts in " +
-                       human_time(report.took_ns));
+  detail::add_line(
+      out, "",
+      (report.committed
+           ? "generation " + std::to_string(report.committed->generation.number) + " is current"
+           : std::string{"nothing was committed"}) +
+          ", after " + std::to_string(report.attempts.size()) + " attempts in " +
+          human_time(report.took_ns));
   if (report.committed && report.committed->housekeeping) {
     detail::add_line(out, "  ",
                      "left for later: " + printable(report.committed->housekeeping->text()));

@@ -54,8 +54,8 @@ class TaskRun {
   /// it too, but not where an `Inline` executor leaves nobody to watch the clock.
   [[nodiscard]] std::stop_token stop_token() const noexcept { return crew_->source.get_token(); }
 
-  /// A mark to commit with the generation. Tasks may agree on one; `conflict` ends the attempt where
-  /// they don't.
+  /// A mark to commit with the generation. Tasks may agree on one; `conflict` ends the attempt
+  /// where they don't.
   void mark(std::string mark, std::uint64_t value) { slot_->marks[std::move(mark)] = value; }
   /// Memory out of the budget of the run, until the reservation ends; `no_memory` where it does not
   /// suffice.
