@@ -56,6 +56,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/reprocess/options.hpp
     include/holdfast/reprocess/report.hpp
     include/holdfast/reprocess/task.hpp
+    include/holdfast/reprocess/task_list.hpp
     include/holdfast/result.hpp
     include/holdfast/staged.hpp
     include/holdfast/staged/builder.hpp

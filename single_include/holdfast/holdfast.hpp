@@ -7056,6 +7056,64 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/reprocess/task_list.hpp
+// Keeps the tasks of a reprocessing, and picks those that a run is to do.
+#ifndef HOLDFAST_REPROCESS_TASK_LIST_HPP
+#define HOLDFAST_REPROCESS_TASK_LIST_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+template <class Task>
+struct TaskList {
+  using Tasks = std::vector<std::shared_ptr<Task const>>;
+  Tasks first{};
+  Tasks parallel{};
+
+  [[nodiscard]] static bool has(Tasks const& all, std::string_view name) {
+    return std::any_of(all.begin(), all.end(),
+                       [&](auto const& task) { return task->name == name; });
+  }
+
+  // The tasks of these names (none: all), behind those that come first and always run. Some tasks
+  // alone need a stage that carries the rest over.
+  [[nodiscard]] result<Tasks> select(std::vector<std::string> const& names, bool carries) const {
+    auto all = first;
+    for (auto const& task : parallel) {
+      bool const wanted =
+          names.empty() || std::find(names.begin(), names.end(), task->name) != names.end();
+      if (wanted) all.push_back(task);
+    }
+    for (auto const& name : names) {
+      if (!has(all, name)) return failure(errc::not_found, "reprocess", "task " + name);
+    }
+    if (all.empty()) return failure(errc::invalid, "reprocess", "there are no tasks");
+    for (auto const& task : all) {
+      HOLDFAST_TRYV(check(all, *task));
+    }
+    if (!carries && all.size() != first.size() + parallel.size()) {
+      return failure(errc::invalid, "reprocess",
+                     "a run of some tasks must say how its stage begins (ReprocessRequest::stage)");
+    }
+    return all;
+  }
+
+ private:
+  [[nodiscard]] static result<void> check(Tasks const& all, Task const& task) {
+    if (task.name.empty() || !task.run) {
+      return failure(errc::invalid, "reprocess", "a task needs a name and a run: " + task.name);
+    }
+    auto const same = [&](auto const& other) { return other->name == task.name; };
+    if (std::count_if(all.begin(), all.end(), same) == 1) return ok();
+    return failure(errc::exists, "reprocess", "task " + task.name);
+  }
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/reprocess.hpp
 // Rebuilds derived state by named tasks, in parallel into one stage, while the old generation is
 // served: all of them succeed and it is switched, or nothing changes and the report says why.
@@ -7093,6 +7151,8 @@ class Reprocess {
   using Attempt = detail::ReprocessAttempt<Db, W>;
 
  public:
+  using writer_type = typename Attempt::Writer;
+  using reader_type = typename Attempt::Reader;
   using task_type = typename Attempt::Task;
   using request_type = ReprocessRequest<Db>;
 
@@ -7128,17 +7188,21 @@ class Reprocess {
   }
 
   /// A task that runs beside the others. Tasks that write to the same part must agree about it.
-  void add(task_type task) { parallel_.push_back(std::make_shared<task_type>(std::move(task))); }
+  void add(task_type task) {
+    tasks_.parallel.push_back(std::make_shared<task_type>(std::move(task)));
+  }
   /// A task that runs before all others, one after another in the order given: for what they all
   /// read.
-  void first(task_type task) { first_.push_back(std::make_shared<task_type>(std::move(task))); }
+  void first(task_type task) {
+    tasks_.first.push_back(std::make_shared<task_type>(std::move(task)));
+  }
 
   /// One run, with its retries: the report of a commit, or the error that ended it, which names the
   /// task; `report` has all the rest. `busy` while another run is under way; `denied` where it is
   /// switched off. A commit that stays `uncertain` carries its ticket for `db.resolve`.
   [[nodiscard]] result<ReprocessReport> run(request_type const& what = {}) {
     HOLDFAST_TRYV(detail::check(options_));
-    HOLDFAST_TRY(tasks, select(what));
+    HOLDFAST_TRY(tasks, tasks_.select(what.tasks, static_cast<bool>(what.stage)));
     std::unique_lock lock{mutex_};
     if (flight_) return join(lock, what, tasks);
     HOLDFAST_TRYV(check_left());
@@ -7187,7 +7251,8 @@ class Reprocess {
   }
 
  private:
-  using Tasks = typename Attempt::Tasks;
+  using TaskList = detail::TaskList<task_type>;
+  using Tasks = typename TaskList::Tasks;
   struct Flight {
     Tasks tasks{};
     std::stop_source cancel{};
@@ -7210,43 +7275,12 @@ class Reprocess {
     }
   };
 
-  [[nodiscard]] result<Tasks> select(request_type const& what) const {
-    auto all = first_;
-    for (auto const& task : parallel_) {
-      bool const wanted = what.tasks.empty() || std::find(what.tasks.begin(), what.tasks.end(),
-                                                          task->name) != what.tasks.end();
-      if (wanted) all.push_back(task);
-    }
-    for (auto const& name : what.tasks) {
-      if (!has(all, name)) return failure(errc::not_found, "reprocess", "task " + name);
-    }
-    for (auto const& task : all) {
-      if (task->name.empty() || !task->run) {
-        return failure(errc::invalid, "reprocess", "a task needs a name and a run: " + task->name);
-      }
-      auto const same = [&](auto const& other) { return other->name == task->name; };
-      if (std::count_if(all.begin(), all.end(), same) != 1) {
-        return failure(errc::exists, "reprocess", "task " + task->name);
-      }
-    }
-    if (all.empty()) return failure(errc::invalid, "reprocess", "there are no tasks");
-    if (!what.stage && all.size() != first_.size() + parallel_.size()) {
-      return failure(errc::invalid, "reprocess",
-                     "a run of some tasks must say how its stage begins (ReprocessRequest::stage)");
-    }
-    return all;
-  }
-  [[nodiscard]] static bool has(Tasks const& all, std::string_view name) {
-    return std::any_of(all.begin(), all.end(),
-                       [&](auto const& task) { return task->name == name; });
-  }
-
   [[nodiscard]] result<ReprocessReport> join(std::unique_lock<std::mutex>& lock,
                                              request_type const& what,
                                              Tasks const& tasks) {
     auto const flight = flight_;
     bool const covered = std::all_of(tasks.begin(), tasks.end(), [&](auto const& task) {
-      return has(flight->tasks, task->name);
+      return TaskList::has(flight->tasks, task->name);
     });
     if (!what.join || !covered) {
       return failure(errc::busy, "reprocess", std::string{"another run is in "} + flight->phase);
@@ -7354,8 +7388,8 @@ class Reprocess {
     enter(flight, "tasks");
     auto const grace_ns = detail::ns_of_ms(options_.stop_grace_ms);
     auto const grave = [this](error const& why) { return !retryable(why); };
-    for (std::size_t i = 0; i <= first_.size(); ++i) {
-      auto const to = i < first_.size() ? i + 1 : crew.slots.size();
+    for (std::size_t i = 0; i <= tasks_.first.size(); ++i) {
+      auto const to = i < tasks_.first.size() ? i + 1 : crew.slots.size();
       HOLDFAST_TRYV(crew.run(i, to, executor_, grace_ns, grave, ticker(flight)));
     }
     HOLDFAST_TRY(marks, crew.marks());
@@ -7373,7 +7407,7 @@ class Reprocess {
   [[nodiscard]] static result<Ready> validated(Ready ready, Attempt& crew) {
     if (!crew.has_validation()) return ready;
     return std::move(ready).validate(
-        [&](typename Attempt::Reader const& reader) { return crew.validate(reader); });
+        [&](reader_type const& reader) { return crew.validate(reader); });
   }
 
   // A commit whose answer was lost is asked for once; where that fails too, the ticket is passed
@@ -7434,8 +7468,7 @@ class Reprocess {
   ReprocessOptions options_;
   ReprocessHooks hooks_;
   W world_;
-  Tasks first_;
-  Tasks parallel_;
+  TaskList tasks_;
   mutable std::mutex mutex_;
   std::condition_variable_any landed_;
   std::shared_ptr<Flight> flight_;    // the run under way
