@@ -137,11 +137,12 @@ struct RunProgress {
 [[nodiscard]] inline std::string line(TaskProgress const& task) {
   auto text = printable(task.name) + ": " + std::string{name(task.state)};
   if (task.state == TaskState::waiting) return text;
-  text += ", " + grouped(task.done);
+  bool const counts = task.done != 0 || task.total != 0;
+  if (counts) text += ", " + grouped(task.done);
   if (task.total != 0) text += " of " + grouped(task.total);
-  if (!task.unit.empty()) text += " " + printable(task.unit);
+  if (counts && !task.unit.empty()) text += " " + printable(task.unit);
   if (task.total != 0) text += ", " + fixed(*task.ratio() * 100, 0) + " %";
-  text += ", " + fixed(task.rate(), 0) + " a second";
+  if (counts) text += ", " + fixed(task.rate(), 0) + " a second";
   if (task.state != TaskState::running) return text + ", took " + human_time(task.elapsed_ns);
   if (auto const eta = task.eta_ns()) text += ", " + human_time(*eta) + " left";
   return text;
