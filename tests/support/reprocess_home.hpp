@@ -43,6 +43,8 @@ class HastyWorld {
     own_->told.push_back(std::string{hf::name(kind)} + " " + std::string{event.task} +
                          (event.cause != nullptr ? ": " + event.cause->text() : std::string{}));
   }
+  /// So much later at once.
+  void skip_ms(std::int64_t ms) const noexcept { own_->skipped += ms * 1'000'000; }
   [[nodiscard]] std::int64_t skipped_ms() const { return own_->skipped / 1'000'000; }
   /// What was told of tasks, runs and hooks.
   [[nodiscard]] std::vector<std::string> told() const {

@@ -37,6 +37,37 @@ Failed failed(ReprocessHome& home, Job& job, ReprocessHome::Job::request_type co
   CHECK(!report->committed);
   return {answer.error(), *report};
 }
+
+// A deadline that passes only when a task lets it, noticed at once.
+hf::ReprocessOptions const minute{
+    .timeout_ms = 60'000, .stop_grace_ms = 60'000, .health_check_interval_ms = 1, .retry = never};
+
+// A task that lets the deadline and the grace pass once the second task is done, and does not end
+// before it is let go.
+struct Hanging {
+  ReprocessHome home{};
+  std::atomic<bool> go_on{false};
+  std::atomic<bool> ended{false};
+  bool obeys = false;
+  [[nodiscard]] ReprocessHome::Task task(ReprocessHome::Job const& job) {
+    return {.name = "keys", .run = [&](Writer& writer, TaskRun& run) -> hf::result<void> {
+              auto const others_done = [&] {
+                return job.status().tasks.at(1).state == TaskState::done;
+              };
+              if (!eventually(others_done)) return hf::failure(errc::unknown, "the other task");
+              home.world.skip_ms(60'000);
+              auto const told = [&] { return run.stop_token().stop_requested(); };
+              if (!eventually(told)) return hf::failure(errc::unknown, "the deadline");
+              if (obeys) return run.check();
+              home.world.skip_ms(60'000);
+              if (!eventually([&] { return go_on.load(); }))
+                return hf::failure(errc::unknown, "go");
+              *std::get<0>(writer) = "late";
+              ended = true;
+              return hf::ok();
+            }};
+  }
+};
 }  // namespace
 
 TEST_CASE("a task that fails ends the run, and the other tasks are stopped", "[reprocess]") {
@@ -172,11 +203,12 @@ TEST_CASE("a validation that says yes lets it pass", "[reprocess]") {
 }
 
 TEST_CASE("a task that takes longer than the deadline is stopped and named", "[reprocess]") {
-  ReprocessHome home;
-  auto job = home.job({.timeout_ms = 30, .retry = never});
-  job.add(endless("keys"));
+  Hanging late;
+  auto job = late.home.job(minute);
+  late.obeys = true;
+  job.add(late.task(job));
   job.add(fills<1>("stats"));
-  auto const run = failed(home, job);
+  auto const run = failed(late.home, job);
   CHECK(run.why.code() == errc::timed_out);
   CHECK(run.why.detail() == "task keys, task");
   CHECK(run.task(0).progress.state == TaskState::stopped);
@@ -206,53 +238,54 @@ TEST_CASE("the time for all attempts together ends a run as well", "[reprocess]"
 
 TEST_CASE("a task that hangs is given up and named; no run begins before it has ended",
           "[reprocess]") {
-  ReprocessHome home;
-  std::atomic<bool> go_on{false};
-  {
-    auto job = home.job({.timeout_ms = 20, .stop_grace_ms = 20});
-    job.add({.name = "keys", .run = [&](Writer& writer, TaskRun&) -> hf::result<void> {
-               if (!eventually([&] { return go_on.load(); })) return hf::ok();
-               *std::get<0>(writer) = "late";
-               return hf::ok();
-             }});
-    job.add(fills<1>("stats"));
-    auto const answer = job.run();
-    REQUIRE(!answer);
-    CHECK(answer.error().code() == errc::timed_out);
-    CHECK(answer.error().detail() == "task keys, task: it was told to stop and did not");
-    CHECK(home.served() == "old/old/1");
-    auto const report = *job.report();
-    CHECK(report.attempts.size() == 1);  // timed_out can pass, but not while it hangs
-    CHECK(report.attempts[0].tasks[0].progress.state == TaskState::hung);
-    CHECK(report.attempts[0].tasks[1].progress.state == TaskState::done);
-    auto const again = job.run();
-    CHECK(code_of(again) == errc::busy);
-    CHECK(again.error().detail() == "tasks of an earlier run have not ended: keys");
-    CHECK(home.db.state() == hf::State::processing);  // its stage lives as long as it writes
-    go_on = true;
-    CHECK(eventually([&] { return home.idle(); }));
-    CHECK(home.served() == "old/old/1");
-    CHECK(eventually([&] { return code_of(job.run()) != errc::busy; }));
-  }
-  CHECK(home.served() == "late/new/-");
+  Hanging hung;
+  auto& home = hung.home;
+  auto options = minute;
+  options.retry = {};  // timed_out can pass, but not while it hangs
+  auto job = home.job(options);
+  job.add(hung.task(job));
+  job.add(fills<1>("stats"));
+  auto const answer = job.run();
+  REQUIRE(!answer);
+  CHECK(answer.error().code() == errc::timed_out);
+  CHECK(answer.error().detail() == "task keys, task: it was told to stop and did not");
+  CHECK(home.served() == "old/old/1");
+  auto const report = *job.report();
+  CHECK(report.attempts.size() == 1);
+  CHECK(report.attempts[0].tasks[0].progress.state == TaskState::hung);
+  CHECK(report.attempts[0].tasks[1].progress.state == TaskState::done);
+  auto const again = job.run();
+  CHECK(code_of(again) == errc::busy);
+  CHECK(again.error().detail() == "tasks of an earlier run have not ended: keys");
+  CHECK(home.db.state() == hf::State::processing);  // its stage lives as long as it writes
+  hung.go_on = true;
+  CHECK(eventually([&] { return home.idle(); }));
+  CHECK(home.served() == "old/old/1");
+  auto const next = [&] {
+    return job.run({.tasks = {"stats"}, .stage = [](auto& db) { return db.stage(); }});
+  };
+  CHECK(eventually([&] { return code_of(next()) != errc::busy; }));
+  CHECK(home.served() == "/new/-");
 }
 
 TEST_CASE("the end of the object waits for a task that hangs", "[reprocess]") {
-  ReprocessHome home;
-  std::atomic<bool> ended{false};
+  Hanging hung;
+  std::thread lets_go;
   {
-    auto job = home.job({.timeout_ms = 10, .stop_grace_ms = 0});
-    job.add({.name = "keys", .run = [&](Writer&, TaskRun&) -> hf::result<void> {
-               std::this_thread::sleep_for(std::chrono::milliseconds{200});
-               ended = true;
-               return hf::ok();
-             }});
+    auto job = hung.home.job(minute);
+    job.add(hung.task(job));
+    job.add(fills<1>("stats"));
     CHECK(code_of(job.run()) == errc::timed_out);
-    CHECK(!ended);
+    CHECK(!hung.ended);
+    lets_go = std::thread{[&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds{50});
+      hung.go_on = true;
+    }};
   }
-  CHECK(ended);
-  CHECK(home.idle());
-  CHECK(home.served() == "old/old/1");
+  CHECK(hung.ended);
+  lets_go.join();
+  CHECK(hung.home.idle());
+  CHECK(hung.home.served() == "old/old/1");
 }
 
 TEST_CASE("a task that exhausts the budget fails, and what it held is given back", "[reprocess]") {

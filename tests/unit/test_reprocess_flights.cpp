@@ -60,17 +60,23 @@ TEST_CASE("a second caller is told that a run is under way", "[reprocess][flight
 }
 
 TEST_CASE("a second caller may join the run and gets its answer", "[reprocess][flight]") {
-  Flying flying;
-  hf::result<hf::ReprocessReport> joined = hf::failure(errc::unknown, "test");
-  std::thread second{[&] { joined = flying.job.run({.join = true}); }};
-  std::this_thread::sleep_for(std::chrono::milliseconds{20});
-  flying.land();
-  second.join();
-  REQUIRE(joined);
-  REQUIRE(flying.answer);
-  CHECK(joined.value().committed->generation == flying.answer.value().committed->generation);
-  // Whoever came too late to join has run by itself: no more than that.
-  CHECK(flying.home.db.status().value().manifest->next == 3);
+  bool joined = false;
+  for (int round = 0; round < 20 && !joined; ++round) {
+    Flying flying;
+    hf::result<hf::ReprocessReport> second = hf::failure(errc::unknown, "test");
+    std::thread caller{[&] { second = flying.job.run({.join = true}); }};
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    flying.land();
+    caller.join();
+    REQUIRE(second);
+    REQUIRE(flying.answer);
+    auto const of = [](auto const& answer) { return answer.value().committed->generation.number; };
+    joined = of(second) == of(flying.answer);
+    // Whoever comes too late to join runs by itself.
+    CHECK(of(second) == (joined ? 2 : 3));
+    CHECK(flying.home.db.status().value().manifest->next == of(second) + 1);
+  }
+  CHECK(joined);
 }
 
 TEST_CASE("a caller that joins may stop waiting without stopping the run", "[reprocess][flight]") {
