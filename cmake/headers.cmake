@@ -43,8 +43,25 @@ set(HOLDFAST_HEADERS
     include/holdfast/ids.hpp
     include/holdfast/policy/exclusive.hpp
     include/holdfast/policy/file_lock.hpp
+    include/holdfast/policy/retry.hpp
     include/holdfast/posix.hpp
+    include/holdfast/report/health.hpp
+    include/holdfast/report/json.hpp
+    include/holdfast/report/json_status.hpp
+    include/holdfast/report/metrics.hpp
     include/holdfast/report/observer.hpp
+    include/holdfast/report/progress.hpp
+    include/holdfast/report/prometheus.hpp
+    include/holdfast/report/text.hpp
+    include/holdfast/reprocess.hpp
+    include/holdfast/reprocess/attempt.hpp
+    include/holdfast/reprocess/budget.hpp
+    include/holdfast/reprocess/crew.hpp
+    include/holdfast/reprocess/executor.hpp
+    include/holdfast/reprocess/options.hpp
+    include/holdfast/reprocess/report.hpp
+    include/holdfast/reprocess/task.hpp
+    include/holdfast/reprocess/task_list.hpp
     include/holdfast/result.hpp
     include/holdfast/staged.hpp
     include/holdfast/staged/builder.hpp

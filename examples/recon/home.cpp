@@ -56,31 +56,25 @@ class Holdfast : public System {
       : options_{std::move(options)}, watch_{PhaseLog{options_.phase_descriptor}} {}
 
   hf::result<Rebuilt> rebuild(RebuildOptions const& what, Progress& progress) override {
-    Stopwatch const clock;
+    auto const begun_ns = hf::Native{}.steady_ns();
     HOLDFAST_TRY(home, open_home(options_, watch_));
-    HOLDFAST_TRY(stage, home.stage());
-    auto const run = stage.generation().number;
-    HOLDFAST_TRY(tree, walk(what.root, {what.max_files, what.slow_us, options_.home,
-                                        [&](auto n) { progress.step("reading", n); }}));
-    progress.line("read " + describe(tree));
-    {
-      auto& [keys, stats] = stage.writer();
-      HOLDFAST_TRY(bulk, keys.sorted_bulk());
-      HOLDFAST_TRYV(fill_keys(
-          tree, run, [&bulk = bulk](auto key, auto value) { return bulk->put(key, value); }));
-      HOLDFAST_TRYV(fill_stats(tree, run, stats.handle()));
-    }
-    double const build_ms = clock.ms();
-    watch_.phases.enter("seal");
-    HOLDFAST_TRY(sealed, std::move(stage).seal());
-    HOLDFAST_TRY(ready, std::move(sealed).validate(agrees));
-    HOLDFAST_TRY(done, std::move(ready).commit({.marks = marks_of(tree)}));
+    Tree tree;
+    Observed world;
+    world.watch = &watch_;
+    // Who wants it again runs it again; reading a large tree may take longer than any deadline.
+    Job job{home, {.timeout_ms = 0, .retry = {.auto_retry_enabled = false}}, {}, world};
+    job.first(walk_task(what, tree, progress));
+    job.add(keys_task(tree));
+    job.add(stats_task(tree));
+    watch_.tasks_left = 3;
+    HOLDFAST_TRY(report, job.run());
+    auto const& done = *report.committed;
     Rebuilt rebuilt{.generation = done.generation.number, .sequence = done.sequence};
     rebuilt.counts = tree.directories.front().total;
     rebuilt.containers = tree.files.empty() ? 0 : container_of(tree.files.size() - 1);
     rebuilt.skipped = std::move(tree.skipped);
     rebuilt.cut = tree.cut;
-    rebuilt.build_ms = build_ms;
+    rebuilt.build_ms = static_cast<double>(watch_.built_ns - begun_ns) / 1e6;
     rebuilt.switch_ms = static_cast<double>(watch_.switched_ns - watch_.committing_ns) / 1e6;
     if (done.housekeeping) rebuilt.housekeeping = done.housekeeping->text();
     return rebuilt;
@@ -98,7 +92,40 @@ class Holdfast : public System {
   }
 
  private:
-  // A look at the unseen generation before the switch.
+  using Writer = Job::writer_type;
+
+  // Reads the tree, which the other tasks write; its sums are the marks.
+  Job::task_type walk_task(RebuildOptions const& what, Tree& tree, Progress& progress) const {
+    return {
+        .name = "walk", .run = [&, this](Writer&, hf::TaskRun& run) -> hf::result<void> {
+          auto const tell = [&](std::uint64_t n) { progress.step("reading", n); };
+          HOLDFAST_TRY(read, walk(what.root, {what.max_files, what.slow_us, options_.home, tell}));
+          tree = std::move(read);
+          progress.line("read " + describe(tree));
+          for (auto const& [name, value] : marks_of(tree)) run.mark(name, value);
+          return hf::ok();
+        }};
+  }
+  static Job::task_type keys_task(Tree const& tree) {
+    return {.name = "keys",
+            .run = [&](Writer& writer, hf::TaskRun& run) -> hf::result<void> {
+              HOLDFAST_TRY(bulk, std::get<0>(writer).sorted_bulk());
+              auto const put = [&bulk = bulk, &run](auto key, auto value) -> hf::result<void> {
+                HOLDFAST_TRYV(run.step());
+                return bulk->put(key, value);
+              };
+              return fill_keys(tree, run.generation().number, put);
+            },
+            .validate = agrees,
+            .unit = "rows"};
+  }
+  static Job::task_type stats_task(Tree const& tree) {
+    return {.name = "stats", .run = [&](Writer& writer, hf::TaskRun& run) {
+              return fill_stats(tree, run.generation().number, std::get<1>(writer).handle());
+            }};
+  }
+
+  // A look at the unseen generation before the switch: do both stores tell the same?
   static hf::result<bool> agrees(std::tuple<hf::RocksReader, hf::SqliteReader> const& reader) {
     auto const& [keys, stats] = reader;
     HOLDFAST_TRY(lease, stats.connection());
@@ -119,6 +146,10 @@ void Observed::on(hf::Event const& event) const noexcept {
     if (event.to == hf::State::ready_to_commit) phases.enter("commit");
     if (event.to == hf::State::committing) watch->committing_ns = event.at_ns;
     if (event.to == hf::State::rolling_back) phases.enter("rollback");
+  } else if (event.kind == Kind::task_finished) {
+    if (--watch->tasks_left != 0 || event.cause != nullptr) return;
+    watch->built_ns = event.at_ns;
+    phases.enter("seal");
   } else if (event.kind == Kind::switched && phases.phase() == "commit") {
     watch->switched_ns = event.at_ns;
     phases.enter("publish");

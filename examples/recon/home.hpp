@@ -3,19 +3,25 @@
 #ifndef RECON_HOME_HPP
 #define RECON_HOME_HPP
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 
 #include "holdfast/backend/rocksdb.hpp"
 #include "holdfast/backend/sqlite.hpp"
+#include "holdfast/reprocess.hpp"
 #include "holdfast/staged.hpp"
 #include "system.hpp"
 
 namespace recon {
 
-/// What the observer of a run keeps: its phases, and when the switch began and was done.
+/// What the observer of a run keeps: its phases, and when the tasks, the switch's begin and its end
+/// were done.
 struct Watch {
+  explicit Watch(PhaseLog log = PhaseLog{}) noexcept : phases{log} {}
   PhaseLog phases;
+  std::atomic<int> tasks_left{0};
+  std::int64_t built_ns = 0;
   std::int64_t committing_ns = 0;
   std::int64_t switched_ns = 0;
 };
@@ -28,6 +34,7 @@ struct Observed : hf::Native {
 
 using Store = hf::Together<hf::RocksStore, hf::SqliteStore>;
 using Home = hf::Staged<Store, hf::FileRegister, hf::FileLock, Observed>;
+using Job = hf::Reprocess<Home, hf::Threads, Observed>;
 using Followed = hf::Follower<Store, hf::FileRegister>;
 
 [[nodiscard]] hf::result<Home> open_home(SystemOptions const& options, Watch& watch);

@@ -25,7 +25,7 @@ HOLDFAST_BEGIN
 /// What a program stands in. `steady_ns` counts suspended time too where the system can; `wall_ns`
 /// is for display only.
 template <class W>
-concept world = std::copyable<W> && requires(W const& w, Event const& e) {
+concept world = std::copy_constructible<W> && requires(W const& w, Event const& e) {
   { w.wall_ns() }
   noexcept->std::same_as<std::int64_t>;
   { w.steady_ns() }
@@ -137,6 +137,23 @@ struct Native {
   void on(Event const&) const noexcept {}
 };
 static_assert(world<Native>);
+
+/// Does this world listen to events? Where none does, what tells them is left out by the compiler.
+template <class W>
+inline constexpr bool listens = true;
+template <>
+inline constexpr bool listens<Native> = false;
+
+namespace detail {
+// Gives the event its time; the only way in which anything is told.
+template <world W>
+void tell([[maybe_unused]] W const& w, [[maybe_unused]] Event event) noexcept {
+  if constexpr (listens<W>) {
+    event.at_ns = w.steady_ns();
+    w.on(event);
+  }
+}
+}  // namespace detail
 
 HOLDFAST_END
 

@@ -269,6 +269,8 @@ enum class errc : std::uint8_t {
   pinned,
   spent,
   rejected,
+  cancelled,
+  timed_out,
   sync_failed,
   poisoned,
   too_large,
@@ -326,6 +328,10 @@ enum class errc : std::uint8_t {
       return "the handle was moved from or is finished";
     case errc::rejected:
       return "validation rejected the generation";
+    case errc::cancelled:
+      return "it was told to stop";
+    case errc::timed_out:
+      return "the time that it was given is over";
     case errc::sync_failed:
       return "a sync failed; what was written can't be trusted";
     case errc::poisoned:
@@ -3282,8 +3288,12 @@ struct Event {
     drop_failed,  ///< it could not be deleted now and stays in `retiring`; `cause` says why
     published,    ///< the outside names now give `generation`
     publish_failed,
-    lock_failed,  ///< the stage lock could not be let go; it lapses with the process
-    foreign,      ///< `generation` lies in the store but the record does not list it; left alone
+    lock_failed,    ///< the stage lock could not be let go; it lapses with the process
+    foreign,        ///< `generation` lies in the store but the record does not list it; left alone
+    task_started,   ///< `task` began to fill `generation`
+    task_finished,  ///< it ended; `cause` says why where it failed
+    hook_failed,    ///< a hook of `task` (of the whole run if empty) failed; nothing else changes
+    retrying,       ///< a whole run failed for `cause` and will be tried again
   };
   Kind kind = Kind::transition;
   State from = State::none;
@@ -3292,6 +3302,7 @@ struct Event {
   FencingToken token{};
   std::int64_t at_ns = 0;  ///< steady clock
   error const* cause = nullptr;
+  std::string_view task{};
 };
 
 /// As it is written in reports.
@@ -3315,6 +3326,14 @@ struct Event {
       return "lock_failed";
     case Event::Kind::foreign:
       return "foreign";
+    case Event::Kind::task_started:
+      return "task_started";
+    case Event::Kind::task_finished:
+      return "task_finished";
+    case Event::Kind::hook_failed:
+      return "hook_failed";
+    case Event::Kind::retrying:
+      return "retrying";
   }
   return "?";
 }
@@ -3340,7 +3359,7 @@ HOLDFAST_BEGIN
 /// What a program stands in. `steady_ns` counts suspended time too where the system can; `wall_ns`
 /// is for display only.
 template <class W>
-concept world = std::copyable<W> && requires(W const& w, Event const& e) {
+concept world = std::copy_constructible<W> && requires(W const& w, Event const& e) {
   { w.wall_ns() }
   noexcept->std::same_as<std::int64_t>;
   { w.steady_ns() }
@@ -3452,6 +3471,23 @@ struct Native {
   void on(Event const&) const noexcept {}
 };
 static_assert(world<Native>);
+
+/// Does this world listen to events? Where none does, what tells them is left out by the compiler.
+template <class W>
+inline constexpr bool listens = true;
+template <>
+inline constexpr bool listens<Native> = false;
+
+namespace detail {
+// Gives the event its time; the only way in which anything is told.
+template <world W>
+void tell([[maybe_unused]] W const& w, [[maybe_unused]] Event event) noexcept {
+  if constexpr (listens<W>) {
+    event.at_ns = w.steady_ns();
+    w.on(event);
+  }
+}
+}  // namespace detail
 
 HOLDFAST_END
 
@@ -5332,40 +5368,511 @@ HOLDFAST_END
 
 #endif
 
-// ------------ holdfast/report/observer.hpp
-// Lets a function hear every event of a world: the one place where logging and metrics come in.
-#ifndef HOLDFAST_REPORT_OBSERVER_HPP
-#define HOLDFAST_REPORT_OBSERVER_HPP
+// ------------ holdfast/policy/retry.hpp
+// Tries again what failed for a reason that can pass: how often, after which delays, and until
+// when.
+//
+// Invariants:
+// - What is tried again is decided by the class of the error, never by its text.
+// - A try never starts after `cancelled` said true, nor a delay that would end after the deadline.
+// - All time and chance come from the world, so that a test needs neither to wait nor to be lucky.
+#ifndef HOLDFAST_POLICY_RETRY_HPP
+#define HOLDFAST_POLICY_RETRY_HPP
 
 HOLDFAST_BEGIN
 
-/// A world that tells `Hear` every event, and is `W` in all else. `Hear` must not throw, nor call
-/// back into what tells it (which holds its lock): take what is needed from the event, which lives
-/// for the call only. Any thread may call it.
-template <world W, class Hear>
-class Observed {
- public:
-  Observed(W inner, Hear hear) : inner_{std::move(inner)}, hear_{std::move(hear)} {}
+/// How often and how soon what failed is tried again.
+struct Retry {
+  bool auto_retry_enabled = true;
+  int max_retry_attempts = 3;               ///< tries after the first one
+  std::int64_t base_retry_delay_ms = 1000;  ///< before the second try
+  std::int64_t max_retry_delay_ms = 30'000;
+  double backoff_multiplier = 2;  ///< of each delay by the one before; 1: all are the same
+  double jitter = 0.5;            ///< the share of each delay that is drawn at random, 0 to 1
+  std::int64_t timeout_ms = 0;    ///< of all tries and delays together; 0: none
+};
 
-  [[nodiscard]] std::int64_t wall_ns() const noexcept { return inner_.wall_ns(); }
-  [[nodiscard]] std::int64_t steady_ns() const noexcept { return inner_.steady_ns(); }
-  void wait_until(std::int64_t steady_ns) const noexcept { inner_.wait_until(steady_ns); }
-  [[nodiscard]] std::uint64_t random64() const noexcept { return inner_.random64(); }
-  [[nodiscard]] Owner self() const noexcept { return inner_.self(); }
-  void on(Event const& event) const noexcept {
-    inner_.on(event);
-    hear_(event);
+/// Can this pass by itself, so that the same may succeed later?
+[[nodiscard]] constexpr bool can_pass(errc code) noexcept {
+  switch (code) {
+    case errc::busy:
+    case errc::pinned:
+    case errc::conflict:
+    case errc::full:
+    case errc::no_space:
+    case errc::too_many_files:
+    case errc::no_memory:
+    case errc::io:
+    case errc::timed_out:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// One try.
+struct Try {
+  int number = 1;
+  std::int64_t started_ns = 0;           ///< steady clock
+  std::int64_t deadline_ns = INT64_MAX;  ///< steady clock; of all tries together
+};
+
+/// A try that failed. Lives for the call of the hook only.
+struct FailedTry {
+  Try attempt;
+  error const& cause;
+  std::optional<std::int64_t> delay_ns;  ///< until the next try; nothing: there is none
+};
+
+/// What a caller of `retry` decides and hears. What a hook throws ends the retrying.
+struct RetryHooks {
+  std::function<bool(error const&)> retryable{};  ///< none: `can_pass` of its code
+  std::function<bool()> cancelled{};              ///< asked before each try and while waiting
+  std::function<void(FailedTry const&)> failed{};
+};
+
+namespace detail {
+[[nodiscard]] inline result<void> check(Retry const& policy) {
+  auto const share = [](double x) { return x >= 0 && x <= 1; };
+  if (policy.max_retry_attempts < 0) return failure(errc::invalid, "Retry", "max_retry_attempts");
+  if (policy.base_retry_delay_ms < 0) return failure(errc::invalid, "Retry", "base_retry_delay_ms");
+  if (policy.max_retry_delay_ms < 0) return failure(errc::invalid, "Retry", "max_retry_delay_ms");
+  if (!(policy.backoff_multiplier >= 1)) {
+    return failure(errc::invalid, "Retry", "backoff_multiplier");
+  }
+  if (!share(policy.jitter)) return failure(errc::invalid, "Retry", "jitter");
+  if (policy.timeout_ms < 0) return failure(errc::invalid, "Retry", "timeout_ms");
+  return ok();
+}
+
+// Nanoseconds from now, without running over; nothing is waited for longer than a century.
+[[nodiscard]] constexpr std::int64_t ns_of_ms(std::int64_t ms) noexcept {
+  constexpr std::int64_t century = std::int64_t{100} * 366 * 24 * 3600 * 1000;
+  return std::min(ms, century) * 1'000'000;
+}
+
+// The delay after try `number`: grows by the multiplier up to the maximum; of it, the share
+// `jitter` is multiplied by `chance` (0 to 1).
+[[nodiscard]] inline std::int64_t delay_ns(Retry const& policy,
+                                           int number,
+                                           double chance) noexcept {
+  auto const most = static_cast<double>(ns_of_ms(policy.max_retry_delay_ms));
+  auto delay = static_cast<double>(ns_of_ms(policy.base_retry_delay_ms));
+  for (int i = 1; i < number && delay < most; ++i) delay *= policy.backoff_multiplier;
+  delay = std::min(delay, most);
+  return static_cast<std::int64_t>(delay * (1 - policy.jitter + policy.jitter * chance));
+}
+
+// Waits, in slices where someone may cancel. False: cancelled.
+template <world W>
+[[nodiscard]] bool wait_or_cancel(W const& w,
+                                  std::int64_t until_ns,
+                                  std::function<bool()> const& cancelled) {
+  constexpr std::int64_t slice_ns = 50'000'000;
+  if (!cancelled) {
+    w.wait_until(until_ns);
+    return true;
+  }
+  for (auto now = w.steady_ns(); now < until_ns; now = w.steady_ns()) {
+    if (cancelled()) return false;
+    w.wait_until(std::min(until_ns, now + slice_ns));
+  }
+  return !cancelled();
+}
+}  // namespace detail
+
+/// Calls `work(Try)`, which answers a result, until it succeeds or may not be tried again: the last
+/// answer. `cancelled`, with the last cause as detail, if that ended it.
+template <world W, class Work>
+requires some_result<std::invoke_result_t<Work&, Try const&>>
+[[nodiscard]] auto retry(Retry const& policy, W const& w, Work work, RetryHooks const& hooks = {})
+    -> std::invoke_result_t<Work&, Try const&> {
+  HOLDFAST_TRYV(detail::check(policy));
+  if (hooks.cancelled && hooks.cancelled()) return failure(errc::cancelled, "retry");
+  auto const begun = w.steady_ns();
+  auto const deadline =
+      policy.timeout_ms == 0 ? INT64_MAX : begun + detail::ns_of_ms(policy.timeout_ms);
+  for (int number = 1;; ++number) {
+    Try const attempt{number, w.steady_ns(), deadline};
+    auto answer = work(attempt);
+    if (answer) return answer;
+    auto const cause = answer.error();
+    auto const chance = static_cast<double>(w.random64() >> 11) * 0x1p-53;
+    auto const delay = detail::delay_ns(policy, number, chance);
+    auto const now = w.steady_ns();
+    bool const again = policy.auto_retry_enabled && number <= policy.max_retry_attempts &&
+                       delay < deadline - now &&
+                       (hooks.retryable ? hooks.retryable(cause) : can_pass(cause.code()));
+    if (hooks.failed) {
+      hooks.failed({attempt, cause, again ? std::optional{delay} : std::nullopt});
+    }
+    if (!again) return answer;
+    if (!detail::wait_or_cancel(w, now + delay, hooks.cancelled)) {
+      return failure(errc::cancelled, "retry", cause.text());
+    }
+  }
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/report/text.hpp
+// Turns numbers and names into text that a terminal and a person can take.
+#ifndef HOLDFAST_REPORT_TEXT_HPP
+#define HOLDFAST_REPORT_TEXT_HPP
+
+HOLDFAST_BEGIN
+
+/// Bytes of the UTF-8 sequence at the front; 0 if there is none. Refuses overlong forms,
+/// surrogates, and what lies above U+10FFFF.
+[[nodiscard]] constexpr std::size_t utf8_length(std::string_view text) noexcept {
+  auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  auto const follows = [&](std::size_t i, unsigned low, unsigned high) {
+    return i < text.size() && byte(i) >= low && byte(i) <= high;
+  };
+  if (text.empty()) return 0;
+  auto const lead = byte(0);
+  if (lead < 0x80) return 1;
+  if (lead >= 0xc2 && lead <= 0xdf) return follows(1, 0x80, 0xbf) ? 2 : 0;
+  if (lead >= 0xe0 && lead <= 0xef) {
+    unsigned const low = lead == 0xe0 ? 0xa0 : 0x80;
+    unsigned const high = lead == 0xed ? 0x9f : 0xbf;
+    return follows(1, low, high) && follows(2, 0x80, 0xbf) ? 3 : 0;
+  }
+  if (lead >= 0xf0 && lead <= 0xf4) {
+    unsigned const low = lead == 0xf0 ? 0x90 : 0x80;
+    unsigned const high = lead == 0xf4 ? 0x8f : 0xbf;
+    return follows(1, low, high) && follows(2, 0x80, 0xbf) && follows(3, 0x80, 0xbf) ? 4 : 0;
+  }
+  return 0;
+}
+
+[[nodiscard]] constexpr bool is_utf8(std::string_view text) noexcept {
+  while (!text.empty()) {
+    auto const size = utf8_length(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
+namespace detail {
+// Two hexadecimal digits.
+[[nodiscard]] inline std::string hex(unsigned char byte) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  return {digits[byte >> 4], digits[byte & 15]};
+}
+}  // namespace detail
+
+/// A name as a terminal can take it: what is no printable UTF-8 as \xNN.
+[[nodiscard]] inline std::string printable(std::string_view name) {
+  std::string text;
+  while (!name.empty()) {
+    auto const size = utf8_length(name);
+    auto const byte = static_cast<unsigned char>(name.front());
+    if (size == 0 || byte < 0x20 || byte == 0x7f) {
+      text.append("\\x").append(detail::hex(byte));
+      name.remove_prefix(1);
+    } else {
+      text.append(name.substr(0, size));
+      name.remove_prefix(size);
+    }
+  }
+  return text;
+}
+
+/// "1,234,567"
+[[nodiscard]] inline std::string grouped(std::uint64_t number) {
+  auto text = std::to_string(number);
+  for (auto at = text.size(); at > 3; at -= 3) text.insert(at - 3, 1, ',');
+  return text;
+}
+
+/// So many decimals, whatever the locale.
+[[nodiscard]] inline std::string fixed(double number, int decimals = 3) {
+  std::array<char, 400> buffer{};  // the largest number has 309 digits before the point
+  auto const end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number,
+                                 std::chars_format::fixed, decimals);
+  return {buffer.data(), end.ptr};
+}
+
+/// "4.2 MiB"
+[[nodiscard]] inline std::string human_bytes(std::uint64_t count) {
+  constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  auto amount = static_cast<double>(count);
+  std::size_t unit = 0;
+  while (amount >= 1024 && unit + 1 < units.size()) {
+    amount /= 1024;
+    ++unit;
+  }
+  return fixed(amount, unit == 0 ? 0 : 1) + " " + units[unit];
+}
+
+/// "850 ms", "12.3 s", "4 min 5 s", "3 h 20 min", "5 d 4 h"
+[[nodiscard]] inline std::string human_time(std::int64_t ns) {
+  if (ns < 0) return "-" + human_time(ns == INT64_MIN ? INT64_MAX : -ns);
+  if (ns < 1'000'000'000) return std::to_string(ns / 1'000'000) + " ms";
+  if (ns < 60'000'000'000) return fixed(static_cast<double>(ns / 100'000'000) / 10, 1) + " s";
+  auto const s = ns / 1'000'000'000;
+  auto const two = [](std::int64_t a, char const* of_a, std::int64_t b, char const* of_b) {
+    return std::to_string(a) + of_a + std::to_string(b) + of_b;
+  };
+  if (s < 3600) return two(s / 60, " min ", s % 60, " s");
+  if (s < 86'400) return two(s / 3600, " h ", s % 3600 / 60, " min");
+  return two(s / 86'400, " d ", s % 86'400 / 3600, " h");
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/report/json.hpp
+// Writes one JSON value, whatever bytes are in its texts.
+#ifndef HOLDFAST_REPORT_JSON_HPP
+#define HOLDFAST_REPORT_JSON_HPP
+
+HOLDFAST_BEGIN
+
+/// Writes one JSON value. A byte that is no UTF-8 becomes the lone surrogate U+DC00 + byte, from
+/// which Python's os.fsencode(json.loads(...)) gives the name back. A number that JSON can't say
+/// (infinite, not a number) and an empty optional are null.
+class Json {
+ public:
+  /// An object whose fields `fill` writes.
+  template <std::invocable Fill>
+  Json& object(Fill fill) {
+    return nested('{', fill, '}');
+  }
+  template <std::invocable Fill>
+  Json& array(Fill fill) {
+    return nested('[', fill, ']');
+  }
+  Json& key(std::string_view name) {
+    comma();
+    quote(name);
+    text_ += ": ";
+    first_ = true;
+    return *this;
+  }
+  Json& value(std::string_view text) {
+    comma();
+    quote(text);
+    return *this;
+  }
+  Json& value(char const* text) { return value(std::string_view{text}); }
+  Json& value(bool yes) { return raw(yes ? "true" : "false"); }
+  /// With 3 decimals.
+  Json& value(double number) { return raw(number - number == 0 ? fixed(number) : "null"); }
+  template <std::integral T>
+  requires(!std::same_as<T, bool>) Json& value(T number) { return raw(std::to_string(number)); }
+  template <class T>
+  Json& value(std::optional<T> const& there) {
+    return there ? value(*there) : raw("null");
+  }
+  template <class T>
+  Json& field(std::string_view name, T const& v) {
+    return key(name).value(v);
+  }
+  [[nodiscard]] std::string const& text() const noexcept { return text_; }
+
+ private:
+  template <class Fill>
+  Json& nested(char open, Fill& fill, char close) {
+    comma();
+    text_ += open;
+    first_ = true;
+    fill();
+    text_ += close;
+    first_ = false;
+    return *this;
+  }
+  Json& raw(std::string_view text) {
+    comma();
+    text_.append(text);
+    return *this;
+  }
+  void comma() {
+    if (!first_) text_ += ", ";
+    first_ = false;
+  }
+  void quote(std::string_view text) {
+    text_ += '"';
+    while (!text.empty()) {
+      auto const size = utf8_length(text);
+      auto const byte = static_cast<unsigned char>(text.front());
+      if (size == 0) {
+        text_.append("\\udc").append(detail::hex(byte));
+      } else if (byte == '"' || byte == '\\') {
+        text_ += '\\';
+        text_ += text.front();
+      } else if (byte < 0x20) {
+        text_.append("\\u00").append(detail::hex(byte));
+      } else {
+        text_.append(text.substr(0, size));
+      }
+      text.remove_prefix(size == 0 ? 1 : size);
+    }
+    text_ += '"';
+  }
+
+  std::string text_;
+  bool first_ = true;
+};
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/report/progress.hpp
+// Says how far work is: counted by whoever works, read by anyone, as numbers and as lines.
+#ifndef HOLDFAST_REPORT_PROGRESS_HPP
+#define HOLDFAST_REPORT_PROGRESS_HPP
+
+HOLDFAST_BEGIN
+
+/// Counts what is done of how much. Any thread; one relaxed addition a step.
+class Progress {
+ public:
+  /// How much there is to do; 0 where nobody knows. May grow.
+  void expect(std::uint64_t total) noexcept { total_.store(total, std::memory_order_relaxed); }
+  void add(std::uint64_t n = 1) noexcept { done_.fetch_add(n, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t done() const noexcept {
+    return done_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t total() const noexcept {
+    return total_.load(std::memory_order_relaxed);
   }
 
  private:
-  W inner_;
-  Hear hear_;
+  std::atomic<std::uint64_t> done_{0};
+  std::atomic<std::uint64_t> total_{0};
 };
 
-/// `observed(hear)` is the real world with an observer: pass it as the world of `open_staged`.
-template <std::invocable<Event const&> Hear, world W = Native>
-[[nodiscard]] Observed<W, Hear> observed(Hear hear, W inner = {}) {
-  return {std::move(inner), std::move(hear)};
+enum class TaskState : std::uint8_t {
+  waiting,  ///< not yet begun
+  running,
+  done,
+  failed,
+  stopped,  ///< by a cancel, the deadline, or another task's failure
+  hung,     ///< was told to stop and did not
+};
+
+/// As it is written in reports.
+[[nodiscard]] constexpr std::string_view name(TaskState state) noexcept {
+  switch (state) {
+    case TaskState::waiting:
+      return "waiting";
+    case TaskState::running:
+      return "running";
+    case TaskState::done:
+      return "done";
+    case TaskState::failed:
+      return "failed";
+    case TaskState::stopped:
+      return "stopped";
+    case TaskState::hung:
+      return "hung";
+  }
+  return "?";
+}
+
+/// How far one task is.
+struct TaskProgress {
+  std::string name;
+  TaskState state = TaskState::waiting;
+  std::uint64_t done = 0;
+  std::uint64_t total = 0;  ///< 0: nobody knows
+  std::string unit{};
+  std::int64_t elapsed_ns = 0;  ///< since it began, until it ended
+  std::int64_t silent_ns = 0;   ///< how long no step was seen
+
+  /// Units a second since it began.
+  [[nodiscard]] double rate() const noexcept {
+    return elapsed_ns > 0 ? static_cast<double>(done) * 1e9 / static_cast<double>(elapsed_ns) : 0;
+  }
+  /// From 0 to 1, where the total is known. A task that is done is whole, whatever it counted.
+  [[nodiscard]] std::optional<double> ratio() const noexcept {
+    if (state == TaskState::done) return 1.0;
+    if (total == 0) return {};
+    return std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
+  }
+  /// Time left at the rate so far, where it can be told.
+  [[nodiscard]] std::optional<std::int64_t> eta_ns() const noexcept {
+    if (state == TaskState::done || (total != 0 && done >= total)) return 0;
+    if (total == 0 || done == 0 || elapsed_ns <= 0) return {};
+    double const left = static_cast<double>(total - done) / rate() * 1e9;
+    return left < 9e18 ? static_cast<std::int64_t>(left) : INT64_MAX;
+  }
+};
+
+/// How far a run is.
+struct RunProgress {
+  bool running = false;
+  int attempt = 0;  ///< the first is 1
+  Generation generation{};
+  std::string phase{};  ///< "stage", "tasks", "seal", "validate", "commit", "delay"
+  std::int64_t elapsed_ns = 0;
+  std::vector<TaskProgress> tasks{};
+  unsigned threads = 0;                       ///< tasks that run just now
+  std::uint64_t memory_bytes = 0;             ///< reserved by tasks
+  std::uint64_t memory_budget_bytes = 0;      ///< 0: no limit
+  std::optional<std::uint64_t> disk_bytes{};  ///< of the stage, where someone measures it
+
+  /// The mean of the tasks; one whose total is not known counts as not begun until it is done.
+  [[nodiscard]] double ratio() const noexcept {
+    if (tasks.empty()) return 0;
+    double sum = 0;
+    for (auto const& task : tasks) sum += task.ratio().value_or(0);
+    return sum / static_cast<double>(tasks.size());
+  }
+  /// Of the task that takes longest; nothing while one can't tell.
+  [[nodiscard]] std::optional<std::int64_t> eta_ns() const noexcept {
+    std::int64_t longest = 0;
+    for (auto const& task : tasks) {
+      auto const eta = task.eta_ns();
+      if (!eta) return {};
+      longest = std::max(longest, *eta);
+    }
+    return longest;
+  }
+  /// The shortest silence of a running task: how long the whole run has shown no sign of life.
+  [[nodiscard]] std::int64_t silent_ns() const noexcept {
+    std::optional<std::int64_t> least;
+    for (auto const& task : tasks) {
+      if (task.state != TaskState::running) continue;
+      least = std::min(least.value_or(task.silent_ns), task.silent_ns);
+    }
+    return least.value_or(0);
+  }
+};
+
+/// "keys: running, 1,200 of 5,000 rows, 24 %, 400 a second, 9.5 s left"
+[[nodiscard]] inline std::string line(TaskProgress const& task) {
+  auto text = printable(task.name) + ": " + std::string{name(task.state)};
+  if (task.state == TaskState::waiting) return text;
+  bool const counts = task.done != 0 || task.total != 0;
+  if (counts) text += ", " + grouped(task.done);
+  if (task.total != 0) text += " of " + grouped(task.total);
+  if (counts && !task.unit.empty()) text += " " + printable(task.unit);
+  if (task.total != 0) text += ", " + fixed(*task.ratio() * 100, 0) + " %";
+  if (counts) text += ", " + fixed(task.rate(), 0) + " a second";
+  if (task.state != TaskState::running) return text + ", took " + human_time(task.elapsed_ns);
+  if (auto const eta = task.eta_ns()) text += ", " + human_time(*eta) + " left";
+  return text;
+}
+
+/// A line for the run and one for each task, each with its line break.
+[[nodiscard]] inline std::string lines(RunProgress const& run) {
+  auto text = "generation " + std::to_string(run.generation.number) + ", attempt " +
+              std::to_string(run.attempt) + ": " + run.phase + ", " + fixed(run.ratio() * 100, 0) +
+              " % after " + human_time(run.elapsed_ns);
+  if (auto const eta = run.eta_ns(); eta && run.phase == "tasks") {
+    text += ", " + human_time(*eta) + " left";
+  }
+  text += '\n';
+  for (auto const& task : run.tasks) text += "  " + line(task) + '\n';
+  return text;
 }
 
 HOLDFAST_END
@@ -5446,6 +5953,2106 @@ template <class Work>
   }
 }
 }  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/report/health.hpp
+// Judges a home: up, down or unknown, with every reason.
+#ifndef HOLDFAST_REPORT_HEALTH_HPP
+#define HOLDFAST_REPORT_HEALTH_HPP
+
+HOLDFAST_BEGIN
+
+/// From which figures on a home is not well. 0: never.
+struct HealthOptions {
+  /// The mark that holds the time of the data, in seconds since 1970; empty: age is not judged.
+  std::string age_mark{};
+  std::int64_t max_age_ms = 24 * 3600 * 1000;
+  /// No task of a running build made a step for so long.
+  std::int64_t max_silent_ms = 10 * 60'000;
+  /// A build holds the lock for so long.
+  std::int64_t max_held_ms = 4 * 3600 * 1000;
+  /// More generations than this wait to be deleted.
+  std::size_t max_retiring = 8;
+};
+
+/// What is judged. What is not known is left out, and not judged.
+struct HealthInput {
+  result<Status> status = failure(errc::unknown, "status");  ///< as `status()` answered
+  std::optional<RunProgress> run{};                          ///< of a build in this process
+  std::optional<error> last_failure{};                       ///< of the last run, if it failed
+  std::optional<error> housekeeping{};                       ///< of the last commit (`Committed`)
+  std::int64_t wall_ns = 0;                                  ///< the wall clock
+};
+
+struct Health {
+  enum class Verdict : std::uint8_t {
+    up,       ///< readers get what they should; `reasons` may still tell what to look after
+    down,     ///< readers get nothing, or nothing new for too long
+    unknown,  ///< it can't be told
+  };
+  struct Reason {
+    Verdict verdict;   ///< what it speaks for
+    std::string what;  ///< a fixed word: "age", "silent", "held", "retiring", ...
+    std::string text;  ///< for a person
+  };
+  Verdict verdict = Verdict::up;
+  std::vector<Reason> reasons{};
+  std::optional<double> ratio{};  ///< how far a build is, while one runs here
+};
+
+/// As it is written in reports.
+[[nodiscard]] constexpr std::string_view name(Health::Verdict verdict) noexcept {
+  switch (verdict) {
+    case Health::Verdict::up:
+      return "up";
+    case Health::Verdict::down:
+      return "down";
+    case Health::Verdict::unknown:
+      return "unknown";
+  }
+  return "?";
+}
+
+namespace detail {
+class Judge {
+ public:
+  Judge(HealthInput const& input, HealthOptions const& options)
+      : input_{input}, options_{options} {}
+
+  [[nodiscard]] Health judge() && {
+    if (!input_.status) {
+      say(Verdict::unknown, "status", input_.status.error().text());
+      return std::move(health_);
+    }
+    auto const& status = input_.status.assume_value();
+    serving(status);
+    age(status);
+    building(status);
+    housekeeping(status);
+    if (input_.last_failure) {
+      say(Verdict::up, "last_run", "the last run failed: " + input_.last_failure->text());
+    }
+    return std::move(health_);
+  }
+
+ private:
+  using Verdict = Health::Verdict;
+
+  // Down outweighs unknown, which outweighs up.
+  void say(Verdict verdict, char const* what, std::string text) {
+    bool const worse =
+        verdict == Verdict::down || (verdict == Verdict::unknown && health_.verdict == Verdict::up);
+    if (worse) health_.verdict = verdict;
+    health_.reasons.push_back({verdict, what, std::move(text)});
+  }
+  [[nodiscard]] static bool over(std::int64_t ns, std::int64_t limit_ms) {
+    return limit_ms != 0 && ns / 1'000'000 > limit_ms;
+  }
+
+  void serving(Status const& status) {
+    if (status.trouble) say(Verdict::down, "trouble", status.trouble->text());
+    if (!status.manifest || status.manifest->current.number == 0) {
+      say(Verdict::unknown, "empty", "no generation has been committed yet");
+    }
+    if (status.state == State::failed) {
+      say(Verdict::down, "failed", "a rollback failed; recover() puts it right");
+    }
+  }
+
+  void age(Status const& status) {
+    if (options_.age_mark.empty() || !status.manifest) return;
+    auto const* const current = manifest::find(*status.manifest, status.manifest->current);
+    if (current == nullptr) return;
+    auto const mark = current->marks.find(options_.age_mark);
+    if (mark == current->marks.end()) {
+      return say(Verdict::unknown, "age", "there is no mark " + options_.age_mark);
+    }
+    constexpr std::uint64_t longest_s = INT64_MAX / 1'000'000'000;
+    auto const of_data = static_cast<std::int64_t>(std::min(mark->second, longest_s));
+    auto const ns = input_.wall_ns - of_data * 1'000'000'000;
+    if (!over(ns, options_.max_age_ms)) return;
+    say(Verdict::down, "age", "the current data is " + human_time(ns) + " old");
+  }
+
+  void building(Status const& status) {
+    if (input_.run && input_.run->running) {
+      health_.ratio = input_.run->ratio();
+      auto const silent = input_.run->silent_ns();
+      if (over(silent, options_.max_silent_ms)) {
+        say(Verdict::down, "silent", "no task made a step for " + human_time(silent));
+      }
+    }
+    if (status.holder && status.holder->acquired_at_ns != 0) {
+      auto const held = input_.wall_ns - status.holder->acquired_at_ns;
+      if (over(held, options_.max_held_ms)) {
+        say(Verdict::down, "held",
+            "process " + std::to_string(status.holder->owner.pid) + " on " +
+                printable(status.holder->owner.host_name()) + " builds for " + human_time(held));
+      }
+    }
+    if (!status.holder && status.manifest && status.manifest->attempt) {
+      say(Verdict::up, "unattended",
+          "generation " + std::to_string(status.manifest->attempt->generation.number) +
+              " was begun and nobody builds it; the next build drops it");
+    }
+  }
+
+  void housekeeping(Status const& status) {
+    if (input_.housekeeping) {
+      say(Verdict::up, "housekeeping", "left for later: " + input_.housekeeping->text());
+    }
+    auto const waiting = status.manifest ? status.manifest->retiring.size() : 0;
+    if (options_.max_retiring != 0 && waiting > options_.max_retiring) {
+      say(Verdict::up, "retiring",
+          std::to_string(waiting) + " generations wait to be deleted; who holds them?");
+    }
+    if (!status.foreign.empty()) {
+      say(Verdict::up, "foreign",
+          std::to_string(status.foreign.size()) + " generations are not the record's; left alone");
+    }
+  }
+
+  HealthInput const& input_;
+  HealthOptions const& options_;
+  Health health_{};
+};
+}  // namespace detail
+
+/// Judges a home at one moment.
+[[nodiscard]] inline Health health(HealthInput const& input, HealthOptions const& options = {}) {
+  return detail::Judge{input, options}.judge();
+}
+
+/// One JSON object: {"status": "up", "ratio": ..., "reasons": [...]}.
+[[nodiscard]] inline std::string to_json(Health const& health) {
+  Json json;
+  json.object([&] {
+    json.field("status", name(health.verdict)).field("ratio", health.ratio);
+    json.key("reasons").array([&] {
+      for (auto const& reason : health.reasons) {
+        json.object([&] {
+          json.field("status", name(reason.verdict))
+              .field("what", reason.what)
+              .field("text", reason.text);
+        });
+      }
+    });
+  });
+  return json.text();
+}
+
+/// "up", or "down: ...; ..." on one line.
+[[nodiscard]] inline std::string to_text(Health const& health) {
+  std::string text{name(health.verdict)};
+  char const* between = ": ";
+  for (auto const& reason : health.reasons) {
+    text.append(std::exchange(between, "; ")).append(printable(reason.text));
+  }
+  return text;
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/report/json_status.hpp
+// Writes a home's status and a run's progress as JSON, for a page or a tool.
+#ifndef HOLDFAST_REPORT_JSON_STATUS_HPP
+#define HOLDFAST_REPORT_JSON_STATUS_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+[[nodiscard]] inline double seconds(std::int64_t ns) noexcept {
+  return static_cast<double>(ns) / 1e9;
+}
+[[nodiscard]] inline std::optional<double> seconds(std::optional<std::int64_t> ns) noexcept {
+  if (!ns) return {};
+  return seconds(*ns);
+}
+
+inline void put_null(Json& json) {
+  json.value(std::optional<bool>{});
+}
+
+inline void put(Json& json, error const& why) {
+  json.object([&] {
+    json.field("code", message(why.code()))
+        .field("where", why.where())
+        .field("detail", why.detail())
+        .field("native", why.native())
+        .field("text", why.text());
+  });
+}
+
+inline void put(Json& json, std::string_view name, Marks const& marks) {
+  json.key(name).object([&] {
+    for (auto const& [mark, value] : marks) json.field(mark, value);
+  });
+}
+
+inline void put(Json& json, std::string_view name, std::vector<Generation> const& all) {
+  json.key(name).array([&] {
+    for (auto const g : all) json.value(g.number);
+  });
+}
+
+inline void put_fields(Json& json, TaskProgress const& task) {
+  json.field("name", task.name)
+      .field("state", name(task.state))
+      .field("done", task.done)
+      .field("total", task.total)
+      .field("unit", task.unit)
+      .field("ratio", task.ratio())
+      .field("per_second", task.rate())
+      .field("seconds", seconds(task.elapsed_ns))
+      .field("seconds_left", seconds(task.eta_ns()))
+      .field("seconds_silent", seconds(task.silent_ns));
+}
+
+inline void put_fields(Json& json, RunProgress const& run) {
+  json.field("running", run.running)
+      .field("attempt", run.attempt)
+      .field("generation", run.generation.number)
+      .field("phase", run.phase)
+      .field("ratio", run.ratio())
+      .field("seconds", seconds(run.elapsed_ns))
+      .field("seconds_left", seconds(run.eta_ns()))
+      .field("threads", run.threads)
+      .field("memory_bytes", run.memory_bytes)
+      .field("memory_budget_bytes", run.memory_budget_bytes)
+      .field("disk_bytes", run.disk_bytes);
+  json.key("tasks").array([&] {
+    for (auto const& task : run.tasks) json.object([&] { put_fields(json, task); });
+  });
+}
+
+// Who builds: by the lock, and since when by its wall clock; what the record says of the attempt.
+inline void put_attempt(Json& json, Status const& status, std::int64_t wall_ns) {
+  auto const& recorded = status.manifest ? status.manifest->attempt : std::nullopt;
+  json.key("holder");
+  if (status.holder) {
+    auto const& holder = *status.holder;
+    json.object([&] {
+      json.field("host", holder.owner.host_name())
+          .field("pid", holder.owner.pid)
+          .field("token", holder.token.number);
+      bool const known = holder.acquired_at_ns != 0;
+      json.field("seconds_held",
+                 known ? std::optional{seconds(wall_ns - holder.acquired_at_ns)} : std::nullopt);
+    });
+  } else {
+    put_null(json);
+  }
+  json.key("attempt");
+  if (!recorded) return put_null(json);
+  json.object([&] {
+    json.field("generation", recorded->generation.number)
+        .field("token", recorded->token.number)
+        .field("host", recorded->owner.host_name())
+        .field("pid", recorded->owner.pid)
+        .field("unattended", !status.holder);
+  });
+}
+
+inline void put_manifest(Json& json, Manifest const& m) {
+  json.field("current", m.current.number)
+      .field("sequence", m.sequence)
+      .field("next", m.next)
+      .field("fence", m.fence.number);
+  json.key("parts").array([&] {
+    for (auto const& part : m.part_names) json.value(std::string_view{part});
+  });
+  auto const* const current = manifest::find(m, m.current);
+  put(json, "marks", current != nullptr ? current->marks : Marks{});
+  json.key("retained").array([&] {
+    for (auto const& kept : m.retained) {
+      json.object([&] {
+        json.field("generation", kept.generation.number).field("sequence", kept.sequence);
+        put(json, "marks", kept.marks);
+        put(json, "parts", kept.parts);
+      });
+    }
+  });
+}
+
+inline void put_retiring(Json& json, Manifest const& m, std::int64_t wall_ns) {
+  json.key("retiring").array([&] {
+    for (auto const& retiring : m.retiring) {
+      json.object([&] {
+        json.field("generation", retiring.generation.number)
+            .field("seconds", seconds(wall_ns) - static_cast<double>(retiring.since_ms) / 1e3);
+      });
+    }
+  });
+}
+}  // namespace detail
+
+/// A run's progress as one JSON object.
+[[nodiscard]] inline std::string to_json(RunProgress const& run) {
+  Json json;
+  json.object([&] { detail::put_fields(json, run); });
+  return json.text();
+}
+
+/// A home as one JSON object: what is current, its marks, who builds, what is kept, what waits to
+/// be deleted and for how long, what is not the home's, what troubles it. `wall_ns` is the wall
+/// clock; `run` is what this process does to the home, if anything.
+[[nodiscard]] inline std::string to_json(Status const& status,
+                                         std::int64_t wall_ns,
+                                         std::optional<RunProgress> const& run = {}) {
+  Json json;
+  json.object([&] {
+    json.field("committed", status.manifest && status.manifest->current.number != 0)
+        .field("state", name(status.state));
+    if (status.manifest) {
+      detail::put_manifest(json, *status.manifest);
+      detail::put_retiring(json, *status.manifest, wall_ns);
+    }
+    detail::put_attempt(json, status, wall_ns);
+    detail::put(json, "foreign", status.foreign);
+    json.key("trouble");
+    status.trouble ? detail::put(json, *status.trouble) : detail::put_null(json);
+    json.key("run");
+    run ? static_cast<void>(json.object([&] { detail::put_fields(json, *run); }))
+        : detail::put_null(json);
+  });
+  return json.text();
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/report/prometheus.hpp
+// Writes Prometheus' text format: one HELP and one TYPE line a family, then its samples.
+#ifndef HOLDFAST_REPORT_PROMETHEUS_HPP
+#define HOLDFAST_REPORT_PROMETHEUS_HPP
+
+#include <initializer_list>
+
+HOLDFAST_BEGIN
+
+/// Collects families of metrics into one text. A family is opened once, and its samples follow it.
+class Prometheus {
+ public:
+  using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
+
+  /// Labels that every sample gets; names as Prometheus allows them, values any bytes.
+  explicit Prometheus(Labels common = {}) { common_ = written(common); }
+
+  /// Opens a family. `type` is "counter", "gauge" or "histogram".
+  Prometheus& family(std::string_view name, std::string_view type, std::string_view help) {
+    family_ = name;
+    text_.append("# HELP ").append(name).append(" ");
+    escape(text_, help, false);
+    text_.append("\n# TYPE ").append(name).append(" ").append(type).append("\n");
+    return *this;
+  }
+  Prometheus& sample(double value, Labels labels = {}) { return sample("", value, labels); }
+  /// `suffix` is of the family's name: "_bucket", "_sum", "_count".
+  Prometheus& sample(std::string_view suffix, double value, Labels labels = {}) {
+    text_.append(family_).append(suffix);
+    auto own = written(labels);
+    if (!common_.empty() && !own.empty()) own += ',';
+    own += common_;
+    if (!own.empty()) text_.append("{").append(own).append("}");
+    text_.append(" ").append(number(value)).append("\n");
+    return *this;
+  }
+  /// The exposition, of content type "text/plain; version=0.0.4".
+  [[nodiscard]] std::string const& text() const noexcept { return text_; }
+
+  /// The shortest text that gives the number back.
+  [[nodiscard]] static std::string number(double value) {
+    if (value != value) return "NaN";
+    if (value - value != 0) return value > 0 ? "+Inf" : "-Inf";
+    std::array<char, 32> buffer{};
+    auto const end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+    return {buffer.data(), end.ptr};
+  }
+
+ private:
+  [[nodiscard]] static std::string written(Labels labels) {
+    std::string text;
+    for (auto const& [name, value] : labels) {
+      if (!text.empty()) text += ',';
+      text.append(name).append("=\"");
+      escape(text, value, true);
+      text += '"';
+    }
+    return text;
+  }
+  // The format is UTF-8 and has no word for other bytes: each becomes U+FFFD.
+  static void escape(std::string& to, std::string_view text, bool quotes) {
+    while (!text.empty()) {
+      auto const size = utf8_length(text);
+      if (size == 0) {
+        to += "\xef\xbf\xbd";
+      } else if (text.front() == '\\') {
+        to += "\\\\";
+      } else if (text.front() == '\n') {
+        to += "\\n";
+      } else if (quotes && text.front() == '"') {
+        to += "\\\"";
+      } else {
+        to.append(text.substr(0, size));
+      }
+      text.remove_prefix(size == 0 ? 1 : size);
+    }
+  }
+
+  std::string common_;
+  std::string family_;
+  std::string text_;
+};
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/report/metrics.hpp
+// Counts what an observer hears, and writes it with a home's status and a run's progress as
+// metrics.
+//
+// Counters and histograms come from events, gauges from what is asked for at the time of the scrape
+// (`status()`), so that none of them can go stale.
+#ifndef HOLDFAST_REPORT_METRICS_HPP
+#define HOLDFAST_REPORT_METRICS_HPP
+
+#include <limits>
+
+HOLDFAST_BEGIN
+
+/// Only grows. Thread-safe.
+class Counter {
+ public:
+  void add(std::uint64_t n = 1) noexcept { count_.fetch_add(n, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t count() const noexcept {
+    return count_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<std::uint64_t> count_{0};
+};
+
+/// Counts durations by fixed upper bounds. Thread-safe, without locks.
+class Histogram {
+ public:
+  static constexpr std::size_t size = 12;
+  /// Upper bounds in seconds, ascending; what is longer than the last counts in a bucket of its
+  /// own.
+  using Bounds = std::array<double, size>;
+  explicit Histogram(Bounds const& bounds) noexcept : bounds_{bounds} {}
+
+  void observe(std::int64_t ns) noexcept {
+    std::size_t i = 0;
+    while (i<size&& static_cast<double>(ns)> bounds_[i] * 1e9) ++i;
+    counts_[i].add();
+    sum_ns_.add(ns > 0 ? static_cast<std::uint64_t>(ns) : 0);
+  }
+  /// Its samples, in the family that is open.
+  void put(Prometheus& out, Prometheus::Labels labels = {}) const {
+    std::uint64_t below = 0;
+    for (std::size_t i = 0; i <= size; ++i) {
+      below += counts_[i].count();
+      auto const bound = Prometheus::number(i < size ? bounds_[i] : endless);
+      put_bucket(out, labels, bound, static_cast<double>(below));
+    }
+    out.sample("_sum", static_cast<double>(sum_ns_.count()) / 1e9, labels);
+    out.sample("_count", static_cast<double>(below), labels);
+  }
+
+ private:
+  static constexpr double endless = std::numeric_limits<double>::infinity();
+  static void put_bucket(Prometheus& out,
+                         Prometheus::Labels labels,
+                         std::string_view bound,
+                         double count) {
+    if (labels.size() == 0) {
+      out.sample("_bucket", count, {{"le", bound}});
+    } else {
+      out.sample("_bucket", count, {*labels.begin(), {"le", bound}});
+    }
+  }
+
+  Bounds bounds_;
+  std::array<Counter, size + 1> counts_{};
+  Counter sum_ns_{};
+};
+
+/// What happened in one home, as this process heard it. Thread-safe; hearing takes no lock but for
+/// events of tasks.
+class Metrics {
+ public:
+  Metrics() = default;
+  Metrics(Metrics const&) = delete;
+  Metrics& operator=(Metrics const&) = delete;
+
+  /// For `observed`; this object must outlive the world that it goes into.
+  [[nodiscard]] auto observer() noexcept {
+    return [this](Event const& event) noexcept { hear(event); };
+  }
+
+  void hear(Event const& event) noexcept {
+    using Kind = Event::Kind;
+    bool const failed = event.cause != nullptr;
+    switch (event.kind) {
+      case Kind::transition:
+        return transition(event);
+      case Kind::recovered:
+        return recoveries_.add();
+      case Kind::switched:
+        return switched(event);
+      case Kind::dropped:
+        return dropped_.add();
+      case Kind::drop_failed:
+        return (failed && event.cause->code() == errc::pinned ? drops_postponed_ : drop_failures_)
+            .add();
+      case Kind::published:
+        return published_.add();
+      case Kind::publish_failed:
+        return publish_failures_.add();
+      case Kind::lock_failed:
+        return lock_failures_.add();
+      case Kind::foreign:
+        return;  // a state, not an event: told by the status
+      case Kind::task_started:
+      case Kind::task_finished:
+        return task(event);
+      case Kind::hook_failed:
+        return hook_failures_.add();
+      case Kind::retrying:
+        return retries_.add();
+    }
+  }
+
+  /// Every family that comes from events.
+  void put(Prometheus& out) const {
+    put_runs(out);
+    put_housekeeping(out);
+    put_tasks(out);
+  }
+
+ private:
+  struct Task {
+    std::int64_t started_ns = 0;
+    Counter failures{};
+    Histogram duration{long_bounds};
+  };
+  // From tenths of a second to the two hours after which a run is ended.
+  static constexpr Histogram::Bounds long_bounds{0.1, 0.5, 1,    5,    15,   60,
+                                                 300, 900, 1800, 3600, 7200, 14'400};
+  static constexpr Histogram::Bounds short_bounds{1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 5e-3,
+                                                  1e-2, 5e-2, 0.1,  0.5,  1,    5};
+
+  void transition(Event const& event) noexcept {
+    state_.store(event.to, std::memory_order_relaxed);
+    if (event.to == State::initializing) {
+      started_.add();
+      began_ns_.store(event.at_ns, std::memory_order_relaxed);
+    } else if (event.to == State::committing) {
+      committing_ns_.store(event.at_ns, std::memory_order_relaxed);
+    } else if (event.to == State::committed) {
+      successful_.add();
+      stage_.observe(event.at_ns - began_ns_.load(std::memory_order_relaxed));
+    } else if (event.from == State::rolling_back) {
+      unsuccessful_.add();
+      if (event.to == State::failed) rollback_failures_.add();
+      stage_.observe(event.at_ns - began_ns_.load(std::memory_order_relaxed));
+    }
+  }
+
+  // Reverts and refreshes switch too, but time nothing.
+  void switched(Event const& event) noexcept {
+    switches_.add();
+    auto const from = committing_ns_.exchange(0, std::memory_order_relaxed);
+    bool const by_commit = state_.load(std::memory_order_relaxed) == State::committing;
+    if (by_commit && from != 0) switch_.observe(event.at_ns - from);
+  }
+
+  void task(Event const& event) noexcept {
+    try {
+      std::lock_guard const guard{mutex_};
+      auto found = tasks_.find(event.task);
+      if (found == tasks_.end()) found = tasks_.try_emplace(std::string{event.task}).first;
+      auto& task = found->second;
+      if (event.kind == Event::Kind::task_started) {
+        task.started_ns = event.at_ns;
+        return;
+      }
+      task.duration.observe(event.at_ns - task.started_ns);
+      if (event.cause != nullptr) task.failures.add();
+    } catch (
+        ...) {  // out of memory: an observer must not throw, and the count says that it is short
+      lost_.add();
+    }
+  }
+
+  static void put(Prometheus& out, char const* name, char const* help, Counter const& counter) {
+    out.family(name, "counter", help).sample(static_cast<double>(counter.count()));
+  }
+
+  void put_runs(Prometheus& out) const {
+    put(out, "holdfast_stage_operations_total", "Builds begun.", started_);
+    put(out, "holdfast_stage_operations_successful_total", "Builds committed.", successful_);
+    put(out, "holdfast_stage_operations_failures_total",
+        "Builds rolled back: failed, refused or discarded.", unsuccessful_);
+    put(out, "holdfast_stage_rollback_failures_total",
+        "Rollbacks that failed and wait for recover().", rollback_failures_);
+    put(out, "holdfast_stage_retries_total", "Whole runs tried again.", retries_);
+    put(out, "holdfast_switches_total", "Generations shown: commits, reverts, refreshes.",
+        switches_);
+    out.family("holdfast_stage_duration_seconds", "histogram", "From stage to commit or rollback.");
+    stage_.put(out);
+    out.family("holdfast_switch_duration_seconds", "histogram",
+               "From the begin of the commit until readers get the generation.");
+    switch_.put(out);
+    out.family("holdfast_stage_state", "gauge", "1 for the state that the builder is in.");
+    auto const now = state_.load(std::memory_order_relaxed);
+    for (int i = 0; i <= static_cast<int>(State::failed); ++i) {
+      auto const state = static_cast<State>(i);
+      out.sample(state == now ? 1 : 0, {{"state", name(state)}});
+    }
+  }
+
+  void put_housekeeping(Prometheus& out) const {
+    put(out, "holdfast_recoveries_total", "Attempts dropped that a crash had left.", recoveries_);
+    put(out, "holdfast_drops_total", "Generations deleted.", dropped_);
+    put(out, "holdfast_drops_postponed_total", "Deletions that wait for a reader.",
+        drops_postponed_);
+    put(out, "holdfast_drop_failures_total", "Deletions that failed.", drop_failures_);
+    put(out, "holdfast_publishes_total", "Generations given their outside names.", published_);
+    put(out, "holdfast_publish_failures_total", "Outside names that could not be given.",
+        publish_failures_);
+    put(out, "holdfast_lock_release_failures_total", "Locks that could not be let go.",
+        lock_failures_);
+    put(out, "holdfast_hook_failures_total", "Hooks of tasks or runs that failed.", hook_failures_);
+    put(out, "holdfast_events_lost_total", "Events not counted for want of memory.", lost_);
+  }
+
+  void put_tasks(Prometheus& out) const {
+    std::lock_guard const guard{mutex_};
+    if (tasks_.empty()) return;
+    out.family("holdfast_task_failures_total", "counter", "Tasks that failed or were stopped.");
+    for (auto const& [name, task] : tasks_) {
+      out.sample(static_cast<double>(task.failures.count()), {{"task", name}});
+    }
+    out.family("holdfast_task_duration_seconds", "histogram",
+               "From the begin of a task to its end.");
+    for (auto const& [name, task] : tasks_) task.duration.put(out, {{"task", name}});
+  }
+
+  std::atomic<State> state_{State::none};
+  std::atomic<std::int64_t> began_ns_{0};
+  std::atomic<std::int64_t> committing_ns_{0};
+  Counter started_, successful_, unsuccessful_, rollback_failures_, retries_, switches_;
+  Counter recoveries_, dropped_, drops_postponed_, drop_failures_, published_, publish_failures_;
+  Counter lock_failures_, hook_failures_, lost_;
+  Histogram stage_{long_bounds};
+  Histogram switch_{short_bounds};
+  mutable std::mutex mutex_;
+  std::map<std::string, Task, std::less<>> tasks_;
+};
+
+namespace detail {
+inline void put_gauge(Prometheus& out, char const* name, char const* help, double value) {
+  out.family(name, "gauge", help).sample(value);
+}
+}  // namespace detail
+
+/// The gauges of a run, as `Reprocess::status` gives it.
+inline void put(Prometheus& out, RunProgress const& run) {
+  using detail::put_gauge;
+  put_gauge(out, "holdfast_stage_running", "1 while a run is under way.", run.running);
+  put_gauge(out, "holdfast_stage_attempt", "Number of the run's attempt.", run.attempt);
+  put_gauge(out, "holdfast_stage_progress_ratio", "Done part of the run.", run.ratio());
+  put_gauge(out, "holdfast_stage_threads", "Tasks that run.", run.threads);
+  put_gauge(out, "holdfast_stage_memory_bytes", "Memory reserved by tasks.",
+            static_cast<double>(run.memory_bytes));
+  put_gauge(out, "holdfast_stage_memory_budget_bytes", "Memory that tasks may reserve.",
+            static_cast<double>(run.memory_budget_bytes));
+  if (run.disk_bytes) {
+    put_gauge(out, "holdfast_stage_disk_bytes", "Disk that the stage takes.",
+              static_cast<double>(*run.disk_bytes));
+  }
+  if (run.tasks.empty()) return;
+  out.family("holdfast_task_progress_ratio", "gauge", "Done part of a task, where it is known.");
+  for (auto const& task : run.tasks) {
+    if (auto const ratio = task.ratio()) out.sample(*ratio, {{"task", task.name}});
+  }
+  out.family("holdfast_task_items", "gauge", "Steps that a task has done.");
+  for (auto const& task : run.tasks) {
+    out.sample(static_cast<double>(task.done), {{"task", task.name}, {"unit", task.unit}});
+  }
+  out.family("holdfast_task_silent_seconds", "gauge", "How long a task has made no step.");
+  for (auto const& task : run.tasks) {
+    out.sample(static_cast<double>(task.silent_ns) / 1e9, {{"task", task.name}});
+  }
+}
+
+/// The gauges of a home, as `status()` gives it.
+inline void put(Prometheus& out, Status const& status) {
+  using detail::put_gauge;
+  auto const& m = status.manifest;
+  auto const size = [](auto const& all) { return static_cast<double>(all.size()); };
+  put_gauge(out, "holdfast_current_generation", "What readers get; 0: nothing yet.",
+            m ? static_cast<double>(m->current.number) : 0);
+  put_gauge(out, "holdfast_retained_generations", "Generations that can be reverted to.",
+            m ? size(m->retained) : 0);
+  put_gauge(out, "holdfast_retiring_generations", "Generations that wait to be deleted.",
+            m ? size(m->retiring) : 0);
+  put_gauge(out, "holdfast_foreign_generations", "Generations that are not the record's.",
+            size(status.foreign));
+  put_gauge(out, "holdfast_trouble", "1 if the current generation can't be shown.",
+            status.trouble.has_value());
+  put_gauge(out, "holdfast_lock_held", "1 while someone builds, in whatever process.",
+            status.holder.has_value());
+  put_gauge(out, "holdfast_attempt_recorded", "1 if the record has an attempt.",
+            m && m->attempt.has_value());
+  auto const* const current = m ? detail::manifest::find(*m, m->current) : nullptr;
+  if (current == nullptr || current->marks.empty()) return;
+  out.family("holdfast_mark", "gauge", "A mark of the current generation.");
+  for (auto const& [mark, value] : current->marks) {
+    out.sample(static_cast<double>(value), {{"mark", mark}});
+  }
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/report/observer.hpp
+// Lets a function hear every event of a world: the one place where logging and metrics come in.
+#ifndef HOLDFAST_REPORT_OBSERVER_HPP
+#define HOLDFAST_REPORT_OBSERVER_HPP
+
+HOLDFAST_BEGIN
+
+/// A world that tells `Hear` every event, and is `W` in all else. `Hear` must not throw, nor call
+/// back into what tells it (which holds its lock): take what is needed from the event, which lives
+/// for the call only. Any thread may call it.
+template <world W, class Hear>
+class Observed {
+ public:
+  Observed(W inner, Hear hear) : inner_{std::move(inner)}, hear_{std::move(hear)} {}
+
+  [[nodiscard]] std::int64_t wall_ns() const noexcept { return inner_.wall_ns(); }
+  [[nodiscard]] std::int64_t steady_ns() const noexcept { return inner_.steady_ns(); }
+  void wait_until(std::int64_t steady_ns) const noexcept { inner_.wait_until(steady_ns); }
+  [[nodiscard]] std::uint64_t random64() const noexcept { return inner_.random64(); }
+  [[nodiscard]] Owner self() const noexcept { return inner_.self(); }
+  void on(Event const& event) const noexcept {
+    inner_.on(event);
+    hear_(event);
+  }
+
+ private:
+  W inner_;
+  Hear hear_;
+};
+
+/// `observed(hear)` is the real world with an observer: pass it as the world of `open_staged`.
+template <std::invocable<Event const&> Hear, world W = Native>
+[[nodiscard]] Observed<W, Hear> observed(Hear hear, W inner = {}) {
+  return {std::move(inner), std::move(hear)};
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/reprocess/budget.hpp
+// Keeps one account of the memory that all tasks of a run take: reserved before it is used.
+#ifndef HOLDFAST_REPROCESS_BUDGET_HPP
+#define HOLDFAST_REPROCESS_BUDGET_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+// The number after `name` in the text of a kernel file; 0 if there is none.
+[[nodiscard]] inline std::uint64_t number_after(std::string_view text, std::string_view name) {
+  auto const at = text.find(name);
+  if (at == text.npos) return 0;
+  return std::strtoull(std::string{text.substr(at + name.size(), 32)}.c_str(), nullptr, 10);
+}
+
+[[nodiscard]] inline std::string kernel_text(char const* path) {
+  std::string text(4096, '\0');
+  text.resize(read_kernel_file(path, text.data(), text.size()));
+  return text;
+}
+
+/// What this process may still take: of the machine, and of its control group where that has a
+/// limit. 0 where the kernel does not tell.
+[[nodiscard]] inline std::uint64_t available_memory() {
+  auto const free = number_after(kernel_text("/proc/meminfo"), "MemAvailable:") * 1024;
+  auto const limit = number_after(kernel_text("/sys/fs/cgroup/memory.max"), "");
+  auto const used = number_after(kernel_text("/sys/fs/cgroup/memory.current"), "");
+  if (limit == 0) return free;
+  auto const left = limit > used ? limit - used : 0;
+  return free == 0 ? left : std::min(free, left);
+}
+
+/// The account. Thread-safe.
+struct Account {
+  std::uint64_t limit = 0;  // 0: none
+  std::atomic<std::uint64_t> used{0};
+};
+}  // namespace detail
+
+/// Memory that a task has reserved; given back when this ends.
+class [[nodiscard]] Reservation {
+ public:
+  Reservation(std::shared_ptr<detail::Account> account, std::uint64_t size) noexcept
+      : account_{std::move(account)}, size_{size} {}
+  Reservation(Reservation&& other) noexcept
+      : account_{std::move(other.account_)}, size_{std::exchange(other.size_, 0)} {}
+  Reservation& operator=(Reservation&& other) noexcept {
+    std::swap(account_, other.account_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~Reservation() {
+    if (account_) account_->used.fetch_sub(size_, std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+
+ private:
+  std::shared_ptr<detail::Account> account_;
+  std::uint64_t size_;
+};
+
+namespace detail {
+[[nodiscard]] inline result<Reservation> reserve(std::shared_ptr<Account> const& account,
+                                                 std::uint64_t size) {
+  auto used = account->used.load(std::memory_order_relaxed);
+  do {
+    auto const limit = account->limit == 0 ? UINT64_MAX : account->limit;
+    if (size > limit - std::min(used, limit)) {
+      return failure(errc::no_memory, "reserve",
+                     std::to_string(size) + " bytes, " + std::to_string(used) +
+                         " of the budget of " + std::to_string(limit) + " are taken");
+    }
+  } while (!account->used.compare_exchange_weak(used, used + size, std::memory_order_relaxed));
+  return Reservation{account, size};
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/reprocess/report.hpp
+// Keeps what became of a run: every attempt, every task, every error; as values, text and JSON.
+#ifndef HOLDFAST_REPROCESS_REPORT_HPP
+#define HOLDFAST_REPROCESS_REPORT_HPP
+
+HOLDFAST_BEGIN
+
+/// What became of one task in one attempt.
+struct TaskReport {
+  TaskProgress progress;               ///< its name, state and figures at its end
+  std::optional<error> cause{};        ///< why it failed, or was stopped
+  std::vector<error> hook_failures{};  ///< of its own hooks; they change nothing
+};
+
+/// What became of one attempt.
+struct AttemptReport {
+  int number = 1;
+  Generation generation{};
+  std::string phase{};  ///< the last that it came to
+  std::int64_t took_ns = 0;
+  std::optional<error> cause{};  ///< nothing: it was committed
+  std::string task{};            ///< whose error it is; empty: no task's
+  std::vector<TaskReport> tasks{};
+};
+
+/// What became of a run.
+struct ReprocessReport {
+  std::optional<Committed> committed{};  ///< nothing: readers see what they saw before
+  Marks marks{};                         ///< as committed
+  std::vector<AttemptReport> attempts{};
+  std::vector<error> hook_failures{};  ///< of the hooks of the whole run
+  std::int64_t took_ns = 0;
+};
+
+namespace detail {
+inline void add_line(std::string& to, std::string const& indent, std::string const& text) {
+  to.append(indent).append(text).append("\n");
+}
+inline void add_hooks(std::string& to, std::string const& indent, std::vector<error> const& all) {
+  for (auto const& why : all) add_line(to, indent, "a hook failed: " + printable(why.text()));
+}
+}  // namespace detail
+
+/// For a person: a line for the run, one for each attempt, one for each task, each with its errors.
+[[nodiscard]] inline std::string to_text(ReprocessReport const& report) {
+  std::string out;
+  detail::add_line(
+      out, "",
+      (report.committed
+           ? "generation " + std::to_string(report.committed->generation.number) + " is current"
+           : std::string{"nothing was committed"}) +
+          ", after " + std::to_string(report.attempts.size()) +
+                       (report.attempts.size() == 1 ? " attempt in " : " attempts in ") +
+          human_time(report.took_ns));
+  if (report.committed && report.committed->housekeeping) {
+    detail::add_line(out, "  ",
+                     "left for later: " + printable(report.committed->housekeeping->text()));
+  }
+  for (auto const& attempt : report.attempts) {
+    detail::add_line(out, "  ",
+                     "attempt " + std::to_string(attempt.number) + ", generation " +
+                         std::to_string(attempt.generation.number) + ": " +
+                         (attempt.cause ? "failed in " + attempt.phase : std::string{"committed"}) +
+                         " after " + human_time(attempt.took_ns));
+    if (attempt.cause) detail::add_line(out, "    ", printable(attempt.cause->text()));
+    for (auto const& task : attempt.tasks) {
+      detail::add_line(out, "    ", line(task.progress));
+      if (task.cause) detail::add_line(out, "      ", printable(task.cause->text()));
+      detail::add_hooks(out, "      ", task.hook_failures);
+    }
+  }
+  detail::add_hooks(out, "  ", report.hook_failures);
+  return out;
+}
+
+namespace detail {
+inline void put_errors(Json& json, std::string_view name, std::vector<error> const& all) {
+  json.key(name).array([&] {
+    for (auto const& why : all) put(json, why);
+  });
+}
+inline void put_cause(Json& json, std::optional<error> const& why) {
+  json.key("error");
+  why ? put(json, *why) : put_null(json);
+}
+inline void put(Json& json, AttemptReport const& attempt) {
+  json.object([&] {
+    json.field("number", attempt.number)
+        .field("generation", attempt.generation.number)
+        .field("phase", attempt.phase)
+        .field("seconds", seconds(attempt.took_ns))
+        .field("task", attempt.task);
+    put_cause(json, attempt.cause);
+    json.key("tasks").array([&] {
+      for (auto const& task : attempt.tasks) {
+        json.object([&] {
+          put_fields(json, task.progress);
+          put_cause(json, task.cause);
+          put_errors(json, "hook_failures", task.hook_failures);
+        });
+      }
+    });
+  });
+}
+}  // namespace detail
+
+/// The whole report as one JSON object.
+[[nodiscard]] inline std::string to_json(ReprocessReport const& report) {
+  Json json;
+  json.object([&] {
+    json.field("committed", report.committed.has_value());
+    if (report.committed) {
+      json.field("generation", report.committed->generation.number)
+          .field("sequence", report.committed->sequence);
+      json.key("housekeeping");
+      auto const& left = report.committed->housekeeping;
+      left ? detail::put(json, *left) : detail::put_null(json);
+    }
+    detail::put(json, "marks", report.marks);
+    json.field("seconds", detail::seconds(report.took_ns));
+    json.key("attempts").array([&] {
+      for (auto const& attempt : report.attempts) detail::put(json, attempt);
+    });
+    detail::put_errors(json, "hook_failures", report.hook_failures);
+  });
+  return json.text();
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/reprocess/crew.hpp
+// Keeps what the tasks of one attempt share, and waits for them to end or to be given up.
+//
+// A task that does not stop when told can't be ended from outside. It is given up: the run answers,
+// the attempt stays whole in memory, and whoever ends last of those given up discards the stage.
+#ifndef HOLDFAST_REPROCESS_CREW_HPP
+#define HOLDFAST_REPROCESS_CREW_HPP
+
+#include <chrono>
+#include <condition_variable>
+#include <stop_token>
+#include <thread>
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// Why tasks have to stop.
+enum class Stop : std::uint8_t { none, cancel, deadline, another_failed };
+
+/// One task of an attempt. Guarded by the crew's mutex, but for `progress`, and for `marks` and
+/// `hook_failures` while the task runs: they are its thread's then.
+struct TaskSlot {
+  TaskSlot(std::string name_, std::string unit_) : name{std::move(name_)}, unit{std::move(unit_)} {}
+  std::string name;
+  std::string unit;
+  Progress progress{};
+  TaskState state = TaskState::waiting;
+  std::int64_t started_ns = 0;
+  std::int64_t ended_ns = 0;
+  std::uint64_t seen = 0;    // the progress at the last look that found it grown
+  std::int64_t seen_ns = 0;  // when that was
+  std::optional<error> cause{};
+  Marks marks{};
+  std::vector<error> hook_failures{};
+};
+
+class Crew {
+ public:
+  int number = 1;
+  Generation generation{};
+  std::int64_t started_ns = 0;
+  std::int64_t deadline_ns = INT64_MAX;
+  double batch_size_multiplier = 1;
+  std::function<std::int64_t()> now{};  // steady clock
+  std::shared_ptr<Account> account = std::make_shared<Account>();
+  std::vector<std::unique_ptr<TaskSlot>> slots{};
+  std::thread::id caller = std::this_thread::get_id();  // who waits for the tasks
+  std::stop_source source{};
+  std::mutex mutex{};
+  std::condition_variable changed{};
+  std::size_t running = 0;  // posted and not ended
+  bool given_up = false;
+
+  // The first reason stays. Callbacks that tasks have registered run in this thread.
+  void stop(Stop why) {
+    auto none = Stop::none;
+    reason_.compare_exchange_strong(none, why);
+    source.request_stop();
+    std::lock_guard const guard{mutex};  // whoever waits has either seen it or is told
+    changed.notify_all();
+  }
+  [[nodiscard]] Stop stopped() const noexcept { return reason_.load(); }
+
+  [[nodiscard]] result<void> check() const {
+    switch (reason_.load(std::memory_order_relaxed)) {
+      case Stop::none:
+        return ok();
+      case Stop::cancel:
+        return failure(errc::cancelled, "task");
+      case Stop::deadline:
+        return failure(errc::timed_out, "task");
+      case Stop::another_failed:
+        return failure(errc::cancelled, "task", "another task failed");
+    }
+    return ok();
+  }
+
+  // False: it has to stop before it began.
+  [[nodiscard]] bool begin(TaskSlot& slot) {
+    std::lock_guard const guard{mutex};
+    slot.started_ns = slot.seen_ns = now();
+    slot.state = TaskState::running;
+    return stopped() == Stop::none;
+  }
+
+  // What became of a task. An error that only passes on the word to stop is no failure of its own.
+  void settle(TaskSlot& slot, result<void> const& done) {
+    std::lock_guard const guard{mutex};
+    slot.ended_ns = now();
+    if (slot.started_ns == 0) slot.started_ns = slot.ended_ns;
+    if (done) {
+      slot.state = TaskState::done;
+      return;
+    }
+    slot.cause = done.error();
+    auto const told = check();
+    bool const obeyed = !told && told.error().code() == slot.cause->code();
+    slot.state = obeyed ? TaskState::stopped : TaskState::failed;
+  }
+
+  // Waits until no task runs. False: some were told to stop, did not within the grace, and are
+  // given up. `tick(now)` gives the time at which it wants to be called next.
+  template <class Tick>
+  [[nodiscard]] bool wait(std::int64_t grace_ns, Tick tick) {
+    auto give_up_ns = INT64_MAX;
+    for (auto due = tick(now());; due = tick(now())) {
+      std::unique_lock lock{mutex};
+      auto at = now();
+      while (running != 0 && at < due) {
+        if (stopped() == Stop::none && at >= deadline_ns) {
+          lock.unlock();
+          stop(Stop::deadline);
+          lock.lock();
+          continue;
+        }
+        bool const told = stopped() != Stop::none;
+        if (told && give_up_ns == INT64_MAX) give_up_ns = at + grace_ns;
+        if (at >= give_up_ns) return give_up();
+        auto const next = std::min({due, told ? INT64_MAX : deadline_ns, give_up_ns});
+        // Not for ever: the world's clock may run otherwise than the one that waits here.
+        changed.wait_for(lock, std::chrono::nanoseconds{std::min(next - at, longest_wait_ns)});
+        at = now();
+      }
+      if (running == 0) return true;
+    }
+  }
+
+  [[nodiscard]] TaskProgress look(TaskSlot& slot, std::int64_t at) const {
+    TaskProgress seen{.name = slot.name, .state = slot.state, .unit = slot.unit};
+    seen.done = slot.progress.done();
+    seen.total = slot.progress.total();
+    if (slot.state == TaskState::waiting) return seen;
+    if (slot.seen != seen.done) {
+      slot.seen = seen.done;
+      slot.seen_ns = at;
+    }
+    bool const ended = slot.ended_ns != 0;
+    seen.elapsed_ns = (ended ? slot.ended_ns : at) - slot.started_ns;
+    seen.silent_ns = ended ? 0 : at - slot.seen_ns;
+    return seen;
+  }
+
+  void look(RunProgress& run) {
+    std::lock_guard const guard{mutex};
+    auto const at = now();
+    run.attempt = number;
+    run.generation = generation;
+    run.elapsed_ns = at - started_ns;
+    run.memory_bytes = account->used.load(std::memory_order_relaxed);
+    run.memory_budget_bytes = account->limit;
+    for (auto const& slot : slots) {
+      run.tasks.push_back(look(*slot, at));
+      run.threads += slot->state == TaskState::running;
+    }
+  }
+
+  [[nodiscard]] std::vector<TaskReport> report() {
+    std::lock_guard const guard{mutex};
+    std::vector<TaskReport> all;
+    for (auto const& slot : slots) {
+      all.push_back({look(*slot, now()), slot->cause, {}});
+      // What the task's thread may still write is left out.
+      if (slot->state != TaskState::hung) all.back().hook_failures = slot->hook_failures;
+    }
+    return all;
+  }
+
+ private:
+  static constexpr std::int64_t longest_wait_ns = 1'000'000'000;
+
+  [[nodiscard]] bool give_up() {
+    given_up = true;
+    auto const code = check().error().code();
+    for (auto const& slot : slots) {
+      if (slot->state == TaskState::running) {
+        slot->state = TaskState::hung;
+        slot->cause = error{code, "task", "it was told to stop and did not"};
+      } else if (slot->state == TaskState::waiting) {
+        slot->cause = error{code, "task", "the executor did not begin it"};
+      }
+    }
+    return false;
+  }
+
+  std::atomic<Stop> reason_{Stop::none};
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/reprocess/executor.hpp
+// Says what runs work, and gives the two simplest: the caller itself, and a few threads.
+#ifndef HOLDFAST_REPROCESS_EXECUTOR_HPP
+#define HOLDFAST_REPROCESS_EXECUTOR_HPP
+
+#include <deque>
+#include <exception>
+#include <new>
+
+HOLDFAST_BEGIN
+
+/// Runs each piece of work once, at some time, on some thread; perhaps before `post` returns. An
+/// error: it will not be run. The work does not throw.
+template <class E>
+concept executor = std::destructible<E> && requires(E& e, std::function<void()> work) {
+  { e.post(std::move(work)) } -> gives<void>;
+};
+
+/// Runs work at once, on the thread that posts it.
+struct Inline {
+  [[nodiscard]] result<void> post(std::function<void()> const& work) const {
+    work();
+    return ok();
+  }
+};
+static_assert(executor<Inline>);
+
+/// At most so many threads, started when there is work for them, joined at the end. Thread-safe.
+class Threads {
+ public:
+  explicit Threads(std::size_t most) : most_{std::max<std::size_t>(most, 1)} {}
+  Threads(Threads const&) = delete;
+  Threads& operator=(Threads const&) = delete;
+  /// Runs what is posted already, and joins.
+  ~Threads() {
+    {
+      std::lock_guard const guard{mutex_};
+      ending_ = true;
+    }
+    changed_.notify_all();
+    for (auto& thread : threads_) thread.join();
+  }
+
+  [[nodiscard]] result<void> post(std::function<void()> work) {
+    std::lock_guard const guard{mutex_};
+    queue_.push_back(std::move(work));
+    changed_.notify_one();
+    if (idle_ >= queue_.size() || threads_.size() == most_) return ok();
+    try {
+      threads_.emplace_back([this] { serve(); });
+    } catch (std::exception const& why) {
+      if (!threads_.empty()) return ok();  // another thread will come to it
+      queue_.pop_back();
+      return failure(errc::no_memory, "start a thread", why.what());
+    }
+    return ok();
+  }
+
+ private:
+  void serve() {
+    std::unique_lock lock{mutex_};
+    for (;;) {
+      ++idle_;
+      changed_.wait(lock, [this] { return ending_ || !queue_.empty(); });
+      --idle_;
+      if (queue_.empty()) return;
+      auto work = std::move(queue_.front());
+      queue_.pop_front();
+      lock.unlock();
+      work();
+      work = nullptr;  // what it holds on to ends here, not under the lock
+      lock.lock();
+    }
+  }
+
+  std::size_t const most_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> queue_;
+  std::vector<std::thread> threads_;
+  std::size_t idle_ = 0;
+  bool ending_ = false;
+};
+static_assert(executor<Threads>);
+
+namespace detail {
+/// Calls what may throw: an exception is an error like any other.
+template <class F>
+[[nodiscard]] std::invoke_result_t<F&> guarded(char const* where, F&& f) noexcept {
+  try {
+    return f();
+  } catch (std::bad_alloc const&) {
+    return failure(errc::no_memory, where, "std::bad_alloc");
+  } catch (std::exception const& why) {
+    return failure(errc::backend, where, why.what());
+  } catch (...) {
+    return failure(errc::backend, where, "an exception");
+  }
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/reprocess/task.hpp
+// Gives a task what it works with: progress, marks, a budget, and the word to stop.
+#ifndef HOLDFAST_REPROCESS_TASK_HPP
+#define HOLDFAST_REPROCESS_TASK_HPP
+
+HOLDFAST_BEGIN
+
+/// One task in one attempt, as the task sees it. Belongs to the thread that the task was called on;
+/// other threads of the task may call `add`, `step`, `check` and `reserve`.
+class TaskRun {
+ public:
+  TaskRun(detail::Crew& crew, detail::TaskSlot& slot) noexcept
+      : crew_{&crew}, slot_{&slot}, watched_{crew.caller != std::this_thread::get_id()} {}
+
+  [[nodiscard]] std::string const& name() const noexcept { return slot_->name; }
+  /// The number that the generation will have.
+  [[nodiscard]] Generation generation() const noexcept { return crew_->generation; }
+  /// The first is 1.
+  [[nodiscard]] int attempt() const noexcept { return crew_->number; }
+
+  /// How much there is to do, in units of the task.
+  void expect(std::uint64_t total) noexcept { slot_->progress.expect(total); }
+  void add(std::uint64_t n = 1) noexcept { slot_->progress.add(n); }
+  /// An error as soon as the task has to stop: `cancelled` or `timed_out`. To be asked often, and
+  /// passed on.
+  [[nodiscard]] result<void> check() const {
+    // Nobody else looks at the clock while the task runs on the thread of the caller.
+    if (!watched_ && crew_->now() >= crew_->deadline_ns) crew_->stop(detail::Stop::deadline);
+    return crew_->check();
+  }
+  /// `n` more are done; then as `check`.
+  [[nodiscard]] result<void> step(std::uint64_t n = 1) {
+    add(n);
+    return check();
+  }
+  /// For what can wait by itself (std::condition_variable_any, callbacks). A deadline comes through
+  /// it too, but not where an `Inline` executor leaves nobody to watch the clock.
+  [[nodiscard]] std::stop_token stop_token() const noexcept { return crew_->source.get_token(); }
+
+  /// A mark to commit with the generation. Tasks may agree on one; `conflict` ends the attempt
+  /// where they don't.
+  void mark(std::string mark, std::uint64_t value) { slot_->marks[std::move(mark)] = value; }
+  /// Memory out of the budget of the run, until the reservation ends; `no_memory` where it does not
+  /// suffice.
+  [[nodiscard]] result<Reservation> reserve(std::uint64_t size) const {
+    return detail::reserve(crew_->account, size);
+  }
+  /// How large a batch may be here, given how large it would be where others are served meanwhile.
+  [[nodiscard]] std::size_t batch(std::size_t usual) const noexcept {
+    auto const size = static_cast<double>(usual) * crew_->batch_size_multiplier;
+    return std::max<std::size_t>(1, static_cast<std::size_t>(std::min(size, 1e15)));
+  }
+
+ private:
+  detail::Crew* crew_;
+  detail::TaskSlot* slot_;
+  bool watched_;
+};
+
+/// A named part of a reprocessing. `Writer` is the stage's writer (a tuple where there are several
+/// stores), shared by all tasks: each binds the part that is its own. `Reader` is what readers get.
+template <class Writer, class Reader>
+struct ReprocessTask {
+  std::string name{};
+  std::function<result<void>(Writer&, TaskRun&)> run{};
+  /// Looks at the sealed, unseen generation once all tasks are done. False: `rejected`.
+  std::function<result<bool>(Reader const&)> validate{};
+  /// Before `run`, on its thread. Its failure is kept in the report and changes nothing.
+  std::function<result<void>(TaskRun const&)> on_start{};
+  /// After the attempt has ended, with what became of the task and of the attempt; as above.
+  std::function<result<void>(TaskReport const&, AttemptReport const&)> on_complete{};
+  /// What its progress counts.
+  std::string unit{};
+};
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/reprocess/attempt.hpp
+// Runs the tasks of one attempt into one stage, and names what went wrong.
+#ifndef HOLDFAST_REPROCESS_ATTEMPT_HPP
+#define HOLDFAST_REPROCESS_ATTEMPT_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+template <class Db>
+using writer_of_db =
+    std::remove_reference_t<decltype(std::declval<typename Db::stage_type&>().writer())>;
+template <class Db>
+using reader_of_db = typename Db::view_type::Reader;
+
+/// An error, and whose it is; an empty name: no task's.
+struct Blame {
+  std::string task;
+  error cause;
+};
+
+// As the whole run tells it: the task's name goes before its own words.
+[[nodiscard]] inline error headline(Blame const& blame) {
+  auto const& [task, cause] = blame;
+  if (task.empty()) return cause;
+  auto text = "task " + task;
+  if (*cause.where() != '\0') text.append(", ").append(cause.where());
+  if (!cause.detail().empty()) text.append(": ").append(cause.detail());
+  return error{cause.code(), "reprocess", text, cause.native()}
+      .at(cause.offset())
+      .with(cause.ticket());
+}
+
+/// One attempt: its stage and its tasks. Shared with the threads that work, for those given up.
+template <class Db, world W>
+class ReprocessAttempt : public Crew, public std::enable_shared_from_this<ReprocessAttempt<Db, W>> {
+ public:
+  using Writer = writer_of_db<Db>;
+  using Reader = reader_of_db<Db>;
+  using Task = ReprocessTask<Writer, Reader>;
+  using Tasks = std::vector<std::shared_ptr<Task const>>;
+
+  ReprocessAttempt(W world, Tasks tasks) : tasks_{std::move(tasks)}, world_{std::move(world)} {
+    for (auto const& task : tasks_) {
+      slots.push_back(std::make_unique<TaskSlot>(task->name, task->unit));
+    }
+    now = [w = world_] { return w.steady_ns(); };
+  }
+
+  std::optional<typename Db::stage_type> stage{};
+  std::optional<Blame> blame{};  // the caller's thread alone
+
+  void tell(Event event) const noexcept {
+    event.generation = generation;
+    detail::tell(world_, event);
+  }
+
+  // Runs the tasks from `from` to `to`. `grave` says of which errors to tell before others.
+  template <executor E, class Tick>
+  [[nodiscard]] result<void> run(std::size_t from,
+                                 std::size_t to,
+                                 E& on,
+                                 std::int64_t grace_ns,
+                                 std::function<bool(error const&)> const& grave,
+                                 Tick tick) {
+    auto* const writer = &stage->writer();
+    for (auto i = from; i < to; ++i) post(on, i, writer);
+    bool const ended = wait(grace_ns, tick);
+    blame = who_failed(!ended, grave);
+    if (blame) return failure(headline(*blame));
+    return check();
+  }
+
+  // What all tasks agree to commit.
+  [[nodiscard]] result<Marks> marks() {
+    Marks all;
+    for (auto const& slot : slots) {
+      for (auto const& [mark, value] : slot->marks) {
+        if (all.try_emplace(mark, value).first->second == value) continue;
+        blame = Blame{slot->name, error{errc::conflict, "mark", mark}};
+        return failure(headline(*blame));
+      }
+    }
+    return all;
+  }
+
+  // Asks every task, so that all that is wrong is told at once.
+  [[nodiscard]] result<void> validate(Reader const& reader) {
+    for (std::size_t i = 0; i < tasks_.size(); ++i) {
+      auto const& task = *tasks_[i];
+      if (!task.validate) continue;
+      auto valid = guarded("validate", [&] { return task.validate(reader); });
+      if (valid && valid.assume_value()) continue;
+      auto const cause = valid ? error{errc::rejected, "validate"} : valid.assume_error();
+      std::lock_guard const guard{mutex};
+      slots[i]->state = TaskState::failed;
+      slots[i]->cause = cause;
+      if (!blame) blame = Blame{task.name, cause};
+    }
+    if (blame) return failure(headline(*blame));
+    return ok();
+  }
+
+  [[nodiscard]] bool has_validation() const {
+    for (auto const& task : tasks_) {
+      if (task->validate) return true;
+    }
+    return false;
+  }
+
+  // The last hooks. Their failures are added to the report that they are shown.
+  void complete(AttemptReport& report) const {
+    for (std::size_t i = 0; i < tasks_.size(); ++i) {
+      if (!tasks_[i]->on_complete) continue;
+      auto const done =
+          guarded("on_complete", [&] { return tasks_[i]->on_complete(report.tasks[i], report); });
+      if (!done) hook_failed(report.tasks[i].hook_failures, tasks_[i]->name, done.error());
+    }
+  }
+
+ private:
+  void hook_failed(std::vector<error>& kept, std::string const& task, error const& why) const {
+    kept.push_back(why);
+    tell({.kind = Event::Kind::hook_failed, .cause = &why, .task = task});
+  }
+
+  template <executor E>
+  void post(E& on, std::size_t i, Writer* writer) {
+    {
+      std::lock_guard const guard{mutex};
+      ++running;
+    }
+    auto const posted = guarded("post", [&]() -> result<void> {
+      return on.post([self = this->shared_from_this(), i, writer] { self->work(i, *writer); });
+    });
+    if (posted) return;
+    settle(*slots[i], posted);
+    stop(Stop::another_failed);
+    end();
+  }
+
+  void work(std::size_t i, Writer& writer) noexcept {
+    auto& slot = *slots[i];
+    if (begin(slot)) {
+      tell({.kind = Event::Kind::task_started, .task = slot.name});
+      auto const done = call(*tasks_[i], slot, writer);
+      settle(slot, done);
+      tell({.kind = Event::Kind::task_finished,
+            .cause = done ? nullptr : &done.assume_error(),
+            .task = slot.name});
+      if (!done) stop(Stop::another_failed);
+    } else {
+      settle(slot, check());
+    }
+    end();
+  }
+
+  [[nodiscard]] result<void> call(Task const& task, TaskSlot& slot, Writer& writer) {
+    TaskRun run{*this, slot};
+    if (task.on_start) {
+      auto const heard = guarded("on_start", [&] { return task.on_start(run); });
+      if (!heard) hook_failed(slot.hook_failures, slot.name, heard.error());
+    }
+    return guarded("task", [&] { return task.run(writer, run); });
+  }
+
+  // The last of those given up drops the stage, before anyone may think that all have ended.
+  void end() {
+    std::unique_lock lock{mutex};
+    if (given_up && running == 1) {
+      lock.unlock();
+      stage.reset();
+      lock.lock();
+    }
+    --running;
+    changed.notify_all();
+  }
+
+  [[nodiscard]] std::optional<Blame> who_failed(bool hung,
+                                                std::function<bool(error const&)> const& grave) {
+    std::lock_guard const guard{mutex};
+    TaskSlot const* worst = nullptr;
+    auto const rank = [&](TaskSlot const& slot) {
+      if (!slot.cause) return 0;
+      if (slot.state == TaskState::hung || (hung && slot.state == TaskState::waiting)) return 4;
+      if (slot.state == TaskState::failed) return grave(*slot.cause) ? 3 : 2;
+      return slot.state == TaskState::stopped ? 1 : 0;
+    };
+    for (auto const& slot : slots) {
+      auto const of_it = rank(*slot);
+      if (of_it == 0) continue;
+      auto const of_worst = worst == nullptr ? 0 : rank(*worst);
+      if (of_it > of_worst || (of_it == of_worst && slot->ended_ns < worst->ended_ns)) {
+        worst = slot.get();
+      }
+    }
+    if (worst == nullptr) return {};
+    return Blame{worst->name, *worst->cause};
+  }
+
+  Tasks tasks_;
+  W world_;
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/reprocess/options.hpp
+// Names what can be set for a reprocessing: limits, retries, intervals, hooks.
+//
+// Each of Recon's staging parameters has its place, under its own name:
+//   enabled, timeout, memory.factor, thread.pool.size,     ReprocessOptions
+//   batch.size.multiplier, progress.report.interval,
+//   health.check.interval
+//   auto.retry.enabled, max.retry.attempts, retry.delay    ReprocessOptions::retry
+//   base.path                                              the home: a stage lies beside what it
+//                                                          replaces, in the same file system
+//   cleanup.retention                                      StagedOptions
+#ifndef HOLDFAST_REPROCESS_OPTIONS_HPP
+#define HOLDFAST_REPROCESS_OPTIONS_HPP
+
+HOLDFAST_BEGIN
+
+/// Limits of a reprocessing. Checked by each run, before it begins anything.
+struct ReprocessOptions {
+  bool enabled = true;                     ///< false: every run answers `denied`
+  std::int64_t timeout_ms = 120 * 60'000;  ///< of one attempt; 0: none
+  std::int64_t stop_grace_ms = 10'000;     ///< for tasks to end after they were told to stop
+  double memory_factor = 0.5;              ///< of the memory that is free when an attempt begins
+  std::uint64_t memory_budget_bytes = 0;   ///< the same in bytes; 0: `memory_factor` decides
+  std::size_t thread_pool_size = 4;        ///< of the threads that are used if no executor is given
+  double batch_size_multiplier = 2;        ///< of a batch that serves nobody yet: `TaskRun::batch`
+  std::int64_t progress_report_interval_ms = 30'000;
+  std::int64_t health_check_interval_ms = 10'000;  ///< how often it looks who makes no progress
+  /// Of the whole run, a fixed delay apart. `timeout_ms` of it: of all attempts together.
+  Retry retry{.max_retry_attempts = 3,
+              .base_retry_delay_ms = 10 * 60'000,
+              .max_retry_delay_ms = 10 * 60'000,
+              .backoff_multiplier = 1,
+              .jitter = 0};
+};
+
+/// What a reprocessing asks and tells. What a hook throws is kept in the report and changes nothing
+/// else. Called on the thread that runs, while it waits for tasks: not with an `Inline` executor.
+struct ReprocessHooks {
+  /// None: what can pass, and a sync that failed, since each attempt writes anew.
+  std::function<bool(error const&)> retryable{};
+  std::function<void(RunProgress const&)> on_progress{};  ///< each progress_report_interval_ms
+  std::function<void(RunProgress const&)> on_health{};    ///< each health_check_interval_ms
+  /// How much disk the stage takes, for reports.
+  std::function<result<std::uint64_t>(Generation)> disk_bytes{};
+};
+
+namespace detail {
+[[nodiscard]] inline result<void> check(ReprocessOptions const& options) {
+  auto const wrong = [](char const* field) {
+    return failure(errc::invalid, "ReprocessOptions", field);
+  };
+  if (!options.enabled)
+    return failure(errc::denied, "reprocess", "ReprocessOptions::enabled is off");
+  if (options.timeout_ms < 0) return wrong("timeout_ms");
+  if (options.stop_grace_ms < 0) return wrong("stop_grace_ms");
+  if (!(options.memory_factor > 0 && options.memory_factor <= 1)) return wrong("memory_factor");
+  if (options.thread_pool_size == 0) return wrong("thread_pool_size");
+  if (!(options.batch_size_multiplier > 0 && options.batch_size_multiplier <= 1e6)) {
+    return wrong("batch_size_multiplier");
+  }
+  if (options.progress_report_interval_ms <= 0) return wrong("progress_report_interval_ms");
+  if (options.health_check_interval_ms <= 0) return wrong("health_check_interval_ms");
+  return check(options.retry);
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/reprocess/task_list.hpp
+// Keeps the tasks of a reprocessing, and picks those that a run is to do.
+#ifndef HOLDFAST_REPROCESS_TASK_LIST_HPP
+#define HOLDFAST_REPROCESS_TASK_LIST_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+template <class Task>
+struct TaskList {
+  using Tasks = std::vector<std::shared_ptr<Task const>>;
+  Tasks first{};
+  Tasks parallel{};
+
+  [[nodiscard]] static bool has(Tasks const& all, std::string_view name) {
+    return std::any_of(all.begin(), all.end(),
+                       [&](auto const& task) { return task->name == name; });
+  }
+
+  // The tasks of these names (none: all), behind those that come first and always run. Some tasks
+  // alone need a stage that carries the rest over.
+  [[nodiscard]] result<Tasks> select(std::vector<std::string> const& names, bool carries) const {
+    auto all = first;
+    for (auto const& task : parallel) {
+      bool const wanted =
+          names.empty() || std::find(names.begin(), names.end(), task->name) != names.end();
+      if (wanted) all.push_back(task);
+    }
+    for (auto const& name : names) {
+      if (!has(all, name)) return failure(errc::not_found, "reprocess", "task " + name);
+    }
+    if (all.empty()) return failure(errc::invalid, "reprocess", "there are no tasks");
+    for (auto const& task : all) {
+      HOLDFAST_TRYV(check(all, *task));
+    }
+    if (!carries && all.size() != first.size() + parallel.size()) {
+      return failure(errc::invalid, "reprocess",
+                     "a run of some tasks must say how its stage begins (ReprocessRequest::stage)");
+    }
+    return all;
+  }
+
+ private:
+  [[nodiscard]] static result<void> check(Tasks const& all, Task const& task) {
+    if (task.name.empty() || !task.run) {
+      return failure(errc::invalid, "reprocess", "a task needs a name and a run: " + task.name);
+    }
+    auto const same = [&](auto const& other) { return other->name == task.name; };
+    if (std::count_if(all.begin(), all.end(), same) == 1) return ok();
+    return failure(errc::exists, "reprocess", "task " + task.name);
+  }
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/reprocess.hpp
+// Rebuilds derived state by named tasks, in parallel into one stage, while the old generation is
+// served: all of them succeed and it is switched, or nothing changes and the report says why.
+//
+// Invariants:
+// - Nothing is committed unless every task of the attempt ended well, every validation said true,
+//   and nobody told it to stop before the commit began.
+// - No error is lost: those of parallel tasks and of hooks are all in the report.
+// - A hook changes no outcome.
+// - A task that does not stop when told keeps its stage, and with it the lock of the home, until it
+//   ends; no other run begins before that. It can't make anything visible any more.
+#ifndef HOLDFAST_REPROCESS_HPP
+#define HOLDFAST_REPROCESS_HPP
+
+HOLDFAST_BEGIN
+
+/// What one run is to do.
+template <class Db>
+struct ReprocessRequest {
+  /// Names of the tasks to run; none: all. Tasks added by `first` always run.
+  std::vector<std::string> tasks{};
+  /// How the stage begins; none: `db.stage()`, empty. A run of some tasks must say it, since what
+  /// the other tasks would have written has to come from somewhere.
+  std::function<result<typename Db::stage_type>(Db&)> stage{};
+  std::stop_token stop{};
+  /// If a run that covers these tasks is under way: wait for it and take its answer. Else `busy`.
+  bool join = false;
+};
+
+/// Tasks over one `Staged`, and the runs of them: one at a time. `Db` must outlive it. May be used
+/// from any thread, but for `add` and `first`, which come before any run. What tasks refer to must
+/// outlive this object; its destructor waits for tasks that did not stop when told.
+template <class Db, executor E = Threads, world W = Native>
+class Reprocess {
+  using Attempt = detail::ReprocessAttempt<Db, W>;
+
+ public:
+  using writer_type = typename Attempt::Writer;
+  using reader_type = typename Attempt::Reader;
+  using task_type = typename Attempt::Task;
+  using request_type = ReprocessRequest<Db>;
+
+  /// On threads of its own.
+  explicit Reprocess(Db& db,
+                     ReprocessOptions options = {},
+                     ReprocessHooks hooks = {},
+                     W world = {}) requires std::same_as<E, Threads>
+      : db_{&db},
+        options_{options},
+        hooks_{std::move(hooks)},
+        world_{std::move(world)},
+        executor_{options.thread_pool_size} {}
+  /// On an executor that is given.
+  Reprocess(Db& db,
+            E on,
+            ReprocessOptions options = {},
+            ReprocessHooks hooks = {},
+            W world = {}) requires std::move_constructible<E> : db_{&db},
+                                                                options_{options},
+                                                                hooks_{std::move(hooks)},
+                                                                world_{std::move(world)},
+                                                                executor_{std::move(on)} {}
+  Reprocess(Reprocess const&) = delete;
+  Reprocess& operator=(Reprocess const&) = delete;
+  ~Reprocess() {
+    std::unique_lock lock{mutex_};
+    auto const left = left_;
+    lock.unlock();
+    if (!left) return;
+    std::unique_lock waiting{left->mutex};
+    left->changed.wait(waiting, [&] { return left->running == 0; });
+  }
+
+  /// A task that runs beside the others. Tasks that write to the same part must agree about it.
+  void add(task_type task) {
+    tasks_.parallel.push_back(std::make_shared<task_type>(std::move(task)));
+  }
+  /// A task that runs before all others, one after another in the order given: for what they all
+  /// read.
+  void first(task_type task) {
+    tasks_.first.push_back(std::make_shared<task_type>(std::move(task)));
+  }
+
+  /// One run, with its retries: the report of a commit, or the error that ended it, which names the
+  /// task; `report` has all the rest. `busy` while another run is under way; `denied` where it is
+  /// switched off. A commit that stays `uncertain` carries its ticket for `db.resolve`.
+  [[nodiscard]] result<ReprocessReport> run(request_type const& what = {}) {
+    HOLDFAST_TRYV(detail::check(options_));
+    HOLDFAST_TRY(tasks, tasks_.select(what.tasks, static_cast<bool>(what.stage)));
+    std::unique_lock lock{mutex_};
+    if (flight_) return join(lock, what, tasks);
+    HOLDFAST_TRYV(check_left());
+    auto const flight = std::make_shared<Flight>();
+    flight->tasks = std::move(tasks);
+    flight_ = flight;
+    lock.unlock();
+    Landing const landing{*this};
+    std::stop_callback const link{what.stop, [&] { flight->cancel.request_stop(); }};
+    auto answer = detail::guarded("reprocess", [&] { return fly(*flight, what); });
+    std::lock_guard const guard{mutex_};
+    report_ = flight->report;
+    flight->answer.emplace(answer);
+    return answer;
+  }
+
+  /// Tells the run that is under way to stop. False if there is none.
+  bool cancel() {
+    std::unique_lock lock{mutex_};
+    auto const flight = flight_;
+    lock.unlock();
+    return flight && flight->cancel.request_stop();
+  }
+
+  /// How far the run is; or the last one was, where none is under way.
+  [[nodiscard]] RunProgress status() const {
+    RunProgress run;
+    std::unique_lock lock{mutex_};
+    run.running = flight_ != nullptr;
+    run.phase = flight_ ? flight_->phase : "none";
+    auto const attempt = attempt_;
+    lock.unlock();
+    if (attempt) attempt->look(run);
+    if (run.running && run.generation.number != 0 && hooks_.disk_bytes) {
+      auto const used =
+          detail::guarded("disk_bytes", [&] { return hooks_.disk_bytes(run.generation); });
+      if (used) run.disk_bytes = used.assume_value();
+    }
+    return run;
+  }
+
+  /// What became of the last run that ended, with every error; nothing before the first.
+  [[nodiscard]] std::optional<ReprocessReport> report() const {
+    std::lock_guard const guard{mutex_};
+    return report_;
+  }
+
+ private:
+  using TaskList = detail::TaskList<task_type>;
+  using Tasks = typename TaskList::Tasks;
+  struct Flight {
+    Tasks tasks{};
+    std::stop_source cancel{};
+    char const* phase = "none";  // guarded by the object's mutex
+    ReprocessReport report{};    // of the thread that runs, until it ended
+    std::optional<result<ReprocessReport>> answer{};
+  };
+  // Lets the next run begin, whatever happened.
+  struct Landing {
+    Reprocess& self;
+    explicit Landing(Reprocess& of) : self{of} {}
+    Landing(Landing const&) = delete;
+    Landing& operator=(Landing const&) = delete;
+    ~Landing() {
+      {
+        std::lock_guard const guard{self.mutex_};
+        self.flight_.reset();
+      }
+      self.landed_.notify_all();
+    }
+  };
+
+  [[nodiscard]] result<ReprocessReport> join(std::unique_lock<std::mutex>& lock,
+                                             request_type const& what,
+                                             Tasks const& tasks) {
+    auto const flight = flight_;
+    bool const covered = std::all_of(tasks.begin(), tasks.end(), [&](auto const& task) {
+      return TaskList::has(flight->tasks, task->name);
+    });
+    if (!what.join || !covered) {
+      return failure(errc::busy, "reprocess", std::string{"another run is in "} + flight->phase);
+    }
+    bool const ended = landed_.wait(lock, what.stop, [&] { return flight_ != flight; });
+    if (!ended) return failure(errc::cancelled, "reprocess", "while waiting for another run");
+    if (!flight->answer) return failure(errc::no_memory, "reprocess", "the run that was joined");
+    return *flight->answer;
+  }
+
+  // Tasks of an earlier run that were given up have to end before their place is built on again.
+  [[nodiscard]] result<void> check_left() {
+    if (!left_) return ok();
+    {
+      std::lock_guard const guard{left_->mutex};
+      if (left_->running != 0) {
+        std::string names;
+        for (auto const& slot : left_->slots) {
+          if (slot->state == TaskState::hung) names += " " + slot->name;
+        }
+        return failure(errc::busy, "reprocess", "tasks of an earlier run have not ended:" + names);
+      }
+    }
+    left_.reset();
+    return ok();
+  }
+
+  [[nodiscard]] result<ReprocessReport> fly(Flight& flight, request_type const& what) {
+    auto const begun = world_.steady_ns();
+    RetryHooks hooks;
+    hooks.retryable = [&](error const& why) { return !left_ && retryable(why); };
+    hooks.cancelled = [&] { return flight.cancel.stop_requested(); };
+    hooks.failed = [&](FailedTry const& failed) {
+      if (!failed.delay_ns) return;
+      enter(flight, "delay");
+      detail::tell(world_, Event{.kind = Event::Kind::retrying, .cause = &failed.cause});
+    };
+    auto const done = retry(
+        options_.retry, world_, [&](Try const& of) { return attempt(flight, what, of); }, hooks);
+    flight.report.took_ns = world_.steady_ns() - begun;
+    if (!done) return detail::failed(done);
+    flight.report.committed = done.assume_value();
+    return flight.report;
+  }
+
+  [[nodiscard]] bool retryable(error const& why) const {
+    if (hooks_.retryable) return hooks_.retryable(why);
+    return can_pass(why.code()) || why.code() == errc::sync_failed;
+  }
+
+  [[nodiscard]] result<Committed> attempt(Flight& flight, request_type const& what, Try const& of) {
+    auto const crew = std::make_shared<Attempt>(world_, flight.tasks);
+    crew->number = of.number;
+    crew->started_ns = of.started_ns;
+    crew->deadline_ns = of.deadline_ns;
+    if (options_.timeout_ms != 0) {
+      auto const own = of.started_ns + detail::ns_of_ms(options_.timeout_ms);
+      crew->deadline_ns = std::min(crew->deadline_ns, own);
+    }
+    crew->batch_size_multiplier = options_.batch_size_multiplier;
+    crew->account->limit = options_.memory_budget_bytes;
+    if (crew->account->limit == 0) {
+      crew->account->limit = static_cast<std::uint64_t>(
+          static_cast<double>(detail::available_memory()) * options_.memory_factor);
+    }
+    {
+      std::lock_guard const guard{mutex_};
+      attempt_ = crew;
+    }
+    auto const done = detail::guarded("reprocess", [&] { return build(flight, what, *crew); });
+    close(flight, crew, done);
+    return done;
+  }
+
+  // Drops what was not committed, then tells.
+  void close(Flight& flight, std::shared_ptr<Attempt> const& crew, result<Committed> const& done) {
+    bool const given_up = crew->given_up;  // written by this thread alone
+    if (!given_up) crew->stage.reset();
+    AttemptReport report{.number = crew->number, .generation = crew->generation};
+    report.took_ns = world_.steady_ns() - crew->started_ns;
+    report.tasks = crew->report();
+    if (!done) report.cause = done.error();
+    if (!done && crew->blame) report.task = crew->blame->task;
+    {
+      std::lock_guard const guard{mutex_};
+      report.phase = flight.phase;
+      if (given_up) left_ = crew;
+    }
+    crew->complete(report);
+    flight.report.attempts.push_back(std::move(report));
+  }
+
+  [[nodiscard]] result<Committed> build(Flight& flight, request_type const& what, Attempt& crew) {
+    enter(flight, "stage");
+    {
+      HOLDFAST_TRY(stage, what.stage ? what.stage(*db_) : db_->stage());
+      {
+        std::lock_guard const guard{crew.mutex};
+        crew.generation = stage.generation();
+      }
+      crew.stage.emplace(std::move(stage));
+    }
+    std::stop_callback const cancel{flight.cancel.get_token(),
+                                    [&] { crew.stop(detail::Stop::cancel); }};
+    enter(flight, "tasks");
+    auto const grace_ns = detail::ns_of_ms(options_.stop_grace_ms);
+    auto const grave = [this](error const& why) { return !retryable(why); };
+    for (std::size_t i = 0; i <= tasks_.first.size(); ++i) {
+      auto const to = i < tasks_.first.size() ? i + 1 : crew.slots.size();
+      HOLDFAST_TRYV(crew.run(i, to, executor_, grace_ns, grave, ticker(flight)));
+    }
+    HOLDFAST_TRY(marks, crew.marks());
+    enter(flight, "seal");
+    HOLDFAST_TRY(sealed, std::move(*crew.stage).seal());
+    enter(flight, "validate");
+    HOLDFAST_TRY(ready, validated(std::move(sealed), crew));
+    HOLDFAST_TRYV(crew.check());
+    enter(flight, "commit");
+    flight.report.marks = marks;
+    return committed(std::move(ready).commit({.marks = std::move(marks)}));
+  }
+
+  template <class Ready>
+  [[nodiscard]] static result<Ready> validated(Ready ready, Attempt& crew) {
+    if (!crew.has_validation()) return ready;
+    return std::move(ready).validate(
+        [&](reader_type const& reader) { return crew.validate(reader); });
+  }
+
+  // A commit whose answer was lost is asked for once; where that fails too, the ticket is passed
+  // on.
+  [[nodiscard]] result<Committed> committed(result<Committed> done) {
+    if (done || done.error().code() != errc::uncertain) return done;
+    auto const ticket = done.error().ticket();
+    auto const outcome = db_->resolve(ticket);
+    if (!outcome) return done;
+    if (outcome.assume_value() == Outcome::unknown) return done;
+    if (outcome.assume_value() == Outcome::not_committed) {
+      return failure(errc::io, "commit", "its answer was lost, and it was not applied");
+    }
+    return Committed{{ticket.generation}, ticket.sequence, {}};
+  }
+
+  void enter(Flight& flight, char const* phase) const {
+    std::lock_guard const guard{mutex_};
+    flight.phase = phase;
+  }
+
+  // Looks at the tasks and tells, each at its interval; gives when it is to be called next.
+  [[nodiscard]] auto ticker(Flight& flight) {
+    auto const health_ns = detail::ns_of_ms(options_.health_check_interval_ms);
+    auto const report_ns = detail::ns_of_ms(options_.progress_report_interval_ms);
+    auto const begun = world_.steady_ns();
+    return [this, &flight, health_ns, report_ns, health = begun + health_ns,
+            report = begun + report_ns](std::int64_t at) mutable {
+      if (at >= health) {
+        hear(flight, "on_health", hooks_.on_health);
+        health = at + health_ns;
+      }
+      if (at >= report) {
+        hear(flight, "on_progress", hooks_.on_progress);
+        report = at + report_ns;
+      }
+      return std::min(health, report);
+    };
+  }
+
+  void hear(Flight& flight,
+            char const* which,
+            std::function<void(RunProgress const&)> const& hook) {
+    constexpr std::size_t most_kept = 16;  // of a hook that fails each time
+    auto const seen = status();            // also where nobody hears: who is silent is seen by it
+    if (!hook) return;
+    auto const heard = detail::guarded(which, [&]() -> result<void> {
+      hook(seen);
+      return ok();
+    });
+    if (heard) return;
+    auto& kept = flight.report.hook_failures;
+    if (kept.size() < most_kept) kept.push_back(heard.error());
+    detail::tell(world_, Event{.kind = Event::Kind::hook_failed, .cause = &heard.error()});
+  }
+
+  Db* db_;
+  ReprocessOptions options_;
+  ReprocessHooks hooks_;
+  W world_;
+  TaskList tasks_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any landed_;
+  std::shared_ptr<Flight> flight_;    // the run under way
+  std::shared_ptr<Attempt> attempt_;  // the last one
+  std::shared_ptr<Attempt> left_;     // has tasks that were given up
+  std::optional<ReprocessReport> report_;
+  E executor_;
+};
 
 HOLDFAST_END
 
@@ -5924,10 +8531,7 @@ class Keeper {
     Granted& operator=(Granted const&) = delete;
     ~Granted() { core.release(grant); }
   };
-  void tell(Event event) noexcept {
-    event.at_ns = world_.steady_ns();
-    world_.on(event);
-  }
+  void tell(Event const& event) noexcept { detail::tell(world_, event); }
 
   void go(State to, Generation g, error const* cause = nullptr) noexcept {
     auto const from = state_.exchange(to, std::memory_order_relaxed);
