@@ -5613,7 +5613,8 @@ namespace detail {
 [[nodiscard]] inline std::string human_time(std::int64_t ns) {
   if (ns < 0) return "-" + human_time(ns == INT64_MIN ? INT64_MAX : -ns);
   if (ns < 1'000'000'000) return std::to_string(ns / 1'000'000) + " ms";
-  if (ns < 60'000'000'000) return fixed(static_cast<double>(ns / 100'000'000) / 10, 1) + " s";
+  auto const tenths = ns / 100'000'000;
+  if (tenths < 600) return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
   auto const s = ns / 1'000'000'000;
   auto const two = [](std::int64_t a, char const* of_a, std::int64_t b, char const* of_b) {
     return std::to_string(a) + of_a + std::to_string(b) + of_b;
@@ -5969,11 +5970,11 @@ HOLDFAST_BEGIN
 struct HealthOptions {
   /// The mark that holds the time of the data, in seconds since 1970; empty: age is not judged.
   std::string age_mark{};
-  std::int64_t max_age_ms = 24 * 3600 * 1000;
+  std::int64_t max_age_ms = 86'400'000;
   /// No task of a running build made a step for so long.
-  std::int64_t max_silent_ms = 10 * 60'000;
+  std::int64_t max_silent_ms = 600'000;
   /// A build holds the lock for so long.
-  std::int64_t max_held_ms = 4 * 3600 * 1000;
+  std::int64_t max_held_ms = 14'400'000;
   /// More generations than this wait to be deleted.
   std::size_t max_retiring = 8;
 };
@@ -6898,7 +6899,7 @@ inline void add_hooks(std::string& to, std::string const& indent, std::vector<er
            ? "generation " + std::to_string(report.committed->generation.number) + " is current"
            : std::string{"nothing was committed"}) +
           ", after " + std::to_string(report.attempts.size()) +
-                       (report.attempts.size() == 1 ? " attempt in " : " attempts in ") +
+          (report.attempts.size() == 1 ? " attempt in " : " attempts in ") +
           human_time(report.took_ns));
   if (report.committed && report.committed->housekeeping) {
     detail::add_line(out, "  ",
@@ -7580,19 +7581,19 @@ HOLDFAST_BEGIN
 
 /// Limits of a reprocessing. Checked by each run, before it begins anything.
 struct ReprocessOptions {
-  bool enabled = true;                     ///< false: every run answers `denied`
-  std::int64_t timeout_ms = 120 * 60'000;  ///< of one attempt; 0: none
-  std::int64_t stop_grace_ms = 10'000;     ///< for tasks to end after they were told to stop
-  double memory_factor = 0.5;              ///< of the memory that is free when an attempt begins
-  std::uint64_t memory_budget_bytes = 0;   ///< the same in bytes; 0: `memory_factor` decides
-  std::size_t thread_pool_size = 4;        ///< of the threads that are used if no executor is given
-  double batch_size_multiplier = 2;        ///< of a batch that serves nobody yet: `TaskRun::batch`
+  bool enabled = true;                    ///< false: every run answers `denied`
+  std::int64_t timeout_ms = 7'200'000;    ///< of one attempt; 0: none
+  std::int64_t stop_grace_ms = 10'000;    ///< for tasks to end after they were told to stop
+  double memory_factor = 0.5;             ///< of the memory that is free when an attempt begins
+  std::uint64_t memory_budget_bytes = 0;  ///< the same in bytes; 0: `memory_factor` decides
+  std::size_t thread_pool_size = 4;       ///< of the threads that are used if no executor is given
+  double batch_size_multiplier = 2;       ///< of a batch that serves nobody yet: `TaskRun::batch`
   std::int64_t progress_report_interval_ms = 30'000;
   std::int64_t health_check_interval_ms = 10'000;  ///< how often it looks who makes no progress
   /// Of the whole run, a fixed delay apart. `timeout_ms` of it: of all attempts together.
   Retry retry{.max_retry_attempts = 3,
-              .base_retry_delay_ms = 10 * 60'000,
-              .max_retry_delay_ms = 10 * 60'000,
+              .base_retry_delay_ms = 600'000,
+              .max_retry_delay_ms = 600'000,
               .backoff_multiplier = 1,
               .jitter = 0};
 };

@@ -26,11 +26,11 @@ HOLDFAST_BEGIN
 struct HealthOptions {
   /// The mark that holds the time of the data, in seconds since 1970; empty: age is not judged.
   std::string age_mark{};
-  std::int64_t max_age_ms = 24 * 3600 * 1000;
+  std::int64_t max_age_ms = 86'400'000;
   /// No task of a running build made a step for so long.
-  std::int64_t max_silent_ms = 10 * 60'000;
+  std::int64_t max_silent_ms = 600'000;
   /// A build holds the lock for so long.
-  std::int64_t max_held_ms = 4 * 3600 * 1000;
+  std::int64_t max_held_ms = 14'400'000;
   /// More generations than this wait to be deleted.
   std::size_t max_retiring = 8;
 };

@@ -103,7 +103,8 @@ namespace detail {
 [[nodiscard]] inline std::string human_time(std::int64_t ns) {
   if (ns < 0) return "-" + human_time(ns == INT64_MIN ? INT64_MAX : -ns);
   if (ns < 1'000'000'000) return std::to_string(ns / 1'000'000) + " ms";
-  if (ns < 60'000'000'000) return fixed(static_cast<double>(ns / 100'000'000) / 10, 1) + " s";
+  auto const tenths = ns / 100'000'000;
+  if (tenths < 600) return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
   auto const s = ns / 1'000'000'000;
   auto const two = [](std::int64_t a, char const* of_a, std::int64_t b, char const* of_b) {
     return std::to_string(a) + of_a + std::to_string(b) + of_b;

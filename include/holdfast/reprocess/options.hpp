@@ -26,19 +26,19 @@ HOLDFAST_BEGIN
 
 /// Limits of a reprocessing. Checked by each run, before it begins anything.
 struct ReprocessOptions {
-  bool enabled = true;                     ///< false: every run answers `denied`
-  std::int64_t timeout_ms = 120 * 60'000;  ///< of one attempt; 0: none
-  std::int64_t stop_grace_ms = 10'000;     ///< for tasks to end after they were told to stop
-  double memory_factor = 0.5;              ///< of the memory that is free when an attempt begins
-  std::uint64_t memory_budget_bytes = 0;   ///< the same in bytes; 0: `memory_factor` decides
-  std::size_t thread_pool_size = 4;        ///< of the threads that are used if no executor is given
-  double batch_size_multiplier = 2;        ///< of a batch that serves nobody yet: `TaskRun::batch`
+  bool enabled = true;                    ///< false: every run answers `denied`
+  std::int64_t timeout_ms = 7'200'000;    ///< of one attempt; 0: none
+  std::int64_t stop_grace_ms = 10'000;    ///< for tasks to end after they were told to stop
+  double memory_factor = 0.5;             ///< of the memory that is free when an attempt begins
+  std::uint64_t memory_budget_bytes = 0;  ///< the same in bytes; 0: `memory_factor` decides
+  std::size_t thread_pool_size = 4;       ///< of the threads that are used if no executor is given
+  double batch_size_multiplier = 2;       ///< of a batch that serves nobody yet: `TaskRun::batch`
   std::int64_t progress_report_interval_ms = 30'000;
   std::int64_t health_check_interval_ms = 10'000;  ///< how often it looks who makes no progress
   /// Of the whole run, a fixed delay apart. `timeout_ms` of it: of all attempts together.
   Retry retry{.max_retry_attempts = 3,
-              .base_retry_delay_ms = 10 * 60'000,
-              .max_retry_delay_ms = 10 * 60'000,
+              .base_retry_delay_ms = 600'000,
+              .max_retry_delay_ms = 600'000,
               .backoff_multiplier = 1,
               .jitter = 0};
 };

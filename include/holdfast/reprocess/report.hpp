@@ -64,7 +64,7 @@ inline void add_hooks(std::string& to, std::string const& indent, std::vector<er
            ? "generation " + std::to_string(report.committed->generation.number) + " is current"
            : std::string{"nothing was committed"}) +
           ", after " + std::to_string(report.attempts.size()) +
-                       (report.attempts.size() == 1 ? " attempt in " : " attempts in ") +
+          (report.attempts.size() == 1 ? " attempt in " : " attempts in ") +
           human_time(report.took_ns));
   if (report.committed && report.committed->housekeeping) {
     detail::add_line(out, "  ",
