@@ -64,6 +64,12 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/disk/subsets.hpp
     include/holdfast/testing/explorer.hpp
     include/holdfast/testing/faults.hpp
+    include/holdfast/testing/faults_lock.hpp
+    include/holdfast/testing/faults_loops.hpp
+    include/holdfast/testing/faults_memory.hpp
+    include/holdfast/testing/faults_register.hpp
+    include/holdfast/testing/faults_staged.hpp
+    include/holdfast/testing/faults_store.hpp
     include/holdfast/testing/faulty_files.hpp
     include/holdfast/testing/files.hpp
     include/holdfast/testing/laws.hpp
@@ -81,5 +87,6 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/staged_watcher.hpp
     include/holdfast/testing/store_laws.hpp
     include/holdfast/testing/store_scenario.hpp
+    include/holdfast/testing/throwing_store.hpp
     include/holdfast/version.hpp
     include/holdfast/world.hpp)

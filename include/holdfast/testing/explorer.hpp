@@ -57,6 +57,7 @@ class Explorer {
     }
     level_end_ =
         options_.depth == 0 ? options_.max_states : options_.max_states - options_.max_states / 3;
+    first_step_ = work.disk.machine().crashes_from;
     points_left_ = found_.points = points_of(work.disk.machine().log);
     CrashStates const blank{empty, options_.mode};
     walk(std::make_shared<Life const>(Life{work.disk, blank, {}, std::nullopt, nullptr}));
@@ -97,16 +98,19 @@ class Explorer {
         digest = Run::digest_after(digest, step.note);
         // What has been started may be seen by the next recovery, or not.
         if (step.note.kind == Note::Kind::started) expected.reset();
-        if (is_point(log, i)) crash({life, states, history, digest, expected, i, 0}, 0);
+        if (looks_at(i) && is_point(log, i)) {
+          crash({life, states, history, digest, expected, i, 0}, 0);
+        }
         continue;
       }
       auto const newest = states.next_id();
       if (step.count == 0) states.replay(step, log);
-      if (step.kind == Step::Kind::sync_failed) {
+      if (looks_at(i) && step.kind == Step::Kind::sync_failed) {
         crash({life, states, history, digest, expected, i, 0}, 0);
       }
       for (std::size_t e = 1; e <= step.count && !stopped(); ++e) {
         states.issue(log.effects[step.first + e - 1], step);
+        if (!looks_at(i)) continue;
         Instant const now{life, states, history, digest, expected, i, e};
         if (e == step.count) {
           crash(now, newest);
@@ -116,6 +120,9 @@ class Explorer {
         }
       }
     }
+  }
+  [[nodiscard]] bool looks_at(std::size_t step) const noexcept {
+    return depth_ != 0 || step >= first_step_;
   }
   [[nodiscard]] std::uint64_t page_of(disk::Effect const& effect) const noexcept {
     auto const sector_size = disk::sector_size_of(scenario_.sector_size);
@@ -131,9 +138,9 @@ class Explorer {
     bool const last = at + 1 == log.steps.size() || log.steps[at + 1].kind != Step::Kind::note;
     return last && step.note.kind != Note::Kind::started && step.note.kind != Note::Kind::dropping;
   }
-  [[nodiscard]] static std::size_t points_of(disk::Log const& log) noexcept {
+  [[nodiscard]] std::size_t points_of(disk::Log const& log) const noexcept {
     std::size_t points = 0;
-    for (std::size_t i = 0; i < log.steps.size(); ++i) points += is_point(log, i);
+    for (std::size_t i = first_step_; i < log.steps.size(); ++i) points += is_point(log, i);
     return points;
   }
 
@@ -249,6 +256,7 @@ class Explorer {
   disk::SeenSet killed_{};
   std::vector<Crash> next_{};    // whose recoveries the next level crashes
   std::uint64_t offered_ = 0;    // crashes, also those that are thinned out
+  std::size_t first_step_ = 0;   // of the work, from which it is crashed
   std::size_t points_left_ = 0;  // of the work
   std::size_t depth_ = 0;
   std::size_t level_end_ = 0;  // of `found_.states`

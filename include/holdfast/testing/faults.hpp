@@ -79,7 +79,10 @@ struct Fault {
 /// The error numbers that a fault loop goes through.
 inline constexpr int fault_numbers[] = {EIO, ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, EROFS, EACCES};
 
-/// The calls and the fault of a file system. Not thread-safe.
+/// What a user's callback throws.
+struct CallbackThrew {};
+
+/// The calls and the fault of a file system, and the callbacks beside it. Not thread-safe.
 struct Faults {
   std::array<std::uint64_t, kinds_of_call> counts{};
   std::optional<Fault> fault{};
@@ -97,6 +100,13 @@ struct Faults {
     failed = 0;
   }
   void heal() { fault.reset(); }
+
+  std::uint64_t callbacks = 0;  ///< since `throw_at` was set
+  std::uint64_t throw_at = 0;   ///< the n-th callback throws; 0 = none
+  /// A callback of the user is run.
+  void callback() {
+    if (throw_at != 0 && ++callbacks == throw_at) throw CallbackThrew{};
+  }
 
   /// How much of a call is done before it answers an error; nothing if it does not fail. `size`
   /// are the bytes of a write.

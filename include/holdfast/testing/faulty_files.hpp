@@ -16,6 +16,7 @@
 #include "holdfast/posix.hpp"
 #include "holdfast/result.hpp"
 #include "holdfast/testing/faults.hpp"
+#include "holdfast/testing/faults_memory.hpp"
 
 HOLDFAST_BEGIN
 
@@ -42,6 +43,7 @@ class FaultyFiles {
                             [&] { return real_.read_at(f, at, into); });
   }
   [[nodiscard]] result<void> write_at(file& f, std::uint64_t at, bytes_view from) const {
+    SparedAllocations const spared;
     auto const failing = faults_->next(Call::write, f.path(), true, from.size());
     if (!failing) return real_.write_at(f, at, from);
     auto const size = failing->takes_effect ? from.size() : failing->written;
@@ -55,6 +57,7 @@ class FaultyFiles {
     return run<void>(Call::resize, f.path(), "resize", true, [&] { return real_.resize(f, size); });
   }
   [[nodiscard]] result<void> sync(file& f) const {
+    SparedAllocations const spared;
     auto const failing = faults_->next(Call::sync, f.path(), false);
     if (!failing) return real_.sync(f);
     if (failing->takes_effect) {
@@ -111,6 +114,7 @@ class FaultyFiles {
   template <class T, class Do>
   result<T> run(
       Call call, std::string const& path, char const* where, bool changes, Do whole) const {
+    SparedAllocations const spared;
     auto const failing = faults_->next(call, path, changes);
     if (!failing) return whole();
     if (failing->takes_effect) static_cast<void>(whole());

@@ -14,6 +14,7 @@
 #include "holdfast/config.hpp"
 #include "holdfast/testing/disk/hash.hpp"
 #include "holdfast/testing/disk/log.hpp"
+#include "holdfast/testing/faults_memory.hpp"
 #include "holdfast/testing/simulated_disk.hpp"
 
 HOLDFAST_BEGIN
@@ -44,6 +45,7 @@ class Run {
   [[nodiscard]] SimulatedProcess start() const { return disk.start(); }
   /// Reports something to the outside world. Saying the same again changes nothing.
   void note(Note const& note) {
+    SparedAllocations const spared;
     for (std::size_t i = history_.size(); i-- > 0;) {
       if (history_[i].kind != note.kind) continue;
       if (history_[i] == note) return;
@@ -82,7 +84,8 @@ struct Scenario {
   std::function<Verdict(Run&)> work;
   /// Opens what a crash left, judges it by the history, and may go on working.
   std::function<Recovered(Run&)> recover;
-  /// Simpler ones of its kind, the simplest first: among them a failure looks for a shorter history.
+  /// Simpler ones of its kind, the simplest first: among them a failure looks for a shorter
+  /// history.
   std::function<std::vector<Scenario>()> smaller{};
   std::string code{};  ///< C++ that makes it, for a test case to paste; else empty
 };

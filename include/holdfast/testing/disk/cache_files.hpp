@@ -18,6 +18,7 @@
 #include "holdfast/file_system.hpp"
 #include "holdfast/result.hpp"
 #include "holdfast/testing/disk/machine.hpp"
+#include "holdfast/testing/faults_memory.hpp"
 
 HOLDFAST_BEGIN
 
@@ -53,6 +54,7 @@ class CacheFiles {
     }
     ~file() {
       if (!machine_) return;
+      SparedAllocations const spared;
       --machine_->open_files;
       if (!machine_->process(process_).alive) return;
       machine_->unlock(id_, 0, ~std::uint64_t{0});
