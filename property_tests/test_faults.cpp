@@ -41,6 +41,31 @@ std::vector<Ordeal> ordeals() {
   }
   return all;
 }
+// Believes the second answer of a sync whose first was an error.
+struct RetriesSync : SimulatedFiles {
+  explicit RetriesSync(SimulatedFiles files) : SimulatedFiles{std::move(files)} {}
+  [[nodiscard]] hf::result<void> sync(file& f) const {
+    auto const synced = SimulatedFiles::sync(f);
+    return synced ? synced : SimulatedFiles::sync(f);
+  }
+};
+// Believes a write that was short.
+struct IgnoresShortWrites : SimulatedFiles {
+  explicit IgnoresShortWrites(SimulatedFiles files) : SimulatedFiles{std::move(files)} {}
+  [[nodiscard]] hf::result<void> write_at(file& f, std::uint64_t at, hf::bytes_view from) const {
+    static_cast<void>(SimulatedFiles::write_at(f, at, from));
+    return hf::ok();
+  }
+};
+// Takes a lock for granted that it could not ask for.
+struct LocksUnasked : SimulatedFiles {
+  explicit LocksUnasked(SimulatedFiles files) : SimulatedFiles{std::move(files)} {}
+  [[nodiscard]] hf::result<bool> try_lock(file& f, hf::Range range, hf::Mode mode) const {
+    auto const locked = SimulatedFiles::try_lock(f, range, mode);
+    return locked ? locked : hf::result<bool>{true};
+  }
+};
+
 ExploreOptions crashes(std::size_t states, std::uint64_t seed = 1) {
   return {.mode = seed % 2 == 0 ? CrashMode::ext4 : CrashMode::any,
           .seed = seed,
@@ -106,7 +131,7 @@ TEST_CASE("from each call on no file can be opened: F6", "[faults]") {
 
 TEST_CASE("the disk is full after any byte, and cleaning up works: F4, S7", "[faults]") {
   endure_all(100, [](Ordeal const& ordeal, FaultLoop& found) {
-    fill_the_disk(ordeal, 60, crashes(5), found);
+    fill_the_disk(ordeal, crashes(5), found);
   });
 }
 
@@ -114,4 +139,38 @@ TEST_CASE("clocks jump before each call, and nothing comes of it: F13", "[faults
   endure_all(1000, [](Ordeal const& ordeal, FaultLoop& found) {
     for (auto const& jump : clock_jumps) jump_before_each_call(ordeal, jump, crashes(1), found);
   });
+}
+
+TEST_CASE("a sync that is retried after an error is found: F3", "[faults][mutant]") {
+  Ordeal const ordeals[] = {
+      register_ordeal("register", crash::OneRegister<RetriesSync>{}, {}, false),
+      store_ordeal("directory", crash::OneDirectory<RetriesSync>{}, {}),
+      staged_ordeal("staged", crash::TwoDirectories<RetriesSync>{}, {}, StagedAct::commit)};
+  for (auto const& ordeal : ordeals) {
+    FaultLoop found;
+    fail_each_call(ordeal, {.call = Call::sync}, crashes(200), found);
+    INFO(ordeal.name);
+    CHECK_FALSE(found.report.empty());
+  }
+}
+
+TEST_CASE("a short write that is believed is found: F4", "[faults][mutant]") {
+  Ordeal const ordeals[] = {
+      register_ordeal("register", crash::OneRegister<IgnoresShortWrites>{}, {}, false),
+      store_ordeal("directory", crash::OneDirectory<IgnoresShortWrites>{}, {}),
+      staged_ordeal("staged", crash::TwoDirectories<IgnoresShortWrites>{}, {}, StagedAct::commit)};
+  for (auto const& ordeal : ordeals) {
+    FaultLoop found;
+    fill_the_disk(ordeal, crashes(5), found);
+    INFO(ordeal.name);
+    CHECK_FALSE(found.report.empty());
+  }
+}
+
+TEST_CASE("a lock that is taken for granted when asking fails is found: L1, F6",
+          "[faults][mutant]") {
+  FaultLoop found;
+  fail_each_call(lock_ordeal("lock", crash::OneLock<LocksUnasked>{}, 512), {.call = Call::lock},
+                 crashes(3), found);
+  CHECK_THAT(found.report, Catch::Matchers::ContainsSubstring("law L1 "));
 }

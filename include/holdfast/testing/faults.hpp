@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "holdfast/config.hpp"
 
@@ -88,7 +89,8 @@ struct Faults {
   std::optional<Fault> fault{};
   std::uint64_t failed = 0;  ///< calls made to fail
   Call last_failed_call = Call::any;
-  std::string last_failed{};                            ///< the path of the last of them
+  std::string last_failed{};             ///< the path of the last of them
+  std::vector<std::uint64_t> written{};  ///< by each write, where a fault counts bytes
   std::function<void(Call, std::string const&)> spy{};  ///< sees each call before it is made
 
   [[nodiscard]] std::uint64_t count(Call call) const {
@@ -98,6 +100,7 @@ struct Faults {
     next.seen = 0;
     fault = std::move(next);
     failed = 0;
+    written.clear();
   }
   void heal() { fault.reset(); }
 
@@ -155,6 +158,7 @@ struct Faults {
     auto const fits = std::min<std::uint64_t>(size, fault->room);
     bool const full = fits < size || fault->room == 0;
     fault->room -= fits;
+    if (call == Call::write) written.push_back(fits);
     if (!full) return {};
     return Failing{fault->number, false, static_cast<std::size_t>(fits)};
   }

@@ -139,23 +139,31 @@ inline void fail_each_call(Ordeal const& ordeal,
   }
 }
 
-/// A disk that is full after each of `samples` numbers of bytes (chosen by the seed, and around
-/// what each write ends at), from there on.
-inline void fill_the_disk(Ordeal const& ordeal,
-                          std::size_t samples,
-                          ExploreOptions const& options,
-                          FaultLoop& loop) {
-  disk::Dice dice{options.seed};
-  std::uint64_t room = 0;
-  for (std::size_t n = 0; n < samples && loop.report.empty(); ++n) {
+/// A disk that is full from some byte on: before each write of the ordeal, in its midst, and one
+/// byte before its end.
+inline void fill_the_disk(Ordeal const& ordeal, ExploreOptions const& options, FaultLoop& loop) {
+  constexpr auto ample_room = Fault::always / 2;
+  std::vector<std::uint64_t> writes;
+  auto const endure_with = [&](std::uint64_t room) {
     Trouble trouble;
     trouble.name = "disk full after " + std::to_string(room) + " bytes";
     trouble.spares_readers = true;
-    trouble.begin = [&](Run& run) { run.disk.machine().faults.fail(disk_full_after(room)); };
-    trouble.end = [](Run& run) { run.disk.machine().faults.heal(); };
+    trouble.begin = [room](Run& run) { run.disk.machine().faults.fail(disk_full_after(room)); };
+    trouble.end = [&, room](Run& run) {
+      if (room == ample_room) writes = run.disk.machine().faults.written;
+      run.disk.machine().faults.heal();
+    };
     trouble.struck = [](Run& run) { return run.disk.machine().faults.failed != 0; };
-    if (!endure(ordeal, trouble, options, loop)) return;
-    room += 1 + dice.below(dice.below(2) == 0 ? 64 : 4096);
+    endure(ordeal, trouble, options, loop);
+  };
+  endure_with(ample_room);
+  disk::Dice dice{options.seed};
+  std::uint64_t before = 0;
+  for (auto const size : writes) {
+    for (auto const part : {std::uint64_t{0}, 1 + dice.below(size - 1), size - 1}) {
+      if (loop.report.empty()) endure_with(before + part);
+    }
+    before += size;
   }
 }
 
