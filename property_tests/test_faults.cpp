@@ -107,7 +107,7 @@ TEST_CASE("each call is done and answers an error, each write is short", "[fault
 
 TEST_CASE("each sync fails, and its pages are clean from then on: F3", "[faults]") {
   endure_all(80, [](Ordeal const& ordeal, FaultLoop& found) {
-    for (std::uint64_t const seed : {1, 2}) {
+    for (std::uint64_t seed = 1; seed <= 2; ++seed) {
       fail_each_call(ordeal, {.call = Call::sync}, crashes(200, seed), found);
       fail_each_call(ordeal, {.call = Call::sync_directory}, crashes(50, seed), found);
     }

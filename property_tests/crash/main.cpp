@@ -88,8 +88,8 @@ class Runner {
   void run() {
     for (auto& cell : cells_) waiting_.push_back(&cell);
     // The greatest last, where it is taken from.
-    std::stable_sort(waiting_.begin(), waiting_.end(),
-                     [](auto* a, auto* b) { return a->quota < b->quota; });
+    std::sort(waiting_.begin(), waiting_.end(),
+              [](auto* a, auto* b) { return a->quota != b->quota ? a->quota < b->quota : a < b; });
     std::vector<std::thread> workers;
     auto const count = std::max(1u, std::thread::hardware_concurrency());
     for (unsigned i = 0; i < count; ++i) workers.emplace_back([this] { work(); });
