@@ -77,7 +77,10 @@ set(HOLDFAST_HEADERS
     include/holdfast/staged/selection.hpp
     include/holdfast/staged/source.hpp
     include/holdfast/staged/view.hpp
+    include/holdfast/testing/crash_chain.hpp
+    include/holdfast/testing/disk/cache_files.hpp
     include/holdfast/testing/disk/crash_states.hpp
+    include/holdfast/testing/disk/fates.hpp
     include/holdfast/testing/disk/hash.hpp
     include/holdfast/testing/disk/image.hpp
     include/holdfast/testing/disk/log.hpp
@@ -85,6 +88,14 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/disk/shared.hpp
     include/holdfast/testing/disk/subsets.hpp
     include/holdfast/testing/explorer.hpp
+    include/holdfast/testing/faults.hpp
+    include/holdfast/testing/faults_lock.hpp
+    include/holdfast/testing/faults_loops.hpp
+    include/holdfast/testing/faults_memory.hpp
+    include/holdfast/testing/faults_register.hpp
+    include/holdfast/testing/faults_staged.hpp
+    include/holdfast/testing/faults_store.hpp
+    include/holdfast/testing/faulty_files.hpp
     include/holdfast/testing/files.hpp
     include/holdfast/testing/laws.hpp
     include/holdfast/testing/lock_scenario.hpp
@@ -101,5 +112,6 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/staged_watcher.hpp
     include/holdfast/testing/store_laws.hpp
     include/holdfast/testing/store_scenario.hpp
+    include/holdfast/testing/throwing_store.hpp
     include/holdfast/version.hpp
     include/holdfast/world.hpp)

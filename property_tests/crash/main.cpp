@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// Judges N distinct crash states of the register, the lock, the directory store, and a staged home
-// of two directory stores, under every mode of the simulated disk.
+// Judges N distinct crash states, or a few more, of each part (see `parts`) under every mode of the
+// simulated disk.
 //
-//   crash --states N [--only register|lock|directory|staged] [--mode M] [--seed S] [--variant V]
-//   [--json]
+//   crash --states N [--only PART] [--mode M] [--seed S] [--variant V] [--json]
 //
 // A state is a disk together with the last thing acknowledged, in one scenario. Each variant is a
 // scenario of its own, run under one mode. `--variant` runs that one alone, as a report tells.
@@ -32,15 +31,15 @@ using hf::testing::SimulatedFiles;
 struct Part {
   std::string_view name;
   std::size_t weight;  ///< its share of the budget
-  std::size_t
-      most;  ///< states of one variant: enough for every crash of its work, and many of recovery
+  /// States of one variant: enough for every crash of its work, and many of recovery.
+  std::size_t most;
   hf::testing::Scenario (*variant)(std::string name, std::uint64_t number);
 };
 constexpr Part parts[] = {
-    {"register", 15, 4000, crash::register_variant<SimulatedFiles>},
-    {"lock", 5, 2000, crash::lock_variant<SimulatedFiles>},
-    {"directory", 10, 2000, crash::directory_variant<SimulatedFiles>},
-    {"staged", 70, 5000, crash::staged_variant<SimulatedFiles>},
+    {"register", 150, 4000, crash::register_variant<SimulatedFiles>},
+    {"lock", 50, 2000, crash::lock_variant<SimulatedFiles>},
+    {"directory", 100, 2000, crash::directory_variant<SimulatedFiles>},
+    {"staged", 700, 5000, crash::staged_variant<SimulatedFiles>},
 };
 // SIGKILL alone leaves few states: what was issued is there.
 constexpr std::size_t weight_of(CrashMode mode) {
@@ -61,12 +60,15 @@ struct Cell {
   Part const* part = nullptr;
   CrashMode mode = CrashMode::any;
   std::size_t quota = 0;
-  std::size_t taken = 0;  ///< of the quota, also by variants that still run
   std::size_t states = 0;
+  std::size_t points = 0;
+  std::size_t missed = 0;
   std::size_t variants = 0;
   std::size_t violations = 0;
 };
 
+// Each cell is one thread's from its first variant to its last, so that what is explored depends on
+// the seed alone.
 class Runner {
  public:
   explicit Runner(Arguments const& arguments) : arguments_{arguments} {
@@ -80,15 +82,14 @@ class Runner {
         all += cells_.back().quota;
       }
     }
-    std::size_t given = 0;
-    for (auto& cell : cells_) {
-      cell.quota = arguments.states * cell.quota / all;
-      given += cell.quota;
-    }
-    if (!cells_.empty()) cells_.back().quota += arguments.states - given;
+    for (auto& cell : cells_) cell.quota = (arguments.states * cell.quota + all - 1) / all;
   }
 
   void run() {
+    for (auto& cell : cells_) waiting_.push_back(&cell);
+    // The greatest last, where it is taken from.
+    std::sort(waiting_.begin(), waiting_.end(),
+              [](auto* a, auto* b) { return a->quota != b->quota ? a->quota < b->quota : a < b; });
     std::vector<std::thread> workers;
     auto const count = std::max(1u, std::thread::hardware_concurrency());
     for (unsigned i = 0; i < count; ++i) workers.emplace_back([this] { work(); });
@@ -98,52 +99,60 @@ class Runner {
 
  private:
   void work() {
-    while (true) {
-      std::unique_lock guard{mutex_};
-      auto const cell = std::max_element(cells_.begin(), cells_.end(), [](auto& a, auto& b) {
-        return a.quota - a.taken < b.quota - b.taken;
-      });
-      if (stop_ || cell == cells_.end() || cell->quota == cell->taken) return;
-      auto const most = std::min(cell->part->most, cell->quota - cell->taken);
-      auto const number = arguments_.variant.value_or(number_of(*cell));
-      cell->taken += most;
-      ++cell->variants;
-      guard.unlock();
-      auto const found = explore(*cell, number, most);
-      guard.lock();
-      cell->taken -= most - std::min(most, found.states);
-      cell->states += found.states;
-      if (found.violation) report(*cell, number, found);
-      if (arguments_.variant) stop_ = true;
+    while (auto* const cell = next()) {
+      // A few of the cell's variants at least, and each with enough for all of its crash points.
+      auto const share = std::max<std::size_t>(cell->quota / 8, 500);
+      auto const most = arguments_.variant ? arguments_.states : std::min(cell->part->most, share);
+      while (cell->states < cell->quota && cell->violations == 0) {
+        auto const number = arguments_.variant.value_or(number_of(*cell));
+        ++cell->variants;
+        auto const found = explore(*cell, number, most);
+        cell->states += found.states;
+        cell->points += found.points;
+        cell->missed += found.missed;
+        if (found.violation) report(*cell, number, most, found);
+        if (arguments_.variant) break;
+      }
     }
+  }
+  Cell* next() {
+    std::lock_guard const guard{mutex_};
+    if (waiting_.empty()) return nullptr;
+    auto* const cell = waiting_.back();
+    waiting_.pop_back();
+    return cell;
   }
 
   // No two cells share a scenario, so that no state is counted twice.
   [[nodiscard]] std::uint64_t number_of(Cell const& cell) const {
-    auto const place = static_cast<std::uint64_t>(&cell - cells_.data());
+    auto const part = static_cast<std::uint64_t>(cell.part - parts);
+    auto const place =
+        part * std::size(hf::testing::crash_modes) + static_cast<std::uint64_t>(cell.mode);
     return (arguments_.seed * 100 + place) * 1'000'000 + cell.variants;
   }
 
   static hf::testing::Exploration explore(Cell const& cell,
                                           std::uint64_t number,
                                           std::size_t most) {
-    auto const scenario = cell.part->variant(std::string{cell.part->name}, number);
-    return hf::testing::explore(
-        scenario, {.mode = cell.mode, .seed = number, .max_states = most, .thin = 16});
+    return hf::testing::explore_and_shrink(cell.part->variant(std::string{cell.part->name}, number),
+                                           crash::options_of(number, cell.mode, most));
   }
 
-  void report(Cell& cell, std::uint64_t number, hf::testing::Exploration const& found) {
+  void report(Cell& cell,
+              std::uint64_t number,
+              std::size_t most,
+              hf::testing::Exploration const& found) {
     ++cell.violations;
-    stop_ = true;
-    std::fprintf(stderr, "%s  again: crash --states %zu --only %s --mode %s --variant %llu\n",
-                 found.report.c_str(), cell.part->most, std::string{cell.part->name}.c_str(),
+    std::lock_guard const guard{mutex_};
+    std::fprintf(stderr, "%s  again: ./dev crash --states %zu --only %s --mode %s --variant %llu\n",
+                 found.report.c_str(), most, std::string{cell.part->name}.c_str(),
                  std::string{name(cell.mode)}.c_str(), static_cast<unsigned long long>(number));
   }
 
   Arguments arguments_;
   std::vector<Cell> cells_;
+  std::vector<Cell*> waiting_;
   std::mutex mutex_;
-  bool stop_ = false;
 };
 
 bool known(std::string_view part, std::string_view mode) {
@@ -195,10 +204,20 @@ std::optional<Arguments> parse(std::vector<std::string> const& words) {
 void print(Cell const& cell, bool json) {
   auto const part = std::string{cell.part->name};
   auto const mode = std::string{name(cell.mode)};
-  std::printf(json ? "{\"part\": \"%s\", \"mode\": \"%s\", \"states\": %zu, \"variants\": %zu, "
+  std::printf(json ? "{\"part\": \"%s\", \"mode\": \"%s\", \"states\": %zu, "
+                     "\"points\": %zu, \"missed\": %zu, \"variants\": %zu, "
                      "\"violations\": %zu}\n"
-                   : "%-10s %-13s %9zu states of %5zu variants, %zu violations\n",
-              part.c_str(), mode.c_str(), cell.states, cell.variants, cell.violations);
+                   : "%-10s %-13s %9zu states, %8zu crash points (%zu missed) of %5zu variants, "
+                     "%zu violations\n",
+              part.c_str(), mode.c_str(), cell.states, cell.points, cell.missed, cell.variants,
+              cell.violations);
+}
+
+// "register|lock|..."
+std::string names_of_parts() {
+  std::string names;
+  for (auto const& part : parts) names += (names.empty() ? "" : "|") + std::string{part.name};
+  return names;
 }
 }  // namespace
 
@@ -206,8 +225,9 @@ int main(int argc, char** argv) {
   auto const arguments = parse({argv + 1, argv + argc});
   if (!arguments) {
     std::fprintf(stderr,
-                 "usage: crash --states N [--only register|lock|directory|staged] [--mode "
-                 "process|ext4|ext4_auto_da|any] [--seed S] [--variant V] [--json]\n");
+                 "usage: crash --states N [--only %s] [--mode process|ext4|ext4_auto_da|any] "
+                 "[--seed S] [--variant V] [--json]\n",
+                 names_of_parts().c_str());
     return 2;
   }
   auto const begun = std::chrono::steady_clock::now();

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "crash/variants.hpp"
 #include "holdfast/testing/explorer.hpp"
 
 namespace crash {
@@ -25,7 +26,7 @@ template <class Variant>
                                        std::size_t states) {
   for (std::uint64_t number = 1; number <= last; ++number) {
     auto const report = broken(variant("variant " + std::to_string(number), number),
-                               {.mode = mode, .seed = number, .max_states = states, .thin = 16});
+                               options_of(number, mode, states));
     if (!report.empty()) return report;
   }
   return {};

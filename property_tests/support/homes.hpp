@@ -126,9 +126,12 @@ struct TwoDirectories {
     if (!link) return hf::failure(link.error());
     hf::Generation const g{std::strtoull(link.assume_value().c_str(), nullptr, 10)};
     auto both = store(p);
-    bool const opens = part == 0 ? std::get<0>(both.stores()).open(g).has_value()
-                                 : std::get<1>(both.stores()).open(g).has_value();
-    return hf::testing::laws::SeenName{g.number, opens};
+    if (part == 0) {
+      HOLDFAST_TRYV(std::get<0>(both.stores()).open(g));
+    } else {
+      HOLDFAST_TRYV(std::get<1>(both.stores()).open(g));
+    }
+    return hf::testing::laws::SeenName{g.number, true};
   }
   [[nodiscard]] auto generations(hf::testing::SimulatedProcess const& p) const {
     auto both = store(p);

@@ -28,7 +28,7 @@ class SimulatedWorld {
 
   /// The wall clock says nothing about boots and processes, so that equal runs leave equal disks.
   [[nodiscard]] std::int64_t wall_ns() const noexcept {
-    return 1'000'000'000'000'000'000 + own_->machine->clock_ns;
+    return 1'000'000'000'000'000'000 + own_->machine->clock_ns + own_->machine->wall_shift_ns;
   }
   [[nodiscard]] std::int64_t steady_ns() const noexcept { return own_->machine->clock_ns; }
   void wait_until(std::int64_t steady_ns) const noexcept {
@@ -59,6 +59,7 @@ class SimulatedWorld {
       owner.pid = 100 + process;
       owner.start_time = 1000 * machine->boot + process;
       owner.nonce = dice();
+      if (machine->disguise) machine->disguise(owner);
     }
     std::shared_ptr<disk::Machine> machine;
     disk::Dice dice;

@@ -16,6 +16,7 @@
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
+#include "holdfast/testing/faults_memory.hpp"
 #include "holdfast/testing/files.hpp"
 #include "holdfast/testing/scenario.hpp"
 #include "holdfast/testing/staged_home.hpp"
@@ -61,6 +62,23 @@ class StagedActor {
     auto opened = home_.open(process_);
     if (!opened) return refused("open_staged", opened.error());
     staged_.emplace(std::move(opened).assume_value());
+    return {};
+  }
+
+  /// After errors. A commit that was left uncertain is settled first.
+  [[nodiscard]] Verdict recover() {
+    if (uncertain_) {
+      auto const outcome = staged_->resolve(uncertain_->ticket);
+      if (!outcome) return refused("resolve", outcome.error());
+      if (outcome.assume_value() == Outcome::unknown)
+        return laws::s6.broken("an outcome", "it is unknown");
+      bool const happened = outcome.assume_value() == Outcome::committed;
+      run_.note({happened ? Note::Kind::acked : Note::Kind::failed, uncertain_->number,
+                 uncertain_->base, 0});
+      uncertain_.reset();
+    }
+    auto const recovered = staged_->recover();
+    if (!recovered) return refused("recover", recovered.error());
     return {};
   }
 
@@ -126,12 +144,14 @@ class StagedActor {
     auto const outer = std::exchange(traffic_.revert, Traffic::Revert{to.number, {}});
     traffic_.revert.numbers = {start(to.number)};
     auto const done = staged_->revert(to);
+    SparedAllocations const spared;  // what happened is reported, whatever fails next
     auto const own = std::exchange(traffic_.revert, outer);
     if (!process_.alive()) return {};
     auto const all = laws::happenings(run_.history());
     for (auto const number : own.numbers) {
       auto const at = std::find_if(all.begin(), all.end(),
                                    [&](laws::Happening const& h) { return h.number == number; });
+      if (!done && done.error().code() == errc::uncertain) continue;
       bool const became = done && done.assume_value().sequence == at->sequence;
       run_.note({became ? Note::Kind::acked : Note::Kind::failed, number, at->base, 0});
       if (became) overtake(number);
@@ -235,7 +255,11 @@ class StagedActor {
       overtake(number);
       return {};
     }
-    if (done.error().code() != errc::uncertain) run_.note({Note::Kind::failed, number, 0, 0});
+    if (done.error().code() != errc::uncertain) {
+      run_.note({Note::Kind::failed, number, 0, 0});
+    } else if (done.error().ticket() != Ticket{}) {
+      uncertain_ = Uncertain{done.error().ticket(), number, number_};
+    }
     return refused("commit", done.error());
   }
 
@@ -244,6 +268,12 @@ class StagedActor {
   SimulatedProcess process_;
   std::optional<Staged> staged_{};
   SeenHome last_{};
+  struct Uncertain {
+    Ticket ticket;
+    std::uint64_t number;
+    std::uint64_t base;
+  };
+  std::optional<Uncertain> uncertain_{};
   std::uint64_t number_ = 0;
   Verdict broken_{};
   bool refusable_ = false;

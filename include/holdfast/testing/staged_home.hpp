@@ -41,6 +41,7 @@ template <class Home, class View>
     auto const files = home.get(*view, part);
     if (!files) {
       seen.damage = files.error().text();
+      seen.unread = true;
       return seen;
     }
     auto const& found = files.assume_value();

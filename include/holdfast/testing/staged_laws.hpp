@@ -30,6 +30,7 @@ struct SeenHome {
   std::uint64_t mark = 0;                 ///< the commit that the marks name
   std::vector<std::uint64_t> contents{};  ///< of each part
   std::string damage{};                   ///< what is not as it was written, if anything
+  bool unread = false;                    ///< the damage is an error of the store
   friend bool operator==(SeenHome const&, SeenHome const&) = default;
 };
 [[nodiscard]] inline std::string text_of(SeenHome const& seen) {
@@ -89,7 +90,11 @@ struct Happening {
   if (!seen.contents.empty() && seen.mark != seen.contents.front()) {
     return s16.broken("marks of the same commit", text_of(seen));
   }
-  if (!seen.damage.empty()) return s2.broken("bytes as written", text_of(seen));
+  if (!seen.damage.empty()) {
+    auto verdict = s2.broken("bytes as written", text_of(seen));
+    verdict->refused = seen.unread;
+    return verdict;
+  }
   return {};
 }
 

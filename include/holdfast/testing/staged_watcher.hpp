@@ -33,10 +33,12 @@ class Watcher {
   /// Looks at what is current now. Does nothing within itself, where it looks before every call.
   [[nodiscard]] Verdict look() {
     if (looking_) return {};
-    looking_ = true;
-    auto verdict = look_now();
-    looking_ = false;
-    return verdict;
+    struct Looking {
+      bool& flag;
+      explicit Looking(bool& f) : flag{f} { flag = true; }
+      ~Looking() { flag = false; }
+    } const looking{looking_};
+    return look_now();
   }
   /// Begins to count flips, if this looks before every call.
   [[nodiscard]] Verdict count_flips() {

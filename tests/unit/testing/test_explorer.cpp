@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // Tests the explorer on protocols of one call: what it finds, what it counts, what it reports.
+#include <cstddef>
 #include <string>
+#include <vector>
 
 #include "catch.hpp"
 #include "holdfast/file_ops.hpp"
@@ -126,4 +128,84 @@ TEST_CASE("beyond the budget of a crash point its subsets are sampled, legal one
   CHECK_FALSE(journaled.violation);
   CHECK(journaled.states == 31);
   CHECK(explore(scenario, {.mode = CrashMode::any, .depth = 0, .subsets = 16}).violation);
+}
+
+namespace {
+// Makes directories 1 .. n and says that all are there, without a sync.
+Scenario unsynced(int n, bool whole) {
+  Scenario scenario{"unsynced", 4096, {}, {}};
+  scenario.work = [n, whole](Run& run) -> Verdict {
+    auto const process = run.start();
+    for (int i = 1; i <= n; ++i) {
+      static_cast<void>(process.files.make_directory("/" + std::to_string(i)));
+    }
+    if (whole && !process.files.sync_directory("/")) return law.broken("a sync", "none");
+    run.note(acked);
+    return {};
+  };
+  scenario.recover = [n](Run& run) {
+    Recovered out;
+    auto const count = run.start().files.list("/").assume_value().size();
+    out.seen = out.left = std::to_string(count);
+    bool const promised = !run.history().empty();
+    if (promised && count != static_cast<std::size_t>(n)) out.broken = law.broken("all", out.seen);
+    return out;
+  };
+  scenario.code = "unsynced(" + std::to_string(n) + ", false)";
+  if (n > 1) {
+    scenario.smaller = [n, whole] {
+      return std::vector{unsynced(n / 2, whole), unsynced(n - 1, whole)};
+    };
+  }
+  return scenario;
+}
+}  // namespace
+
+TEST_CASE("what was lost is told only as far as it matters", "[simulator]") {
+  auto const found = explore(unsynced(4, false), {.mode = CrashMode::any, .subsets = 4});
+  REQUIRE(found.violation);
+  std::size_t lost = 0;
+  for (auto at = found.report.find("lost "); at != std::string::npos;
+       at = found.report.find("lost ", at + 1)) {
+    ++lost;
+  }
+  CHECK(lost == 1);
+}
+
+TEST_CASE("a failure is looked for again in smaller scenarios, and told as a test to paste",
+          "[simulator]") {
+  auto const found = explore_and_shrink(unsynced(9, false), {.mode = CrashMode::any, .seed = 3});
+  REQUIRE(found.violation);
+  CHECK_THAT(found.report, Catch::Matchers::ContainsSubstring("(process 1) make directory /1:"));
+  CHECK_THAT(found.report, !Catch::Matchers::ContainsSubstring("make directory /2"));
+  CHECK_THAT(found.report, Catch::Matchers::ContainsSubstring("scenario = unsynced(1, false);"));
+  CHECK_THAT(found.report,
+             Catch::Matchers::ContainsSubstring(".mode = hf::testing::CrashMode::any"));
+  CHECK_THAT(found.report, Catch::Matchers::ContainsSubstring(".seed = 3"));
+  CHECK(explore_and_shrink(unsynced(9, true), {.mode = CrashMode::any}).report == "");
+}
+
+TEST_CASE("a budget is for all crash points, and says how many it misses", "[simulator]") {
+  auto const all =
+      explore(unsynced(40, true), {.mode = CrashMode::any, .depth = 0, .max_states = 400});
+  CHECK(all.points == 41);
+  CHECK(all.missed == 0);
+  CHECK(all.states <= 400);
+  CHECK(all.states > 100);
+  auto const few = explore(unsynced(40, true), {.mode = CrashMode::process, .max_states = 10});
+  CHECK(few.points == 41);
+  CHECK(few.missed > 25);
+}
+
+TEST_CASE("no crash is explored before the step that a run names", "[simulator]") {
+  Scenario scenario = unsynced(6, true);
+  auto const work = scenario.work;
+  scenario.work = [work](Run& run) {
+    auto broken = work(run);
+    run.disk.machine().crashes_from = run.disk.machine().log.steps.size() - 1;
+    return broken;
+  };
+  auto const found = explore(scenario, {.mode = CrashMode::any, .depth = 0});
+  CHECK(found.points == 1);
+  CHECK(found.states == 1);
 }

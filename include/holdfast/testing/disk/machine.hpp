@@ -17,9 +17,11 @@
 #include "holdfast/bytes.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/file_system.hpp"
+#include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
 #include "holdfast/testing/disk/image.hpp"
 #include "holdfast/testing/disk/log.hpp"
+#include "holdfast/testing/faults.hpp"
 
 HOLDFAST_BEGIN
 
@@ -65,8 +67,14 @@ struct Machine {
   std::uint64_t boot;
   std::uint64_t seed;
   std::int64_t clock_ns = 0;
+  std::int64_t wall_shift_ns = 0;          ///< someone set the wall clock
+  std::function<void(Owner&)> disguise{};  ///< what a process that starts takes itself for
+  std::size_t open_files = 0;
+  Faults faults{};                      ///< of the calls of all processes
+  bool fresh_sectors_show = false;      ///< what was never written does not always read as zeros
   std::function<void()> before_call{};  ///< lets others run in the midst of an operation
   bool in_hook = false;
+  std::size_t crashes_from = 0;  ///< step of the log before which no crash is explored
 
   ProcessState& process(std::uint32_t number) { return processes[number - first_process]; }
 
