@@ -52,7 +52,10 @@ set(HOLDFAST_HEADERS
     include/holdfast/staged/refused.hpp
     include/holdfast/staged/source.hpp
     include/holdfast/staged/view.hpp
+    include/holdfast/testing/crash_chain.hpp
+    include/holdfast/testing/disk/cache_files.hpp
     include/holdfast/testing/disk/crash_states.hpp
+    include/holdfast/testing/disk/fates.hpp
     include/holdfast/testing/disk/hash.hpp
     include/holdfast/testing/disk/image.hpp
     include/holdfast/testing/disk/log.hpp
@@ -60,6 +63,8 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/disk/shared.hpp
     include/holdfast/testing/disk/subsets.hpp
     include/holdfast/testing/explorer.hpp
+    include/holdfast/testing/faults.hpp
+    include/holdfast/testing/faulty_files.hpp
     include/holdfast/testing/files.hpp
     include/holdfast/testing/laws.hpp
     include/holdfast/testing/lock_scenario.hpp

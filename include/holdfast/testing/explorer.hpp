@@ -2,13 +2,14 @@
 // Runs a scenario once, then judges its recovery on every disk that a crash at any call may leave,
 // and crashes the recovery too.
 //
-// A power cut keeps what is durable and a legal subset of what is pending; the next boot recovers.
+// A power cut keeps what is durable and a legal choice of what is pending; the next boot recovers.
 // A SIGKILL keeps all that was issued, but pending effects stay pending: the next process recovers
 // on the page cache, and a power cut may follow at any of its calls. Each distinct pair of disk and
 // history is judged once.
 #ifndef HOLDFAST_TESTING_EXPLORER_HPP
 #define HOLDFAST_TESTING_EXPLORER_HPP
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "holdfast/config.hpp"
+#include "holdfast/testing/crash_chain.hpp"
 #include "holdfast/testing/disk/crash_states.hpp"
 #include "holdfast/testing/disk/hash.hpp"
 #include "holdfast/testing/disk/subsets.hpp"
@@ -26,22 +28,11 @@
 HOLDFAST_BEGIN
 
 namespace testing {
-struct ExploreOptions {
-  CrashMode mode = CrashMode::any;
-  std::uint64_t seed = 1;
-  /// How often recovery itself is crashed in a row.
-  std::size_t depth = 2;
-  /// Subsets at one crash point beyond which they are sampled.
-  std::size_t subsets = 512;
-  /// Distinct states after which to stop.
-  std::size_t max_states = ~std::size_t{0};
-  /// Look at one in so many of the crashes of recoveries (chosen by the seed).
-  std::size_t thin = 1;
-};
-
 struct Exploration {
   std::size_t states = 0;   ///< distinct (disk, history) that were judged
   std::size_t subsets = 0;  ///< disks that were built, also equal ones
+  std::size_t points = 0;   ///< crash points of the work itself
+  std::size_t missed = 0;   ///< those of them that the budget did not reach
   std::optional<Violation> violation{};
   std::string report{};  ///< the violation for a person: law, mode, seed, crashes, what was lost
 };
@@ -54,41 +45,27 @@ class Explorer {
 
  public:
   Explorer(Scenario const& scenario, ExploreOptions const& options)
-      : scenario_{scenario}, options_{options} {}
+      : scenario_{scenario}, options_{options}, damage_{damage_of(scenario, options)} {}
 
   Exploration run() {
-    Run work{SimulatedDisk{scenario_.sector_size, options_.seed}};
+    disk::Image const empty{disk::sector_size_of(scenario_.sector_size)};
+    Run work{machine_on(damage_, SimulatedDisk{empty, 1, options_.seed, 1})};
     auto broken = scenario_.work(work);
     if (broken) {
-      fail(std::move(*broken), nullptr, work);
+      fail(std::move(*broken), nullptr, work.history());
       return std::move(found_);
     }
-    level_end_ = options_.max_states;
-    CrashStates const blank{disk::Image{scenario_.sector_size}, options_.mode};
+    level_end_ =
+        options_.depth == 0 ? options_.max_states : options_.max_states - options_.max_states / 3;
+    points_left_ = found_.points = points_of(work.disk.machine().log);
+    CrashStates const blank{empty, options_.mode};
     walk(std::make_shared<Life const>(Life{work.disk, blank, {}, std::nullopt, nullptr}));
-    for (depth_ = 1; depth_ <= options_.depth && !stopped(); ++depth_) deepen();
+    found_.missed = points_left_;
+    for (depth_ = 1; depth_ <= options_.depth && !is_over(); ++depth_) deepen();
     return std::move(found_);
   }
 
  private:
-  struct Crash;
-  // A run whose every instant is to be crashed.
-  struct Life {
-    SimulatedDisk machine;
-    CrashStates start;
-    History history;                      // before it
-    std::optional<std::string> expected;  // what every recovery from within it must see
-    std::shared_ptr<Crash const> before;
-  };
-  // One crash: how to make it again, and what the report says of it.
-  struct Crash {
-    std::shared_ptr<Life const> life;
-    std::size_t step = 0;
-    std::size_t effects = 0;  // issued by that step
-    bool power = true;
-    disk::Kept kept{};
-    std::string seen{};  // by its recovery
-  };
   struct Instant {
     std::shared_ptr<Life const> const& life;
     CrashStates const& states;
@@ -99,6 +76,9 @@ class Explorer {
     std::size_t effects;
   };
 
+  [[nodiscard]] bool is_over() const noexcept {
+    return found_.violation || found_.states >= options_.max_states;
+  }
   [[nodiscard]] bool stopped() const noexcept {
     return found_.violation || found_.states >= level_end_;
   }
@@ -117,12 +97,14 @@ class Explorer {
         digest = Run::digest_after(digest, step.note);
         // What has been started may be seen by the next recovery, or not.
         if (step.note.kind == Note::Kind::started) expected.reset();
-        bool const last = i + 1 == log.steps.size() || log.steps[i + 1].kind != Step::Kind::note;
-        if (last && promises(step.note)) crash({life, states, history, digest, expected, i, 0}, 0);
+        if (is_point(log, i)) crash({life, states, history, digest, expected, i, 0}, 0);
         continue;
       }
       auto const newest = states.next_id();
       if (step.count == 0) states.replay(step, log);
+      if (step.kind == Step::Kind::sync_failed) {
+        crash({life, states, history, digest, expected, i, 0}, 0);
+      }
       for (std::size_t e = 1; e <= step.count && !stopped(); ++e) {
         states.issue(log.effects[step.first + e - 1], step);
         Instant const now{life, states, history, digest, expected, i, e};
@@ -136,35 +118,52 @@ class Explorer {
     }
   }
   [[nodiscard]] std::uint64_t page_of(disk::Effect const& effect) const noexcept {
-    return effect.kind == disk::Effect::Kind::data
-               ? effect.value * scenario_.sector_size / disk::page_size
-               : (effect.value - 1) / disk::page_size;
+    auto const sector_size = disk::sector_size_of(scenario_.sector_size);
+    return effect.kind == disk::Effect::Kind::data ? effect.value * sector_size / disk::page_size
+                                                   : (effect.value - 1) / disk::page_size;
   }
-  // Notes after which a state that was right may be wrong.
-  [[nodiscard]] static bool promises(Note const& note) noexcept {
-    return note.kind != Note::Kind::started && note.kind != Note::Kind::dropping;
+  // After a call with effects or a sync that failed, and after the last of the notes that may make
+  // a state wrong that was right. A sync alone leaves no state that was not possible before it.
+  [[nodiscard]] static bool is_point(disk::Log const& log, std::size_t at) noexcept {
+    auto const& step = log.steps[at];
+    if (step.kind == Step::Kind::sync_failed) return true;
+    if (step.kind != Step::Kind::note) return step.count != 0;
+    bool const last = at + 1 == log.steps.size() || log.steps[at + 1].kind != Step::Kind::note;
+    return last && step.note.kind != Note::Kind::started && step.note.kind != Note::Kind::dropping;
+  }
+  [[nodiscard]] static std::size_t points_of(disk::Log const& log) noexcept {
+    std::size_t points = 0;
+    for (std::size_t i = 0; i < log.steps.size(); ++i) points += is_point(log, i);
+    return points;
   }
 
   void crash(Instant const& now, std::uint64_t newer_than) {
     kill(now);
+    auto const budget = budget_of_point();
     if (options_.mode == CrashMode::process) return;
-    disk::Subsets subsets{now.states, newer_than};
-    subsets.for_each(options_.subsets, disk::mixed(options_.seed, now.digest),
-                     [&](disk::Kept const& kept) {
-                       cut_power(now, kept);
-                       return !stopped();
-                     });
+    disk::Subsets subsets{now.states, newer_than, damage_};
+    subsets.for_each(budget, disk::mixed(options_.seed, now.digest), [&](disk::Kept const& kept) {
+      cut_power(now, kept);
+      return !stopped();
+    });
+  }
+  // What is left is for all crash points that are left, so that none is missed.
+  [[nodiscard]] std::size_t budget_of_point() {
+    if (depth_ != 0) return options_.subsets;
+    auto const left = level_end_ - std::min(level_end_, found_.states);
+    auto const share = left / std::max<std::size_t>(points_left_, 1);
+    if (points_left_ != 0) --points_left_;
+    return std::clamp<std::size_t>(share, 1, options_.subsets);
   }
 
   void cut_power(Instant const& now, disk::Kept const& kept) {
     if (is_thinned(++offered_)) return;
     ++found_.subsets;
-    auto image = disk::image_of(now.states, kept);
+    auto image = disk::image_of(now.states, kept, damage_);
     auto const key = disk::mixed(image.settle(), now.digest);
     if (!seen_.add(key)) return;
     ++found_.states;
-    judge(now, {now.life, now.step, now.effects, true, kept, {}},
-          machine_after(now, true, std::move(image)));
+    judge(now, {now.life, now.step, now.effects, true, kept, {}}, std::move(image));
   }
 
   // The page cache survives; what is pending stays pending.
@@ -174,44 +173,32 @@ class Explorer {
     auto key = disk::mixed(image.settle(), now.digest);
     if (options_.mode != CrashMode::process) {
       auto durable = now.states.durable();
-      key = disk::mixed(key, disk::mixed(durable.settle(), now.states.pending().size()));
+      key = disk::mixed(key, disk::mixed(durable.settle(), digest_of(now.states.pending())));
     }
     if (!killed_.add(key)) return;
     if (options_.mode == CrashMode::process) ++found_.states;
-    judge(now, {now.life, now.step, now.effects, false, {}, {}},
-          machine_after(now, false, std::move(image)));
+    judge(now, {now.life, now.step, now.effects, false, {}, {}}, std::move(image));
   }
 
+  [[nodiscard]] static std::uint64_t digest_of(std::vector<disk::Pending> const& pending) noexcept {
+    std::uint64_t digest = pending.size();
+    for (std::size_t i = 0; i < pending.size(); ++i) {
+      if (pending[i].forgotten) digest = disk::mixed(digest, i);
+    }
+    return digest;
+  }
   [[nodiscard]] bool is_thinned(std::uint64_t number) const noexcept {
     return depth_ != 0 && options_.thin > 1 &&
            disk::mixed(number, options_.seed) % options_.thin != 0;
   }
-  [[nodiscard]] SimulatedDisk machine_after(Instant const& now,
-                                            bool power,
-                                            disk::Image image) const {
-    auto const& m = now.life->machine.machine();
-    return {std::move(image), m.boot + (power ? 1 : 0), options_.seed,
-            m.first_process + static_cast<std::uint32_t>(m.processes.size())};
-  }
 
-  // Recovers twice and compares.
-  void judge(Instant const& now, Crash crash, SimulatedDisk const& machine) {
-    Run run{machine, now.history};
-    auto first = scenario_.recover(run);
-    if (first.broken) return fail(std::move(*first.broken), &crash, run);
-    if (now.expected && *now.expected != first.seen) {
-      return fail(
-          {"S4", "after a crashed recovery the same as without: " + *now.expected, first.seen},
-          &crash, run);
-    }
-    run.again = true;
-    auto second = scenario_.recover(run);
-    if (second.broken) return fail(std::move(*second.broken), &crash, run);
-    if (second.seen != first.left) {
-      return fail({"S4", "the same when recovered again: " + first.left, second.seen}, &crash, run);
-    }
+  void judge(Instant const& now, Crash crash, disk::Image image) {
+    History reported;
+    auto found = judge_recovery(scenario_, now.history, now.expected,
+                                machine_after(crash, damage_, std::move(image)), reported);
+    if (found.broken) return fail(std::move(*found.broken), &crash, reported);
     if (depth_ < options_.depth) {
-      crash.seen = std::move(first.seen);
+      crash.seen = std::move(found.seen);
       next_.push_back(std::move(crash));
     }
   }
@@ -231,13 +218,9 @@ class Explorer {
   [[nodiscard]] std::shared_ptr<Life const> recovery_after(
       std::shared_ptr<Crash const> const& crash) const {
     auto [states, history] = replay(*crash);
-    std::uint64_t const digest = 0;
-    Instant const now{crash->life,           states,      history,       digest,
-                      crash->life->expected, crash->step, crash->effects};
-    auto image = crash->power ? disk::image_of(states, crash->kept) : states.cache();
-    image.settle();
+    auto image = image_after(*crash, states, damage_);
     if (crash->power) states = CrashStates{image, options_.mode};
-    Run run{machine_after(now, crash->power, std::move(image)), history};
+    Run run{machine_after(*crash, damage_, std::move(image)), history};
     static_cast<void>(scenario_.recover(run));
     run.again = true;
     static_cast<void>(scenario_.recover(run));
@@ -247,66 +230,55 @@ class Explorer {
                                              settled ? std::optional{crash->seen} : std::nullopt,
                                              crash});
   }
-  [[nodiscard]] static std::pair<CrashStates, History> replay(Crash const& crash) {
-    auto states = crash.life->start;
-    auto history = crash.life->history;
-    auto const& log = crash.life->machine.machine().log;
-    for (std::size_t i = 0; i <= crash.step; ++i) {
-      auto const& step = log.steps[i];
-      if (step.kind == Step::Kind::note) history.push_back(step.note);
-      if (i < crash.step) states.replay(step, log);
-    }
-    auto const& last = log.steps[crash.step];
-    for (std::size_t e = 0; e < crash.effects; ++e) states.issue(log.effects[last.first + e], last);
-    return {std::move(states), std::move(history)};
-  }
 
-  void fail(Violation violation, Crash const* crash, Run const& run) {
-    found_.report = "law " + violation.law + " violated by " + scenario_.name + ", mode " +
-                    std::string{name(options_.mode)} + ", seed " + std::to_string(options_.seed) +
-                    "\n";
-    if (crash == nullptr) found_.report += "  in the run itself, without a crash\n";
-    describe(crash);
-    found_.report += "  reported:" + text(run.history()) + "\n";
-    found_.report += "  expected: " + violation.expected + "\n  seen: " + violation.seen + "\n";
-    found_.violation = std::move(violation);
-  }
-  void describe(Crash const* crash) {
-    if (crash == nullptr) return;
-    describe(crash->life->before.get());
-    found_.report += crash->power ? "  power cut after " : "  SIGKILL after ";
-    found_.report += text(crash->life->machine.machine().log.steps[crash->step]) + "\n";
-    if (!crash->power) return;
-    auto const states = replay(*crash).first;
-    auto const& pending = states.pending();
-    for (std::size_t begin = 0, end = 0; begin < pending.size(); begin = end) {
-      // One line for what one call issued and the crash treated alike.
-      while (end < pending.size() && pending[end].step == pending[begin].step &&
-             crash->kept[end] == crash->kept[begin]) {
-        ++end;
-      }
-      found_.report += crash->kept[begin] ? "    kept " : "    lost ";
-      found_.report += text(*pending[begin].step) + ": " + text(*pending[begin].effect);
-      if (end - begin > 1) found_.report += " ... " + text(*pending[end - 1].effect);
-      found_.report += "\n";
+  void fail(Violation violation, Crash const* crash, History const& reported) {
+    Crash simplest = crash == nullptr ? Crash{} : *crash;
+    if (crash != nullptr && crash->power) {
+      spare_effects(scenario_, damage_, violation.law, simplest);
     }
+    found_.report =
+        report_of(scenario_, options_, violation, crash == nullptr ? nullptr : &simplest, reported);
+    found_.violation = std::move(violation);
   }
 
   Scenario const& scenario_;
   ExploreOptions options_;
+  disk::Damage damage_;
   Exploration found_{};
   disk::SeenSet seen_{};
   disk::SeenSet killed_{};
-  std::vector<Crash> next_{};  // whose recoveries the next level crashes
-  std::uint64_t offered_ = 0;  // crashes, also those that are thinned out
+  std::vector<Crash> next_{};    // whose recoveries the next level crashes
+  std::uint64_t offered_ = 0;    // crashes, also those that are thinned out
+  std::size_t points_left_ = 0;  // of the work
   std::size_t depth_ = 0;
   std::size_t level_end_ = 0;  // of `found_.states`
 };
 
-/// Judges every crash state of the scenario under one mode, until the budget is spent or a law is
+/// Judges the crash states of the scenario under one mode, until the budget is spent or a law is
 /// violated.
 [[nodiscard]] inline Exploration explore(Scenario const& scenario, ExploreOptions const& options) {
   return Explorer{scenario, options}.run();
+}
+
+/// The same; what violates a law is looked for again in simpler scenarios, as long as one of them
+/// violates it too, and reported of the simplest.
+[[nodiscard]] inline Exploration explore_and_shrink(Scenario const& scenario,
+                                                    ExploreOptions const& options) {
+  auto found = explore(scenario, options);
+  auto simplest = scenario;
+  for (bool again = found.violation.has_value(); again && simplest.smaller;) {
+    again = false;
+    for (auto& smaller : simplest.smaller()) {
+      auto next = explore(smaller, options);
+      if (!next.violation || next.violation->law != found.violation->law) continue;
+      found.violation = std::move(next.violation);
+      found.report = std::move(next.report);
+      simplest = std::move(smaller);
+      again = true;
+      break;
+    }
+  }
+  return found;
 }
 }  // namespace testing
 

@@ -20,11 +20,13 @@ struct Law {
 
   [[nodiscard]] Verdict broken(std::string expected, std::string seen) const {
     return Violation{std::string{id}, std::string{sentence} + " Here: " + std::move(expected),
-                     std::move(seen)};
+                     std::move(seen), false};
   }
   /// The operation had to succeed.
   [[nodiscard]] Verdict refused(std::string_view operation, error const& cause) const {
-    return broken(std::string{operation} + " succeeds", cause.text());
+    auto verdict = broken(std::string{operation} + " succeeds", cause.text());
+    verdict->refused = true;
+    return verdict;
   }
 };
 }  // namespace testing

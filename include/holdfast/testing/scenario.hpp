@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "holdfast/config.hpp"
 #include "holdfast/testing/disk/hash.hpp"
@@ -23,6 +24,7 @@ struct Violation {
   std::string law;
   std::string expected;
   std::string seen;
+  bool refused = false;  ///< an operation answered an error; while faults strike, it may
 };
 using Verdict = std::optional<Violation>;
 
@@ -74,12 +76,15 @@ struct Recovered {
 /// A protocol under test. Both functions must do the same on each call with an equal machine.
 struct Scenario {
   std::string name;
-  std::size_t sector_size = 4096;
+  std::size_t sector_size = 4096;  ///< unit by which writes are torn: 1, 512 or 4096 bytes
   /// Uses the file system from one or more processes and reports. Runs once; crashes come later,
   /// from its log.
   std::function<Verdict(Run&)> work;
   /// Opens what a crash left, judges it by the history, and may go on working.
   std::function<Recovered(Run&)> recover;
+  /// Simpler ones of its kind, the simplest first: among them a failure looks for a shorter history.
+  std::function<std::vector<Scenario>()> smaller{};
+  std::string code{};  ///< C++ that makes it, for a test case to paste; else empty
 };
 }  // namespace testing
 

@@ -55,19 +55,23 @@ inline void resize(SimulatedFiles const& fs, std::string const& path, std::uint6
 
 /// `before` is durable; a power cut may follow the calls of `work`.
 template <class Before, class Work>
-std::set<std::string> disks(CrashMode mode, Before before, Work work) {
+std::set<std::string> disks(CrashMode mode,
+                            Before before,
+                            Work work,
+                            hf::testing::disk::Damage const& damage = {}) {
   SimulatedDisk const first{sector_size};
   before(first.start().files);
   auto base = first.machine().cache;
   base.settle();
   SimulatedDisk const second{base, 2, 1, 2};
+  second.machine().fresh_sectors_show = damage.fill != std::byte{};
   work(second.start().files);
   auto const& log = second.machine().log;
   hf::testing::disk::CrashStates states{base, mode};
   for (auto const& step : log.steps) states.replay(step, log);
   std::set<std::string> found;
-  hf::testing::disk::Subsets{states, 0}.for_each(10000, 1, [&](auto const& kept) {
-    auto image = hf::testing::disk::image_of(states, kept);
+  hf::testing::disk::Subsets{states, 0, damage}.for_each(10000, 1, [&](auto const& kept) {
+    auto image = hf::testing::disk::image_of(states, kept, damage);
     image.settle();
     found.insert(text_of(SimulatedDisk{image, 3, 1, 3}.start().files));
     return true;

@@ -170,3 +170,108 @@ TEST_CASE("what has no name any more leaves no trace", "[simulator]") {
   };
   for (auto const mode : cuts) CHECK(disks(mode, nothing, work) == Disks{""});
 }
+
+TEST_CASE("a sector under write may become garbage, one that was synced does not", "[simulator]") {
+  hf::testing::disk::Damage const damage{.fill = std::byte{'#'}, .trashes = true};
+  auto const before = [](auto const& fs) { put(fs, "/a", "11112222"); };
+  auto const work = [](auto const& fs) {
+    put(fs, "/a", "33332222");
+    sync(fs, "/a");
+    put(fs, "/a", "33334444");
+  };
+  for (auto const mode : cuts) {
+    CHECK(disks(mode, before, work, damage) == Disks{"a=33332222", "a=33334444", "a=3333####"});
+  }
+}
+
+TEST_CASE("garbage takes the neighbours of what was written in the same sector", "[simulator]") {
+  hf::testing::disk::Damage const damage{.fill = std::byte{'#'}, .trashes = true};
+  auto const before = [](auto const& fs) { put(fs, "/a", "1111"); };
+  auto const work = [](auto const& fs) {
+    auto file = fs.open("/a", hf::Open::write);
+    fs.write_at(file.value(), 3, hf::as_bytes("2")).value();
+  };
+  for (auto const mode : cuts) {
+    CHECK(disks(mode, before, work, damage) == Disks{"a=1111", "a=1112", "a=####"});
+  }
+}
+
+TEST_CASE("a journal shows no size whose data became garbage", "[simulator]") {
+  hf::testing::disk::Damage const damage{.fill = std::byte{'#'}, .trashes = true};
+  auto const work = [](auto const& fs) { put(fs, "/a", "11"); };
+  for (auto const mode : journaled) {
+    CHECK(disks(mode, nothing, work, damage) == Disks{"", "a=", "a=11"});
+  }
+  CHECK(disks(CrashMode::any, nothing, work, damage) == Disks{"", "a=", "a=11", "a=##"});
+}
+
+TEST_CASE("where a file grew and its data was lost, what the block held before shows, zeros or not",
+          "[simulator]") {
+  hf::testing::disk::Damage const damage{.fill = std::byte{'#'}};
+  auto const before = [](auto const& fs) { put(fs, "/a", "11"); };
+  auto const zeros = [](auto const& fs) {
+    auto file = fs.open("/a", hf::Open::write);
+    fs.write_at(file.value(), 4, hf::bytes(2)).value();
+    fs.resize(file.value(), 9).value();
+  };
+  CHECK(disks(CrashMode::any, before, zeros, damage) ==
+        Disks{"a=11", "a=1100##", "a=110000", "a=1100####0", "a=110000000"});
+  for (auto const mode : journaled) {
+    CHECK(disks(mode, before, zeros, damage) == Disks{"a=11", "a=110000", "a=110000000"});
+  }
+}
+
+TEST_CASE("a unit of one byte tears a sector anywhere between what changes", "[simulator]") {
+  hf::testing::disk::Damage const damage{.fill = std::byte{'#'}, .tears_bytes = true};
+  auto const before = [](auto const& fs) { put(fs, "/a", "1111"); };
+  auto const work = [](auto const& fs) { put(fs, "/a", "1231"); };
+  for (auto const mode : cuts) {
+    auto const found = disks(mode, before, work, damage);
+    CHECK(found == Disks{"a=1111", "a=1211", "a=1131", "a=1231", "a=1##1", "a=12#1", "a=1#11",
+                         "a=11#1", "a=1#31"});
+  }
+}
+
+TEST_CASE("a sync that fails leaves clean pages, which no later sync makes durable",
+          "[simulator]") {
+  auto const before = [](auto const& fs) { put(fs, "/a", "11112222"); };
+  auto const work = [](auto const& fs) {
+    put(fs, "/a", "33332222");
+    fs.calls().fail({.call = hf::testing::Call::sync});
+    auto file = fs.open("/a", hf::Open::write);
+    CHECK(fs.sync(file.value()).error().code() == hf::errc::sync_failed);
+    CHECK(text_of(fs) == "a=33332222");
+    CHECK(fs.sync(file.value()));  // it is told once
+    fs.write_at(file.value(), 4, hf::as_bytes("4444")).value();
+    CHECK(fs.sync(file.value()));
+  };
+  for (auto const mode : cuts)
+    CHECK(disks(mode, before, work) == Disks{"a=11114444", "a=33334444"});
+}
+
+TEST_CASE("what a failed sync forgot is durable once it is written again and synced",
+          "[simulator]") {
+  auto const before = [](auto const& fs) { put(fs, "/a", "1111"); };
+  auto const work = [](auto const& fs) {
+    put(fs, "/a", "2222");
+    fs.calls().fail({.call = hf::testing::Call::sync});
+    auto file = fs.open("/a", hf::Open::write);
+    CHECK_FALSE(fs.sync(file.value()));
+    fs.write_at(file.value(), 3, hf::as_bytes("3")).value();
+    CHECK(fs.sync(file.value()));
+  };
+  for (auto const mode : cuts) CHECK(disks(mode, before, work) == Disks{"a=2223"});
+}
+
+TEST_CASE("a size that is synced after a failed sync may show what was never written",
+          "[simulator]") {
+  auto const work = [](auto const& fs) {
+    put(fs, "/a", "11");
+    fs.calls().fail({.call = hf::testing::Call::sync});
+    auto file = fs.open("/a", hf::Open::write);
+    CHECK_FALSE(fs.sync(file.value()));
+    CHECK(fs.sync(file.value()));
+    CHECK(fs.sync_directory("/"));
+  };
+  for (auto const mode : cuts) CHECK(disks(mode, nothing, work) == Disks{"a=00", "a=11"});
+}

@@ -11,6 +11,10 @@
 // - `ext4_auto_da`: a rename over a name, and the close of a file that had been cut to nothing, let
 //   no later journaled effect survive without the data and size of that file.
 // - `process`: no power cut at all; every issued effect survives.
+//
+// A sync of a file that fails leaves its pages clean: what was pending may be on the disk or not,
+// and no later sync makes it so. Names and sizes stay pending: they are written from a journal,
+// which is written again or ends the file system.
 #ifndef HOLDFAST_TESTING_DISK_CRASH_STATES_HPP
 #define HOLDFAST_TESTING_DISK_CRASH_STATES_HPP
 
@@ -44,6 +48,7 @@ struct Pending {
   Step const* step = nullptr;
   Part part = Part::whole;
   std::uint64_t id = 0;                ///< grows with the order of issue
+  bool forgotten = false;              ///< no sync makes it durable any more
   std::vector<std::uint64_t> needs{};  ///< what survives wherever this one does; older ids
 };
 
@@ -83,6 +88,7 @@ class CrashStates {
       if (!durable[i]) continue;
       for (auto const need : pending_[i].needs) mark(need, durable);
     }
+    drop_overwritten(durable);
     std::size_t kept = 0;
     for (std::size_t i = 0; i < pending_.size(); ++i) {
       if (durable[i]) {
@@ -95,16 +101,26 @@ class CrashStates {
     pending_.resize(kept);
   }
 
+  void sync_failed(InodeId inode) {
+    for (auto& p : pending_) {
+      if (p.effect->kind != Effect::Kind::data || p.effect->inode != inode) continue;
+      p.forgotten = true;
+      for (auto& other : pending_) std::erase(other.needs, p.id);
+      std::erase(flushed_, p.id);
+    }
+  }
+
   /// A file that had been cut to nothing was closed.
   void closed(InodeId inode) {
     if (mode_ != CrashMode::ext4_auto_da) return;
     for (auto const& p : pending_) {
-      if (is_content_of(p, inode)) flushed_.push_back(p.id);
+      if (is_content_of(p, inode) && !p.forgotten) flushed_.push_back(p.id);
     }
   }
 
   void replay(Step const& step, Log const& log) {
     if (step.kind == Step::Kind::sync) sync(step.inode);
+    if (step.kind == Step::Kind::sync_failed) sync_failed(step.inode);
     if (step.kind == Step::Kind::close) closed(step.inode);
     for (std::size_t i = 0; i < step.count; ++i) issue(log.effects[step.first + i], step);
   }
@@ -121,7 +137,7 @@ class CrashStates {
   }
 
   void add(Effect const& effect, Step const& step, Part part) {
-    Pending pending{&effect, &step, part, next_id_++, {}};
+    Pending pending{&effect, &step, part, next_id_++, false, {}};
     if (is_journaled()) pending.needs = needs_of(effect);
     if (!is_content(effect)) last_journaled_ = pending.id;
     pending_.push_back(std::move(pending));
@@ -141,7 +157,8 @@ class CrashStates {
       case Effect::Kind::size:
         needs.push_back(last_journaled_);
         for (auto const& p : pending_) {
-          if (p.effect->kind != Effect::Kind::data || p.effect->inode != effect.inode) continue;
+          bool const own = p.effect->kind == Effect::Kind::data && p.effect->inode == effect.inode;
+          if (!own || p.forgotten) continue;
           // In a new block: beyond the old end, or where a cut freed the old one.
           bool const fresh = !p.needs.empty() || p.effect->value * durable_.sector_size() >=
                                                      durable_.at(effect.inode).size;
@@ -158,7 +175,7 @@ class CrashStates {
     flushed_.clear();
     if (mode_ == CrashMode::ext4_auto_da && effect.replaces) {
       for (auto const& p : pending_) {
-        if (is_content_of(p, effect.target)) needs.push_back(p.id);
+        if (is_content_of(p, effect.target) && !p.forgotten) needs.push_back(p.id);
       }
     }
     return needs;
@@ -166,6 +183,7 @@ class CrashStates {
 
   [[nodiscard]] bool is_made_durable(Pending const& p, InodeId inode) const noexcept {
     auto const& effect = *p.effect;
+    if (p.forgotten) return false;
     // A file's own creation is in the journal with it; elsewhere its name is the directory's.
     if (is_journaled() && effect.created && effect.target == inode) return true;
     if (p.part == Part::addition) return effect.to_directory == inode;
@@ -179,6 +197,22 @@ class CrashStates {
     return std::any_of(pending_.begin(), pending_.end(), [&](Pending const& p) {
       return p.effect->inode == inode && p.effect->kind == Effect::Kind::size;
     });
+  }
+  // What was forgotten and then written or cut again, durably, is gone. (All else that is older on
+  // the same register is made durable with it.)
+  void drop_overwritten(std::vector<char>& durable) {
+    for (std::size_t i = 0; i < pending_.size(); ++i) {
+      if (!pending_[i].forgotten) continue;
+      auto const& old = *pending_[i].effect;
+      for (std::size_t j = i + 1; j < pending_.size(); ++j) {
+        auto const& next = *pending_[j].effect;
+        if (!durable[j] || next.inode != old.inode) continue;
+        bool const again = next.kind == Effect::Kind::data && next.value == old.value;
+        bool const gone =
+            next.kind == Effect::Kind::cut && next.value <= old.value * durable_.sector_size();
+        if (again || gone) durable[i] = 1;  // applied first, so that the later one shows
+      }
+    }
   }
   // An id that is no longer pending is durable already.
   void mark(std::uint64_t id, std::vector<char>& marks) const noexcept {

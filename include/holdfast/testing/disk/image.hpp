@@ -16,6 +16,7 @@
 #include "holdfast/bytes.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/file_system.hpp"
+#include "holdfast/testing/disk/fates.hpp"
 #include "holdfast/testing/disk/hash.hpp"
 #include "holdfast/testing/disk/shared.hpp"
 
@@ -27,7 +28,8 @@ using InodeId = std::uint32_t;
 inline constexpr InodeId root = 0;
 inline constexpr InodeId no_inode = 0;
 
-/// What one sector holds, without its trailing zeros.
+/// What one sector holds, without its trailing zeros. One that was never written is null, and reads
+/// as zeros too.
 struct Sector {
   bytes content;
   std::uint64_t hash = 0;
@@ -42,11 +44,10 @@ struct Sector {
   }
   return content;
 }
-/// A null sector reads as zeros.
 [[nodiscard]] inline Shared<Sector> make_sector(bytes_view content) {
   content = without_trailing_zeros(content);
-  if (content.empty()) return {};
-  return Shared<Sector>{Sector{{content.begin(), content.end()}, hash_of(content)}};
+  auto const hash = content.empty() ? 0 : hash_of(content);
+  return Shared<Sector>{Sector{{content.begin(), content.end()}, hash}};
 }
 
 struct DirectoryEntry {
@@ -84,9 +85,17 @@ struct Inode {
       sectors.resize(index + 1);
     }
     auto& old = sectors[index];
-    if (old) sectors_hash ^= mixed(index, old->hash);
-    if (sector) sectors_hash ^= mixed(index, sector->hash);
+    // Zeros hash alike, whether they were written or not.
+    if (old && old->hash != 0) sectors_hash ^= mixed(index, old->hash);
+    if (sector && sector->hash != 0) sectors_hash ^= mixed(index, sector->hash);
     old = std::move(sector);
+  }
+  [[nodiscard]] bytes_view sector(std::size_t index) const noexcept {
+    return index < sectors.size() && sectors[index] ? bytes_view{sectors[index]->content}
+                                                    : bytes_view{};
+  }
+  [[nodiscard]] bool is_written(std::size_t index) const noexcept {
+    return index < sectors.size() && sectors[index];
   }
   /// Drops every byte beyond `end`.
   void clear_beyond(std::uint64_t end, std::size_t sector_size) {
@@ -189,6 +198,25 @@ class Image {
     }
   }
 
+  /// What a power cut makes of a sector that `effect` was writing. `fresh` is what a sector holds
+  /// that was never written.
+  void damage(Effect const& effect, Choice choice, std::byte fill, std::byte fresh) {
+    auto& inode = inodes_[effect.inode].edit();
+    auto const index = static_cast<std::size_t>(effect.value);
+    bytes content(sector_size_, choice.fate == Fate::trashed ? fill : fresh);
+    if (choice.fate == Fate::torn) {
+      if (inode.is_written(index)) content = expanded(inode.sector(index));
+      tear(content, expanded(effect.content->content), choice.dice, fill);
+    }
+    inode.set_sector(index, make_sector(content));
+  }
+  /// The write of a sector that the file never had before is lost; its block is not.
+  void leave_fresh(Effect const& effect, std::byte fresh) {
+    auto const index = static_cast<std::size_t>(effect.value);
+    if (inodes_[effect.inode]->is_written(index)) return;
+    inodes_[effect.inode].edit().set_sector(index, make_sector(bytes(sector_size_, fresh)));
+  }
+
   /// Drops what nobody can see: inodes without a name and bytes beyond the end. What a crash leaves
   /// is looked at only so, and two images that look the same then are the same. Gives their hash.
   std::uint64_t settle() {
@@ -202,6 +230,32 @@ class Image {
   }
 
  private:
+  [[nodiscard]] bytes expanded(bytes_view content) const {
+    bytes all(content.begin(), content.end());
+    all.resize(sector_size_);
+    return all;
+  }
+  // Where old and new differ: one up to a point and the other from there on, or garbage from there
+  // on, or any mix.
+  static void tear(bytes& old, bytes const& fresh, std::uint32_t seed, std::byte fill) {
+    auto const differ = std::mismatch(old.begin(), old.end(), fresh.begin());
+    if (differ.first == old.end()) return;
+    auto const first = static_cast<std::size_t>(differ.first - old.begin());
+    std::size_t end = old.size();
+    while (old[end - 1] == fresh[end - 1]) --end;
+    Dice dice{seed};
+    auto const way = dice.below(4);
+    auto const at = first + static_cast<std::size_t>(dice.below(end - first + 1));
+    for (std::size_t i = first; i < end; ++i) {
+      auto const one = dice.below(3);
+      if (way == 0 ? i < at : way == 1 ? i >= at : way == 2 ? i < at : one == 0) {
+        old[i] = fresh[i];
+      } else if (way == 2 || (way == 3 && one == 1)) {
+        old[i] = fill;
+      }
+    }
+  }
+
   std::uint64_t settle(InodeId id, std::vector<std::uint32_t>& visit, std::uint32_t& visited) {
     if (visit[id] != 0) return mixed(visit[id]);  // a second name of a file
     visit[id] = ++visited;

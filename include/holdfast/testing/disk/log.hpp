@@ -55,11 +55,12 @@ namespace testing::disk {
 /// One thing that happened. Calls that change nothing are counted, not kept.
 struct Step {
   enum class Kind : std::uint8_t {
-    call,   ///< issued effects [first, first + count) of the log
-    sync,   ///< made what is pending on `inode` durable
-    close,  ///< closed a file that had been cut to nothing
-    note,   ///< reported `note`
-    kill,   ///< a process was killed
+    call,         ///< issued effects [first, first + count) of the log
+    sync,         ///< made what is pending on `inode` durable
+    sync_failed,  ///< told that the data pending on `inode` is lost, and forgot that it is
+    close,        ///< closed a file that had been cut to nothing
+    note,         ///< reported `note`
+    kill,         ///< a process was killed
   };
   Kind kind = Kind::call;
   std::uint32_t process = 0;

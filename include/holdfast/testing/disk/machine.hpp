@@ -20,6 +20,7 @@
 #include "holdfast/result.hpp"
 #include "holdfast/testing/disk/image.hpp"
 #include "holdfast/testing/disk/log.hpp"
+#include "holdfast/testing/faults.hpp"
 
 HOLDFAST_BEGIN
 
@@ -65,6 +66,9 @@ struct Machine {
   std::uint64_t boot;
   std::uint64_t seed;
   std::int64_t clock_ns = 0;
+  std::size_t open_files = 0;
+  Faults faults{};                      ///< of the calls of all processes
+  bool fresh_sectors_show = false;      ///< what was never written does not always read as zeros
   std::function<void()> before_call{};  ///< lets others run in the midst of an operation
   bool in_hook = false;
 

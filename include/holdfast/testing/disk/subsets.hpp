@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Enumerates the legal subsets of pending effects that a power cut may keep: all of them within a
-// budget, else prefixes, few kept, few lost, and seeded random ones.
+// Enumerates what a power cut may do to pending effects: every legal choice within a budget, else
+// prefixes, few kept, few lost, one torn, and seeded random ones.
 #ifndef HOLDFAST_TESTING_DISK_SUBSETS_HPP
 #define HOLDFAST_TESTING_DISK_SUBSETS_HPP
 
@@ -14,36 +14,64 @@
 
 #include "holdfast/config.hpp"
 #include "holdfast/testing/disk/crash_states.hpp"
+#include "holdfast/testing/disk/fates.hpp"
 #include "holdfast/testing/disk/hash.hpp"
 #include "holdfast/testing/disk/image.hpp"
 
 HOLDFAST_BEGIN
 
 namespace testing::disk {
-/// Which of the pending effects survive, in their order.
-using Kept = std::vector<char>;
+/// What a sector holds that became part of a file without being written: a journal puts data first.
+[[nodiscard]] inline std::byte fresh_in(CrashMode mode, Damage const& damage) noexcept {
+  return mode == CrashMode::any ? damage.fill : std::byte{};
+}
 
 /// The disk that a power cut leaves, before `settle`.
-[[nodiscard]] inline Image image_of(CrashStates const& states, Kept const& kept) {
+[[nodiscard]] inline Image image_of(CrashStates const& states,
+                                    Kept const& kept,
+                                    Damage const& damage = {}) {
   Image image = states.durable();
+  auto const fresh = fresh_in(states.mode(), damage);
   for (std::size_t i = 0; i < kept.size(); ++i) {
-    if (kept[i]) image.apply(*states.pending()[i].effect, states.pending()[i].part);
+    auto const& p = states.pending()[i];
+    if (kept[i].fate == Fate::kept) {
+      image.apply(*p.effect, p.part);
+    } else if (kept[i].fate != Fate::lost) {
+      image.damage(*p.effect, kept[i], damage.fill, fresh);
+    } else if (fresh != std::byte{} && p.effect->kind == Effect::Kind::data) {
+      image.leave_fresh(*p.effect, fresh);
+    }
   }
   return image;
 }
 
-/// The subsets at one instant. Refers to `states`.
+/// Does whatever survives have what it needs?
+[[nodiscard]] inline bool is_legal(CrashStates const& states, Kept const& kept) noexcept {
+  auto const& pending = states.pending();
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    if (kept[i].fate == Fate::lost) continue;
+    for (auto const id : pending[i].needs) {
+      for (std::size_t n = 0; n < i; ++n) {
+        if (pending[n].id == id && kept[n].fate != Fate::kept) return false;
+      }
+    }
+  }
+  return true;
+}
+
+/// The choices at one instant. Refers to `states`.
 class Subsets {
  public:
-  /// Only subsets that keep an effect with an id of at least `newer_than` are given: the others
+  /// Only choices that spare an effect with an id of at least `newer_than` are given: the others
   /// were legal at an earlier instant.
-  Subsets(CrashStates const& states, std::uint64_t newer_than)
+  Subsets(CrashStates const& states, std::uint64_t newer_than, Damage const& damage = {})
       : pending_{states.pending()},
+        damage_{damage},
         size_{states.pending().size()},
         needs_(size_),
         registers_(size_),
         invisible_(size_, 0),
-        kept_(size_, 0),
+        kept_(size_),
         needed_(size_, 0) {
     while (first_new_ < size_ && pending_[first_new_].id < newer_than) ++first_new_;
     number_registers();
@@ -55,13 +83,16 @@ class Subsets {
   template <class Visit>
   void for_each(std::size_t budget, std::uint64_t seed, Visit visit) {
     if (first_new_ == size_ && size_ != 0 && first_new_ != 0) return;
-    left_ = budget;
-    if (walk(size_, false, [](Kept const&) { return true; })) {
-      left_ = budget;
-      walk(size_, false, visit);
+    Dice dice{seed};
+    bool more = true;
+    if (fits(budget, damage_.trashes)) {
+      more = walk_all(budget, damage_.trashes, visit);
     } else {
-      sample(budget, Dice{seed}, visit);
+      bool const whole = fits(budget, false);
+      more = whole ? walk_all(budget, false, visit) : sample(budget, dice, visit);
+      if (more && damage_.trashes) more = damage_some(budget / 4, Fate::trashed, dice, visit);
     }
+    if (more && damage_.tears_bytes) damage_some(budget / 4, Fate::torn, dice, visit);
   }
 
  private:
@@ -134,6 +165,16 @@ class Subsets {
     }
   }
 
+  [[nodiscard]] bool fits(std::size_t budget, bool trashing) {
+    return walk_all(budget, trashing, [](Kept const&) { return true; });
+  }
+  template <class Visit>
+  bool walk_all(std::size_t budget, bool trashing, Visit&& visit) {
+    left_ = budget;
+    trashing_ = trashing;
+    return walk(size_, false, visit);
+  }
+
   // Goes from the last effect to the first, so that what is needed or hidden by a later one is
   // known. False if the budget ran out or `visit` wanted no more.
   template <class Visit>
@@ -146,15 +187,25 @@ class Subsets {
     }
     --i;
     if (i < first_new_ && !any_new && first_new_ != 0) return true;
-    if (needed_[i] == 0) {
-      kept_[i] = 0;
+    bool const needed = needed_[i] != 0;
+    if (!needed) {
+      kept_[i].fate = Fate::lost;
       if (!walk(i, any_new, visit)) return false;
       if (invisible_[i] || is_hidden(i)) return true;
     }
-    keep(i, 1);
-    bool const more = walk(i, any_new || i >= first_new_, visit);
-    keep(i, -1);
-    return more;
+    bool const trashable = trashing_ && !needed && is_data(i);
+    for (auto const fate : {Fate::kept, Fate::trashed}) {
+      if (fate == Fate::trashed && !trashable) break;
+      keep(i, 1);
+      kept_[i].fate = fate;
+      bool const more = walk(i, any_new || i >= first_new_, visit);
+      keep(i, -1);
+      if (!more) return false;
+    }
+    return true;
+  }
+  [[nodiscard]] bool is_data(std::size_t i) const noexcept {
+    return pending_[i].effect->kind == Effect::Kind::data;
   }
   [[nodiscard]] bool is_hidden(std::size_t i) const noexcept {
     auto const& r = registers_[i];
@@ -162,7 +213,6 @@ class Subsets {
     return (r[0] == none || hidden_[r[0]] > 0) && (r[1] == none || hidden_[r[1]] > 0);
   }
   void keep(std::size_t i, int by) noexcept {
-    kept_[i] = by > 0;
     for (auto const r : registers_[i]) {
       if (r != none) hidden_[r] += by;
     }
@@ -173,32 +223,45 @@ class Subsets {
 
   void add_needs(Kept& kept) const {
     for (std::size_t i = size_; i-- > 0;) {
-      if (!kept[i]) continue;
-      for (auto const n : needs_[i]) kept[n] = 1;
+      if (kept[i].fate == Fate::lost) continue;
+      for (auto const n : needs_[i]) kept[n].fate = Fate::kept;
     }
   }
   void drop_unmet(Kept& kept) const {
     for (std::size_t i = 0; i < size_; ++i) {
       for (auto const n : needs_[i]) {
-        if (!kept[n]) kept[i] = 0;
+        if (kept[n].fate != Fate::kept) kept[i].fate = Fate::lost;
       }
     }
+  }
+  [[nodiscard]] Kept prefix(std::size_t end) const {
+    Kept kept(size_);
+    std::fill_n(kept.begin(), end, Choice{Fate::kept});
+    return kept;
   }
   template <class Visit>
   bool offer(Kept const& kept, Visit&& visit) const {
     auto const first = kept.begin() + static_cast<std::ptrdiff_t>(first_new_);
-    if (first_new_ != 0 && std::find(first, kept.end(), char{1}) == kept.end()) return true;
-    return visit(kept);
+    bool const spares_new =
+        std::any_of(first, kept.end(), [](Choice c) { return c.fate != Fate::lost; });
+    return first_new_ != 0 && !spares_new ? true : visit(kept);
   }
+
   template <class Visit>
-  bool sample(std::size_t budget, Dice dice, Visit&& visit) const {
-    for (std::size_t end = 0; end <= size_; ++end) {
-      Kept kept(size_, 0);
-      std::fill_n(kept.begin(), end, char{1});
-      if (!offer(kept, visit)) return false;
+  bool sample(std::size_t budget, Dice& dice, Visit&& visit) const {
+    bool const few = size_ + 1 > budget / 4;
+    for (std::size_t n = few ? budget / 4 : size_ + 1; n-- > 0;) {
+      auto const end = few ? first_new_ + dice.below(size_ - first_new_ + 1) : n;
+      if (!offer(prefix(static_cast<std::size_t>(end)), visit)) return false;
     }
-    auto const pairs = std::min(size_ * (size_ + 1) / 2, budget / 4);
-    bool const all = pairs < budget / 4;
+    if (few && !offer(prefix(size_), visit)) return false;
+    return sample_pairs(budget / 4, dice, visit) && sample_random(budget / 2, dice, visit);
+  }
+  // One or two effects kept, or lost.
+  template <class Visit>
+  bool sample_pairs(std::size_t budget, Dice& dice, Visit&& visit) const {
+    auto const pairs = std::min(size_ * (size_ + 1) / 2, budget);
+    bool const all = pairs < budget;
     std::size_t a = 0;
     std::size_t b = 0;  // a == b: one effect alone
     for (std::size_t n = 0; n < pairs; ++n) {
@@ -206,26 +269,63 @@ class Subsets {
         a = static_cast<std::size_t>(dice.below(size_));
         b = static_cast<std::size_t>(dice.below(size_));
       }
-      Kept few(size_, 0);
-      few[a] = few[b] = 1;
+      Kept few(size_);
+      few[a].fate = few[b].fate = Fate::kept;
       add_needs(few);
-      Kept most(size_, 1);
-      most[a] = most[b] = 0;
+      auto most = prefix(size_);
+      most[a].fate = most[b].fate = Fate::lost;
       drop_unmet(most);
       if (!offer(few, visit) || !offer(most, visit)) return false;
       if (++b == size_) b = ++a;
     }
-    for (std::size_t n = 0; n < budget / 2; ++n) {
-      Kept kept(size_, 0);
-      auto const odds = 1 + dice.below(3);  // of four
-      for (auto& k : kept) k = dice.below(4) < odds;
-      drop_unmet(kept);
+    return true;
+  }
+  template <class Visit>
+  bool sample_random(std::size_t budget, Dice& dice, Visit&& visit) const {
+    for (std::size_t n = 0; n < budget; ++n) {
+      if (!offer(random(dice), visit)) return false;
+    }
+    return true;
+  }
+  [[nodiscard]] Kept random(Dice& dice) const {
+    Kept kept(size_);
+    auto const odds = 1 + dice.below(3);  // of four
+    for (auto& k : kept) k.fate = dice.below(4) < odds ? Fate::kept : Fate::lost;
+    drop_unmet(kept);
+    return kept;
+  }
+
+  // One sector damaged, in what a crash at that write leaves, in all else that is there, or in
+  // anything; now and then a second one.
+  template <class Visit>
+  bool damage_some(std::size_t budget, Fate fate, Dice& dice, Visit&& visit) const {
+    std::vector<std::size_t> data;
+    for (std::size_t i = 0; i < size_; ++i) {
+      if (is_data(i) && !invisible_[i]) data.push_back(i);
+    }
+    for (std::size_t n = 0; n < budget && !data.empty(); ++n) {
+      auto const at = data[n < data.size() ? n : static_cast<std::size_t>(dice.below(data.size()))];
+      auto const way = dice.below(3);
+      auto kept = way == 0 ? prefix(at) : way == 1 ? prefix(size_) : random(dice);
+      if (dice.below(4) == 0) damage(kept, data[dice.below(data.size())], fate, dice);
+      damage(kept, at, fate, dice);
       if (!offer(kept, visit)) return false;
     }
     return true;
   }
+  void damage(Kept& kept, std::size_t at, Fate fate, Dice& dice) const {
+    Kept alone(size_);
+    alone[at] = {fate, static_cast<std::uint32_t>(dice())};
+    add_needs(alone);
+    for (std::size_t i = 0; i < size_; ++i) {
+      if (alone[i].fate != Fate::lost) kept[i] = alone[i];
+    }
+    drop_unmet(kept);
+  }
 
   std::vector<Pending> const& pending_;
+  Damage damage_;
+  bool trashing_ = false;
   std::size_t size_;
   std::size_t first_new_ = 0;
   std::size_t left_ = 0;
