@@ -67,10 +67,10 @@ class SimulatedBench {
 class FolderBench {
  public:
   explicit FolderBench(std::uint64_t seed)
-      : folder_{(std::filesystem::temp_directory_path() /
-                 ("holdfast-laws-" + std::to_string(seed) + "-" +
-                  std::to_string(Native{}.random64())))
-                    .string()} {
+      : folder_{
+            (std::filesystem::temp_directory_path() /
+             ("holdfast-laws-" + std::to_string(seed) + "-" + std::to_string(Native{}.random64())))
+                .string()} {
     if (!std::filesystem::create_directory(folder_))
       throw std::runtime_error{"can't make the folder " + folder_};
   }
@@ -102,11 +102,11 @@ namespace detail {
 template <class Make>
 auto made_type() {
   if constexpr (makes_simulated<Make>) {
-    return std::type_identity<decltype(
-        std::declval<Make const&>()(std::declval<SimulatedProcess const&>()))>{};
+    return std::type_identity<decltype(std::declval<Make const&>()(
+        std::declval<SimulatedProcess const&>()))>{};
   } else {
-    return std::type_identity<decltype(
-        std::declval<Make const&>()(std::declval<std::string const&>()))>{};
+    return std::type_identity<decltype(std::declval<Make const&>()(
+        std::declval<std::string const&>()))>{};
   }
 }
 }  // namespace detail

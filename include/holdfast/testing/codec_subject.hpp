@@ -133,9 +133,9 @@ template <class Codec>
     auto const input = spoiled_encoding(codec, dice);
     auto const decoded = codec.decode(input);
     if (!decoded || codec.encode(value_in(decoded)) == input) continue;
-    return codec_canonical.broken("an error, or what encodes to the same bytes",
-                                  "the value of " + std::to_string(input.size()) +
-                                      " bytes that are not its encoding");
+    return codec_canonical.broken(
+        "an error, or what encodes to the same bytes",
+        "the value of " + std::to_string(input.size()) + " bytes that are not its encoding");
   }
   return {};
 }

@@ -20,7 +20,7 @@ inline constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD in UT
 [[nodiscard]] inline std::string_view take_character(std::string_view& text) noexcept {
   auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   auto const first = byte(0);
-  std::size_t const size = first < 0x80           ? 1
+  std::size_t const size = first < 0x80         ? 1
                            : first >> 5 == 0x06 ? 2
                            : first >> 4 == 0x0e ? 3
                            : first >> 3 == 0x1e ? 4

@@ -31,9 +31,8 @@ inline constexpr Law file_durable{
 inline constexpr Law file_rename{
     "HF-FILE-003", "A rename within a directory shows the old file or the new, at every moment.",
     "rename"};
-inline constexpr Law file_refuses{"HF-FILE-004",
-                                  "A call that can't be done answers why and changes nothing.",
-                                  "refuses"};
+inline constexpr Law file_refuses{
+    "HF-FILE-004", "A call that can't be done answers why and changes nothing.", "refuses"};
 inline constexpr Law file_locks{
     "HF-FILE-005", "A lock of an open file excludes every other open file, until it is closed.",
     "locks"};
@@ -121,7 +120,8 @@ template <file_system Fs>
        [](Fs const& fs, Path f) { return without_value(fs.open(f + "/no", Open::read)); }},
       {"create what exists", errc::exists,
        [](Fs const& fs, Path f) { return without_value(fs.open(f + "/a", Open::create)); }},
-      {"open a symlink", {},
+      {"open a symlink",
+       {},
        [](Fs const& fs, Path f) { return without_value(fs.open(f + "/s", Open::write)); }},
       {"make a directory that exists", errc::exists,
        [](Fs const& fs, Path f) { return fs.make_directory(f + "/d"); }},
@@ -129,7 +129,8 @@ template <file_system Fs>
        [](Fs const& fs, Path f) { return fs.make_directory(f + "/no/d"); }},
       {"rename what is missing", errc::not_found,
        [](Fs const& fs, Path f) { return fs.rename(f + "/no", f + "/a"); }},
-      {"rename a file over a directory", {},
+      {"rename a file over a directory",
+       {},
        [](Fs const& fs, Path f) { return fs.rename(f + "/a", f + "/d"); }},
       {"link over what exists", errc::exists,
        [](Fs const& fs, Path f) { return fs.link(f + "/a", f + "/b"); }},
@@ -137,11 +138,13 @@ template <file_system Fs>
        [](Fs const& fs, Path f) { return fs.symlink("d", f + "/a"); }},
       {"remove what is missing", errc::not_found,
        [](Fs const& fs, Path f) { return fs.remove(f + "/no"); }},
-      {"remove a directory that is not empty", {},
+      {"remove a directory that is not empty",
+       {},
        [](Fs const& fs, Path f) { return fs.remove(f + "/d"); }},
       {"list what is missing", errc::not_found,
        [](Fs const& fs, Path f) { return without_value(fs.list(f + "/no")); }},
-      {"read a link that is none", {},
+      {"read a link that is none",
+       {},
        [](Fs const& fs, Path f) { return without_value(fs.read_link(f + "/a")); }},
   };
 }

@@ -57,11 +57,11 @@ class FileWork {
       if (!is(run, Note::Kind::acked, n)) continue;
       auto const content = holdfast::detail::read_file(fs, path_of(n), limit);
       if (!content) {
-        out.broken = laws::file_durable.refused("reading file " + std::to_string(n),
-                                                content.error());
+        out.broken =
+            laws::file_durable.refused("reading file " + std::to_string(n), content.error());
       } else if (content.assume_value() != value_of(n)) {
-        out.broken = laws::file_durable.broken("file " + std::to_string(n) + " as written",
-                                               "other bytes");
+        out.broken =
+            laws::file_durable.broken("file " + std::to_string(n) + " as written", "other bytes");
       }
     }
     return out;

@@ -41,9 +41,10 @@ template <class Make>
          }});
   } else {
     for (auto const& law : {file_durable, file_rename}) {
-      subject.missing.emplace(law.id, "the power of a real machine can't be cut from here: write "
-                                      "the adaptor over any hf::file_system, and let "
-                                      "make(SimulatedProcess const&) put it over process.files");
+      subject.missing.emplace(law.id,
+                              "the power of a real machine can't be cut from here: write "
+                              "the adaptor over any hf::file_system, and let "
+                              "make(SimulatedProcess const&) put it over process.files");
     }
   }
   return subject;

@@ -60,8 +60,8 @@ class HomeTrial {
   [[nodiscard]] result<Stage> fill() {
     HOLDFAST_TRY(stage, staged_->stage());
     for (std::size_t part = 0; part < Home::parts; ++part) {
-      HOLDFAST_TRYV(home_.put(process_, stage.writer(), part,
-                              files_of(stage.generation().number, part)));
+      HOLDFAST_TRYV(
+          home_.put(process_, stage.writer(), part, files_of(stage.generation().number, part)));
     }
     return std::move(stage);
   }

@@ -19,9 +19,9 @@ HOLDFAST_BEGIN
 namespace testing {
 enum class LawOutcome : std::uint8_t {
   held,
-  partly,      ///< held as far as it could be checked; `note` says what could not
-  unreached,   ///< could not be checked; `note` says what that needs
-  unchecked,   ///< a law that it rests on is broken
+  partly,     ///< held as far as it could be checked; `note` says what could not
+  unreached,  ///< could not be checked; `note` says what that needs
+  unchecked,  ///< a law that it rests on is broken
   broken,
 };
 [[nodiscard]] constexpr std::string_view name(LawOutcome outcome) noexcept {
@@ -102,8 +102,8 @@ struct LawReport {
            ", \"outcome\": " + json_string(name(r.outcome));
     if (!r.note.empty()) out += ", \"note\": " + json_string(r.note);
     if (r.outcome == LawOutcome::broken) {
-      out += ", \"seed\": " + std::to_string(r.seed) + ", \"expected\": " +
-             json_string(r.expected) + ", \"seen\": " + json_string(r.seen) +
+      out += ", \"seed\": " + std::to_string(r.seed) +
+             ", \"expected\": " + json_string(r.expected) + ", \"seen\": " + json_string(r.seen) +
              ", \"report\": " + json_string(r.report);
     }
     out += "}";

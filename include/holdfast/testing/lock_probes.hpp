@@ -114,7 +114,8 @@ template <class Make>
   auto one = lock_on(bench, make, 1);
   auto other = lock_on(bench, make, 2);
   FencingToken last{};
-  for (std::uint64_t const above : {std::uint64_t{0}, seed + 100, (seed << 32) + 5, std::uint64_t{1}}) {
+  for (std::uint64_t const above :
+       {std::uint64_t{0}, seed + 100, (seed << 32) + 5, std::uint64_t{1}}) {
     for (auto* handle : {&one, &other}) {
       if (auto broken = handle->acquire(l2, {above})) return broken;
       if (auto broken = grows(l2, handle->token(), std::max(last, FencingToken{above})))

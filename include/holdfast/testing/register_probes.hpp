@@ -27,8 +27,7 @@ class RegisterTrial {
 
  public:
   explicit RegisterTrial(Register made)
-      : register_{std::move(made)},
-        size_{std::min<std::size_t>(64, Traits::max_size(register_))} {}
+      : register_{std::move(made)}, size_{std::min<std::size_t>(64, Traits::max_size(register_))} {}
 
   [[nodiscard]] Register& get() noexcept { return register_; }
   [[nodiscard]] Version version() const noexcept { return version_; }
@@ -41,7 +40,8 @@ class RegisterTrial {
     version_ = found ? found->version : Version::none;
     bool const same = number == 0 ? !found : found && found->value == value_of(number);
     if (same) return {};
-    return law.broken(number == 0 ? "nothing" : text_of({number}), found ? "another value" : "none");
+    return law.broken(number == 0 ? "nothing" : text_of({number}),
+                      found ? "another value" : "none");
   }
   /// Stores against what was loaded or stored last.
   [[nodiscard]] Verdict store(Law const& law, std::uint64_t number) {

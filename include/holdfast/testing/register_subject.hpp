@@ -76,8 +76,8 @@ template <class Make>
     probe(register_pins, [make](std::uint64_t seed) { return pins_exclude(make, seed); });
   }
   if constexpr (guarantees_of<MadeBy<Make>>().durable) {
-    for (auto const& law : {register_one_outcome, register_no_dirty_read, register_recovers,
-                            register_again}) {
+    for (auto const& law :
+         {register_one_outcome, register_no_dirty_read, register_recovers, register_again}) {
       subject.laws.push_back(law);
     }
     if constexpr (makes_simulated<Make>) {

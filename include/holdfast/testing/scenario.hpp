@@ -82,7 +82,8 @@ struct Scenario {
   std::function<Verdict(Run&)> work;
   /// Opens what a crash left, judges it by the history, and may go on working.
   std::function<Recovered(Run&)> recover;
-  /// Simpler ones of its kind, the simplest first: among them a failure looks for a shorter history.
+  /// Simpler ones of its kind, the simplest first: among them a failure looks for a shorter
+  /// history.
   std::function<std::vector<Scenario>()> smaller{};
   std::string code{};  ///< C++ that makes it, for a test case to paste; else empty
 };

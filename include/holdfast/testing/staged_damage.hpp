@@ -67,8 +67,8 @@ template <class Home>
     for (int i = 0; i < 4 && !content.empty(); ++i) {
       auto damaged = content;
       // Most of what counts lies in front: files are sparse behind.
-      auto const limit = dice.below(2) == 0 ? std::min<std::size_t>(content.size(), 256)
-                                            : content.size();
+      auto const limit =
+          dice.below(2) == 0 ? std::min<std::size_t>(content.size(), 256) : content.size();
       auto const at = static_cast<std::size_t>(dice.below(limit));
       bool const cut = i == 3;
       if (cut) damaged.resize(at);
@@ -76,8 +76,8 @@ template <class Home>
       SimulatedDisk const disk{whole, 2, seed, 50};
       auto const written = overwrite(disk.start().files, path, damaged);
       if (!written) return s15.refused("damage " + path, written.error());
-      auto const what = path + (cut ? " cut at byte " : " with a bit flipped in byte ") +
-                        std::to_string(at);
+      auto const what =
+          path + (cut ? " cut at byte " : " with a bit flipped in byte ") + std::to_string(at);
       if (auto broken = damaged_home_shows(home, disk, committed, what)) return broken;
     }
   }
@@ -89,8 +89,7 @@ template <class Fs>
 [[nodiscard]] result<void> put_back(Fs const& fs, Files const& files) {
   for (auto const& file : files) {
     if (fs.identity(file.name)) continue;
-    HOLDFAST_TRYV(
-        holdfast::detail::make_directories(fs, holdfast::detail::parent_of(file.name)));
+    HOLDFAST_TRYV(holdfast::detail::make_directories(fs, holdfast::detail::parent_of(file.name)));
     HOLDFAST_TRYV(holdfast::detail::write_new_file(fs, file.name, file.content));
   }
   return ok();
@@ -168,6 +167,8 @@ template <class Home>
     if (auto const collected = trial.staged().collect(); !collected)
       return s18.refused("collect", collected.error());
   }
+  // A record may list what was dropped until it is stored for the next time.
+  if (auto broken = trial.commit(s18)) return broken;
   auto const later = trial.image();
   if (auto const put = put_back(fs, early); !put) return s18.refused("putting back", put.error());
   if (auto broken = leftover_stays(trial, first)) return broken;
@@ -177,8 +178,8 @@ template <class Home>
     if (!files.identity("/db/CURRENT")) continue;  // the record is somewhere else
     for (auto const& entry : early) {
       if (!entry.name.starts_with("/db/CURRENT")) continue;
-      auto const done = lost ? files.remove(entry.name)
-                             : overwrite(files, entry.name, entry.content);
+      auto const done =
+          lost ? files.remove(entry.name) : overwrite(files, entry.name, entry.content);
       if (!done) return s18.refused(entry.name, done.error());
     }
     if (auto broken = nothing_goes(home, disk, lost ? "no record" : "an old record")) return broken;

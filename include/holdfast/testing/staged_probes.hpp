@@ -97,12 +97,11 @@ template <class Home>
       }
       auto ready = trial.prepare();
       if (!ready) return s12.refused("seal", ready.error());
-      auto checked = std::move(ready).assume_value().validate(
-          [way](auto const&) -> result<bool> {
-            if (way == 1) throw std::runtime_error{"while validating"};
-            if (way == 2) return failure(errc::backend, "validate");
-            return false;
-          });
+      auto checked = std::move(ready).assume_value().validate([way](auto const&) -> result<bool> {
+        if (way == 1) throw std::runtime_error{"while validating"};
+        if (way == 2) return failure(errc::backend, "validate");
+        return false;
+      });
       if (checked) return s12.broken("the validation refuses", "it goes on");
     } catch (std::runtime_error const&) {
       threw = true;
@@ -211,10 +210,10 @@ template <class Home>
     auto ready = trial.prepare();
     if (!ready) return s19.refused("seal", ready.error());
     auto const g = ready.assume_value().generation().number;
+    auto follower = home.follow(trial.disk().start());
+    if (!follower) return s19.refused("open_view", follower.error());
+    bool looking = false;
     if (failing == 0) {
-      auto follower = home.follow(trial.disk().start());
-      if (!follower) return s19.refused("open_view", follower.error());
-      bool looking = false;
       trial.faults().spy = [&](Call call, std::string const&) {
         if (looking || call == Call::unlock) return;
         looking = true;

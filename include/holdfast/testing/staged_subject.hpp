@@ -65,8 +65,8 @@ template <class Home>
 [[nodiscard]] Subject staged_subject(std::string name, Home home) {
   using namespace laws;  // NOLINT(google-build-using-namespace)
   Subject subject{.name = name,
-                  .laws = {s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12, s13, s14, s15, s16,
-                           s18, s19, published, staged_recovers},
+                  .laws = {s1,  s2,  s3,  s4,  s5,  s6,  s7,  s8,  s9,        s10,
+                           s11, s12, s13, s14, s15, s16, s18, s19, published, staged_recovers},
                   .trials = {detail::staged_trial(name, home)}};
   auto const probe = [&](Law const& law, auto check) {
     subject.probes.push_back({law.id, [home, check](std::uint64_t seed) {

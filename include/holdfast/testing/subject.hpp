@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Checks laws of a subject: explores its trials with crashes, runs its probes without, parents first.
+// Checks laws of a subject: explores its trials with crashes, runs its probes without, parents
+// first.
 //
 // One exploration judges many laws at once, and would stop at the first that breaks. So a law that
 // broke is left out of account from then on, until all others have held or broken too; to check one
