@@ -164,7 +164,8 @@ class FlawedRegister {
     if (core_->flaw == Flaw::reuses_numbers) {
       changed.next = before->attempt->generation.number;
     } else {
-      changed = hf::detail::manifest::commit(*before, {}, 48, 0);
+      auto const g = before->attempt->generation.number;
+      changed = hf::detail::manifest::commit(*before, {{"built", g}}, 48, 0);
     }
     return store(expected, changed);
   }

@@ -4,6 +4,7 @@
 #define HOLDFAST_PROPERTY_TESTS_MUTANTS_FLAWED_STORE_HPP
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,10 @@
 #include "holdfast/testing/files.hpp"
 
 namespace mutants {
+/// The files of the process that opened a store last in this thread: a reader does not give its own
+/// away.
+inline thread_local std::shared_ptr<FlawedFiles> last_files{};
+
 class FlawedStore {
   using Inner = hf::BasicDirectoryStore<FlawedFiles>;
 
@@ -25,7 +30,9 @@ class FlawedStore {
 
   /// `fs` may have a flaw of its own.
   FlawedStore(std::string name, FlawedFiles fs, Flaw flaw)
-      : inner_{name, {}, fs}, folders_{std::move(name), std::move(fs)}, flaw_{flaw} {}
+      : inner_{name, {}, fs}, folders_{std::move(name), fs}, flaw_{flaw} {
+    last_files = std::make_shared<FlawedFiles>(std::move(fs));
+  }
 
   void place(std::string const& home) {
     inner_.place(home);
@@ -83,13 +90,11 @@ class FlawedStore {
   }
 
   /// What a reader of this store gives for all its names.
-  [[nodiscard]] static hf::result<hf::testing::Files> get(FlawedFiles const& fs,
-                                                          reader const& from,
-                                                          Flaw flaw) {
+  [[nodiscard]] static hf::result<hf::testing::Files> get(reader const& from, Flaw flaw) {
     hf::testing::Files files;
     for (auto const& name : from.names()) {
       auto content = flaw == Flaw::reads_unchecked
-                         ? hf::detail::read_file(fs, from.path() + "/" + name, 1 << 20)
+                         ? hf::detail::read_file(*last_files, from.path() + "/" + name, 1 << 20)
                          : from.get(name);
       if (!content) return hf::failure(content.error());
       files.push_back({name, std::move(content).assume_value()});

@@ -11,38 +11,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
+#include <functional>
 #include <iterator>
 #include <map>
-#include <mutex>
-#include <new>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "holdfast/testing/catalogue.hpp"
 #include "mutant.hpp"
-
-namespace {
-thread_local std::size_t allocated_bytes = 0;
-}  // namespace
-
-std::size_t mutants::allocated() noexcept {
-  return allocated_bytes;
-}
-
-void* operator new(std::size_t size) {
-  allocated_bytes += size;
-  if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc{};
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
 
 namespace {
 using hf::testing::LawOutcome;

@@ -26,7 +26,7 @@ using Mutants = std::vector<Mutant>;
 [[nodiscard]] Mutants of_homes();
 [[nodiscard]] Mutants of_locks();
 
-/// The bytes that this thread has asked of the allocator so far; main.cpp counts them.
+/// The bytes that this thread has asked of the allocator so far; allocated.cpp counts them.
 [[nodiscard]] std::size_t allocated() noexcept;
 }  // namespace mutants
 

@@ -26,26 +26,11 @@ struct Folders {
     store.place("/db");
     return store;
   }
-  /// Without the syncs of a writer: the seal finds the files and syncs them.
-  [[nodiscard]] hf::result<void> put(FlawedStore::writer& writer,
-                                     hf::testing::Files const& files) const {
-    for (auto const& file : files) {
-      HOLDFAST_TRYV(writer.put(file.name, file.content));
-    }
-    return hf::ok();
-  }
 };
 struct Unchecked : Folders {
-  [[nodiscard]] FlawedStore operator()(SimulatedProcess const& p) const {
-    *files = std::make_shared<FlawedFiles>(p.files, Flaw::none);
-    return Folders::operator()(p);
-  }
   [[nodiscard]] auto get(FlawedStore::reader const& reader) const {
-    return FlawedStore::get(**files, reader, flaw);
+    return FlawedStore::get(reader, flaw);
   }
-  // A reader does not give its file system away.
-  std::shared_ptr<std::shared_ptr<FlawedFiles>> files =
-      std::make_shared<std::shared_ptr<FlawedFiles>>();
 };
 
 // A store in memory whose reader looks up one name at a time. With one place for the name, shared

@@ -3502,10 +3502,12 @@ HOLDFAST_END
 HOLDFAST_BEGIN
 
 namespace detail::lock_record {
-// A sector each: raising the epoch leaves the slot of the epoch before it alone.
+// A sector each, also of disks with large ones: raising the epoch leaves the slot of the epoch
+// before it alone, and the holder, which is not synced, leaves both.
 inline constexpr std::size_t slot_size = 512;
-inline constexpr std::size_t file_size = 3 * slot_size;
-inline constexpr std::size_t holder_at = 2 * slot_size;
+inline constexpr std::size_t stride = 4096;
+inline constexpr std::size_t holder_at = 2 * stride;
+inline constexpr std::size_t file_size = holder_at + slot_size;
 inline constexpr std::uint64_t magic = 0x6b636f6c6668;  // "hflock"
 inline constexpr std::uint64_t format = 1;
 
@@ -4716,7 +4718,7 @@ class BasicFileLock {
     bytes_view const all{content};
     Seen seen;
     for (std::size_t i = 0; i < 2; ++i) {
-      auto const slot = all.subspan(i * record::slot_size, record::slot_size);
+      auto const slot = all.subspan(i * record::stride, record::slot_size);
       if (record::newer(slot)) return fail(errc::newer_format, "lock");
       auto const epoch = record::decode_epoch(slot);
       if (epoch && epoch->number > seen.epoch.number) seen.epoch = *epoch;
@@ -4732,7 +4734,7 @@ class BasicFileLock {
     namespace record = detail::lock_record;
     auto& c = *core_;
     auto const slot = record::encode(record::Epoch{epoch, c.world.self().boot});
-    HOLDFAST_TRYV(c.fs.write_at(*c.open, epoch % 2 * record::slot_size, slot));
+    HOLDFAST_TRYV(c.fs.write_at(*c.open, epoch % 2 * record::stride, slot));
     HOLDFAST_TRYV(c.fs.sync(*c.open));
     HOLDFAST_TRYV(c.fs.sync_directory(detail::parent_of(c.path)));
     return epoch;

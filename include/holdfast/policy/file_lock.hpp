@@ -232,7 +232,7 @@ class BasicFileLock {
     bytes_view const all{content};
     Seen seen;
     for (std::size_t i = 0; i < 2; ++i) {
-      auto const slot = all.subspan(i * record::slot_size, record::slot_size);
+      auto const slot = all.subspan(i * record::stride, record::slot_size);
       if (record::newer(slot)) return fail(errc::newer_format, "lock");
       auto const epoch = record::decode_epoch(slot);
       if (epoch && epoch->number > seen.epoch.number) seen.epoch = *epoch;
@@ -248,7 +248,7 @@ class BasicFileLock {
     namespace record = detail::lock_record;
     auto& c = *core_;
     auto const slot = record::encode(record::Epoch{epoch, c.world.self().boot});
-    HOLDFAST_TRYV(c.fs.write_at(*c.open, epoch % 2 * record::slot_size, slot));
+    HOLDFAST_TRYV(c.fs.write_at(*c.open, epoch % 2 * record::stride, slot));
     HOLDFAST_TRYV(c.fs.sync(*c.open));
     HOLDFAST_TRYV(c.fs.sync_directory(detail::parent_of(c.path)));
     return epoch;

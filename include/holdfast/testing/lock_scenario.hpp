@@ -63,7 +63,7 @@ class LockWork {
     auto lock = make_(process);
     auto grant = acquire(run, process, lock, out.broken);
     if (!out.broken && !grant) out.broken = laws::l5.broken("a grant", "busy");
-    if (grant) out.broken = release(lock, *grant);
+    if (grant && !out.broken) out.broken = release(lock, *grant);
     return out;
   }
 

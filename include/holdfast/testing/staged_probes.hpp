@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "holdfast/config.hpp"
 #include "holdfast/detail/transitions.hpp"
@@ -143,6 +144,10 @@ template <class Home>
     SeenHome before;
     if (auto broken = trial.look(s13, before)) return broken;
     Fault fault{.first = 1 + dice.below(calls)};
+    if (dice.below(2) == 0) {  // most of what is delicate comes of these
+      fault.call = dice.below(2) == 0 ? Call::sync : Call::write;
+      fault.first = 1 + dice.below(12);
+    }
     fault.times = dice.below(3) == 0 ? Fault::always : 1;
     fault.number = fault_numbers[dice.below(std::size(fault_numbers))];
     fault.half = dice.below(2) == 0;
@@ -194,6 +199,81 @@ template <class Home>
   if (auto broken = trial.shows_generation(s14, to)) return broken;
   if (auto broken = trial.commit(s14)) return broken;
   return trial.shows_generation(s14, trial.committed());
+}
+
+/// What another process shows before every call that `work` makes, and after the last, without
+/// what is shown several times in a row. Nothing if it can't look.
+template <class Home, class Work>
+[[nodiscard]] std::optional<std::vector<std::uint64_t>> generations_seen(HomeTrial<Home>& trial,
+                                                                         Work work) {
+  auto follower = trial.home().follow(trial.disk().start());
+  if (!follower) return {};
+  std::vector<std::uint64_t> seen;
+  std::uint64_t sequence = 0;
+  auto const look = [&] {
+    auto const refreshed = follower.assume_value().refresh();
+    auto const view = follower.assume_value().view();
+    if (!refreshed || !view) return;
+    auto const& shown = view.assume_value();
+    if (seen.empty() || shown.sequence() != sequence || shown.generation().number != seen.back())
+      seen.push_back(shown.generation().number);
+    sequence = shown.sequence();
+  };
+  bool looking = false;
+  trial.faults().spy = [&](Call, std::string const&) {
+    if (!std::exchange(looking, true)) {
+      look();
+      looking = false;
+    }
+  };
+  work();
+  trial.faults().spy = {};
+  look();
+  return seen;
+}
+
+/// S5: another process sees the old, then the new, and nothing else, whatever else is done.
+template <class Home>
+[[nodiscard]] Verdict one_call_flips(Home const& home, std::uint64_t seed) {
+  HomeTrial<Home> trial{home, seed};
+  if (auto broken = trial.open(s5)) return broken;
+  for (int run = 0; run < 3; ++run) {
+    if (auto broken = trial.commit(s5)) return broken;
+    auto const old = trial.committed();
+    Verdict broken;
+    auto const seen = generations_seen(trial, [&] {
+      if (auto ready = trial.prepare()) ready.assume_value().discard();
+      broken = trial.commit(s5);
+    });
+    if (broken) return broken;
+    std::vector<std::uint64_t> const expected{old, trial.committed()};
+    if (!seen) return s5.broken("another process can look", "it can't");
+    if (*seen != expected)
+      return s5.broken("one flip", std::to_string(seen->size()) + " generations after each other");
+  }
+  return {};
+}
+
+/// S9: what another process has pinned stays while commits retire it.
+template <class Home>
+[[nodiscard]] Verdict the_pinned_stays(Home const& home, std::uint64_t seed) {
+  HomeTrial<Home> trial{home, seed};
+  if (auto broken = trial.open(s9)) return broken;
+  if (auto broken = trial.commit(s9)) return broken;
+  auto follower = home.follow(trial.disk().start());
+  if (!follower) return s9.refused("open_view", follower.error());
+  auto const pinned = follower.assume_value().pin();
+  if (!pinned) return s9.refused("pin", pinned.error());
+  auto const before = see(home, pinned.assume_value());
+  for (int run = 0; run < 6; ++run) {
+    if (auto broken = trial.commit(s9)) return broken;
+    trial.process().world.wait_until(trial.process().world.steady_ns() + 10'000'000'000);
+    if (auto const collected = trial.staged().collect(); !collected)
+      return s9.refused("collect", collected.error());
+    auto const now = see(home, pinned.assume_value());
+    if (now != before) return s9.broken(text_of(before), text_of(now));
+  }
+  return {};
 }
 
 /// S19: each call after the switch answers an error, one at a time; the commit stands all the same.

@@ -73,6 +73,8 @@ template <class Home>
                                 return check(detail::varied(home, seed), seed);
                               }});
   };
+  probe(s5, one_call_flips<Home>);
+  probe(s9, the_pinned_stays<Home>);
   probe(s7, discards_change_nothing<Home>);
   probe(s8, states_follow_the_table<Home>);
   probe(s12, refused_runs_are_discards<Home>);

@@ -32,8 +32,8 @@ namespace testing {
 /// How much is done. Equal budgets do equal things.
 struct LawBudget {
   std::uint64_t seed = 1;     ///< of the first variant; the one after it has the next
-  std::size_t variants = 12;  ///< runs of each trial under each mode, and of each probe
-  std::size_t states = 250;   ///< crash states of one run
+  std::size_t variants = 10;  ///< runs of each trial under each mode, and of each probe
+  std::size_t states = 100;   ///< crash states of one run
 };
 
 /// Runs to be crashed everywhere. `variant(n)` makes the n-th.
