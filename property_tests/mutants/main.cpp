@@ -2,6 +2,7 @@
 // Tries every law on its mutants: each must be killed with every seed, and its twin must live.
 //
 //   laws [--only ID]
+//   laws --list        what docs/laws.md must say of each law: id, name, sentence, parents, mutants
 //
 // Prints a line for each law and mutant. Exit code: 0 all of them killed, 1 one survives, a twin
 // does not, or a law has none, 2 wrong arguments.
@@ -141,13 +142,28 @@ bool tell(hf::testing::Law const& law, mutants::Mutants const& all, Trials const
   if (!any) std::printf("  NO MUTANT\n");
   return good && any;
 }
+void list(mutants::Mutants const& all) {
+  for (auto const& law : hf::testing::catalogue) {
+    std::string line{law.id};
+    line.append("\t").append(law.name).append("\t").append(law.sentence).append("\t");
+    for (auto const parent : law.parents) line.append(parent.empty() ? "" : " ").append(parent);
+    for (auto const& mutant : all) {
+      if (mutant.law == law.id) line.append("\t").append(mutant.name);
+    }
+    std::printf("%s\n", line.c_str());
+  }
+}
 }  // namespace
 
 int main(int argc, char** argv) {
   std::vector<std::string> const words(argv + 1, argv + argc);
+  if (words == std::vector<std::string>{"--list"}) {
+    list(all_mutants(""));
+    return 0;
+  }
   std::string const only = words.size() == 2 && words[0] == "--only" ? words[1] : "";
   if (!words.empty() && hf::testing::find_law(only) == nullptr) {
-    std::fprintf(stderr, "usage: laws [--only ID], an id as in docs/laws.md\n");
+    std::fprintf(stderr, "usage: laws [--only ID | --list], an id as in docs/laws.md\n");
     return 2;
   }
   auto const begun = std::chrono::steady_clock::now();

@@ -54,15 +54,30 @@ struct LawReport {
   [[nodiscard]] bool ok() const { return count(LawOutcome::broken) == 0; }
 };
 
-/// Everything there is to say of a law that did not simply hold; empty for one that did.
+/// What broke a law, and how to see it again; empty for one that is not broken.
 [[nodiscard]] inline std::string text(LawResult const& result) {
-  std::string out;
-  if (!result.note.empty()) out += "  " + result.note + "\n";
-  if (result.outcome != LawOutcome::broken) return out;
-  out += "  expected: " + result.expected + "\n  seen: " + result.seen + "\n";
-  if (!result.report.empty()) out += result.report;
+  if (result.outcome != LawOutcome::broken) return {};
+  auto out = result.report;  // of a run with crashes; it ends in the same two lines
+  if (out.empty()) out = "  expected: " + result.expected + "\n  seen: " + result.seen + "\n";
   return out + "  again: {.seed = " + std::to_string(result.seed) + ", .variants = 1}\n";
 }
+
+namespace detail {
+/// Each note once, under the ids of the laws that it is about.
+[[nodiscard]] inline std::string notes(LawReport const& report) {
+  std::string out;
+  for (auto r = report.laws.begin(); r != report.laws.end(); ++r) {
+    auto const same = [&](LawResult const& other) { return other.note == r->note; };
+    if (r->note.empty() || std::any_of(report.laws.begin(), r, same)) continue;
+    std::string ids;
+    for (auto other = r; other != report.laws.end(); ++other) {
+      if (same(*other)) ids += (ids.empty() ? "" : ", ") + std::string{other->law.id};
+    }
+    out += "\n" + ids + ":\n  " + r->note + "\n";
+  }
+  return out;
+}
+}  // namespace detail
 
 /// One line a law, then what is to be said of those that did not hold. The same for equal runs.
 [[nodiscard]] inline std::string text(LawReport const& report) {
@@ -73,10 +88,10 @@ struct LawReport {
     out += line + std::string{result.law.id} + "  " + std::string{result.law.sentence} + "\n";
   }
   for (auto const& result : report.laws) {
-    auto const more = text(result);
-    if (!more.empty()) out += "\n" + std::string{result.law.id} + "\n" + more;
+    if (result.outcome == LawOutcome::broken)
+      out += "\n" + std::string{result.law.id} + ":\n" + text(result);
   }
-  out += "\n";
+  out += detail::notes(report) + "\n";
   for (auto const outcome : {LawOutcome::held, LawOutcome::partly, LawOutcome::unreached,
                              LawOutcome::unchecked, LawOutcome::broken}) {
     auto const n = report.count(outcome);

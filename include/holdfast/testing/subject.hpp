@@ -167,7 +167,7 @@ class SubjectCheck {
       auto const before = outcomes_.find(parent);
       if (before == outcomes_.end() || before->second < LawOutcome::unchecked) continue;
       result.outcome = LawOutcome::unchecked;
-      result.note = "rests on " + std::string{parent} + ", which is " +
+      result.note = "not checked: rests on " + std::string{parent} + ", which is " +
                     (before->second == LawOutcome::broken ? "broken" : "not checked");
     }
     if (result.outcome == LawOutcome::held) judge(result);

@@ -25,7 +25,7 @@ inline void check(LawReport const& report) {
     INFO(report.subject << ": " << law << text(result));
     CHECK(result.outcome != LawOutcome::broken);
     bool const in_full = result.outcome == LawOutcome::held || result.outcome == LawOutcome::broken;
-    if (!in_full) WARN(name(result.outcome) << ": " << law << text(result));
+    if (!in_full) WARN(name(result.outcome) << ": " << law << result.note);
   }
 }
 }  // namespace testing::catch2
