@@ -98,7 +98,7 @@ class FolderBench {
 template <class Make>
 using BenchOf = std::conditional_t<makes_simulated<Make>, SimulatedBench, FolderBench>;
 
-namespace detail {
+namespace kit {
 template <class Make>
 auto made_type() {
   if constexpr (makes_simulated<Make>) {
@@ -109,10 +109,10 @@ auto made_type() {
         std::declval<std::string const&>()))>{};
   }
 }
-}  // namespace detail
+}  // namespace kit
 /// What `make` makes on that bench.
 template <class Make>
-using MadeBy = typename decltype(detail::made_type<Make>())::type;
+using MadeBy = typename decltype(kit::made_type<Make>())::type;
 
 /// The path of every file below a folder, in order.
 template <file_system Fs>

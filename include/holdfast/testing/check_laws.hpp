@@ -38,7 +38,7 @@
 HOLDFAST_BEGIN
 
 namespace testing {
-namespace detail {
+namespace kit {
 template <class T>
 inline constexpr bool is_staged = false;
 template <class... Parts>
@@ -69,17 +69,17 @@ constexpr void check_made() {
                   "check_laws: what is made is not the T that was asked for");
   }
 }
-}  // namespace detail
+}  // namespace kit
 
 /// What `check_laws<T>` checks, under a name of yours.
 template <class T, class Make>
 [[nodiscard]] Subject subject_of(std::string name, Make make) {
-  if constexpr (detail::is_staged<T>) {
+  if constexpr (kit::is_staged<T>) {
     return staged_subject(std::move(name), std::move(make));
-  } else if constexpr (detail::codec<T>) {
+  } else if constexpr (kit::codec<T>) {
     return codec_subject(std::move(name), std::move(make));
   } else {
-    detail::check_made<T, Make>();
+    kit::check_made<T, Make>();
     if constexpr (generation_store<T>) {
       return store_subject(std::move(name), std::move(make));
     } else if constexpr (atomic_register<T>) {
@@ -98,12 +98,12 @@ template <class T, class Make>
 /// All laws of T, parents first. The same seed does the same again.
 template <class T, class Make>
 [[nodiscard]] LawReport check_laws(Make make, LawBudget const& budget = {}) {
-  return check(subject_of<T>(detail::type_name<T>(), std::move(make)), budget);
+  return check(subject_of<T>(kit::type_name<T>(), std::move(make)), budget);
 }
 /// One law of T, whatever becomes of the others. A report without any: T is not concerned.
 template <class T, class Make>
 [[nodiscard]] LawReport check_law(std::string_view id, Make make, LawBudget const& budget = {}) {
-  return check_law(subject_of<T>(detail::type_name<T>(), std::move(make)), id, budget);
+  return check_law(subject_of<T>(kit::type_name<T>(), std::move(make)), id, budget);
 }
 }  // namespace testing
 

@@ -12,7 +12,7 @@
 
 HOLDFAST_BEGIN
 
-namespace testing::detail {
+namespace testing::kit {
 inline constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD in UTF-8
 
 /// Takes the next character off the front: its bytes if they are UTF-8, else the replacement for
@@ -38,7 +38,7 @@ inline constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD in UT
   text.remove_prefix(good ? size : 1);
   return taken;
 }
-}  // namespace testing::detail
+}  // namespace testing::kit
 
 namespace testing {
 /// In quotes.
@@ -46,7 +46,7 @@ namespace testing {
   constexpr char const* digits = "0123456789abcdef";
   std::string out = "\"";
   while (!text.empty()) {
-    auto const character = detail::take_character(text);
+    auto const character = kit::take_character(text);
     auto const first = static_cast<unsigned char>(character[0]);
     if (character == "\"" || character == "\\") {
       out.append("\\").append(character);
@@ -66,7 +66,7 @@ namespace testing {
 [[nodiscard]] inline std::string xml_text(std::string_view text) {
   std::string out;
   while (!text.empty()) {
-    auto const character = detail::take_character(text);
+    auto const character = kit::take_character(text);
     auto const first = static_cast<unsigned char>(character[0]);
     if (character == "&") {
       out += "&amp;";
@@ -81,7 +81,7 @@ namespace testing {
     } else if (character == "\n" || character == "\t" || character == "\r") {
       out += "&#" + std::to_string(first) + ";";
     } else if (first < 0x20) {
-      out += detail::replacement;
+      out += kit::replacement;
     } else {
       out += character;
     }

@@ -62,7 +62,7 @@ struct LawReport {
   return out + "  again: {.seed = " + std::to_string(result.seed) + ", .variants = 1}\n";
 }
 
-namespace detail {
+namespace kit {
 /// Each note once, under the ids of the laws that it is about.
 [[nodiscard]] inline std::string notes(LawReport const& report) {
   std::string out;
@@ -77,7 +77,7 @@ namespace detail {
   }
   return out;
 }
-}  // namespace detail
+}  // namespace kit
 
 /// One line a law, then what is to be said of those that did not hold. The same for equal runs.
 [[nodiscard]] inline std::string text(LawReport const& report) {
@@ -91,7 +91,7 @@ namespace detail {
     if (result.outcome == LawOutcome::broken)
       out += "\n" + std::string{result.law.id} + ":\n" + text(result);
   }
-  out += detail::notes(report) + "\n";
+  out += kit::notes(report) + "\n";
   for (auto const outcome : {LawOutcome::held, LawOutcome::partly, LawOutcome::unreached,
                              LawOutcome::unchecked, LawOutcome::broken}) {
     auto const n = report.count(outcome);
@@ -126,7 +126,7 @@ namespace detail {
   return out + "\n]}\n";
 }
 
-namespace detail {
+namespace kit {
 [[nodiscard]] inline std::string junit_case(LawReport const& report, LawResult const& r) {
   std::string out = "    <testcase classname=\"" + xml_text(report.subject) + "\" name=\"" +
                     xml_text(r.law.id) + " " + xml_text(r.law.sentence) + "\" time=\"0\"";
@@ -141,7 +141,7 @@ namespace detail {
   }
   return out + "    </testcase>\n";
 }
-}  // namespace detail
+}  // namespace kit
 
 /// A test suite of the subject's name with a case for each law. What was not checked, or not in
 /// full, is skipped and says why.
@@ -157,7 +157,7 @@ namespace detail {
   out += "    <properties><property name=\"seed\" value=\"" + std::to_string(report.seed) +
          "\"/><property name=\"crash_states\" value=\"" + std::to_string(report.states) +
          "\"/></properties>\n";
-  for (auto const& result : report.laws) out += detail::junit_case(report, result);
+  for (auto const& result : report.laws) out += kit::junit_case(report, result);
   return out + "  </testsuite>\n</testsuites>\n";
 }
 }  // namespace testing

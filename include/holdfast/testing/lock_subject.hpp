@@ -20,7 +20,7 @@
 HOLDFAST_BEGIN
 
 namespace testing {
-namespace detail {
+namespace kit {
 inline constexpr std::string_view lock_needs_simulator =
     "kills and crash states need the simulator: template the lock over hf::file_system and let "
     "make(SimulatedProcess const&) make it over process.files and process.world";
@@ -45,7 +45,7 @@ template <class Make>
             return lock_scenario(name, make, lock_plan(number));
           }};
 }
-}  // namespace detail
+}  // namespace kit
 
 /// `make` makes locks as bench.hpp says.
 template <class Make>
@@ -67,14 +67,14 @@ template <class Make>
     if constexpr (makes_in_folder<Make>) {
       probe(l14, [make](std::uint64_t seed) { return a_child_holds_nothing(make, seed); });
     } else {
-      subject.missing.emplace(l14.id, detail::lock_needs_folder);
+      subject.missing.emplace(l14.id, kit::lock_needs_folder);
     }
     if constexpr (makes_simulated<Make>) {
       probe(l11, [make](std::uint64_t seed) { return the_dead_hold_nothing(make, seed); });
-      subject.trials.push_back(detail::lock_trial(name, make));
+      subject.trials.push_back(kit::lock_trial(name, make));
     } else {
       for (auto const& law : {l1, l2, l5, l11})
-        subject.missing.emplace(law.id, detail::lock_needs_simulator);
+        subject.missing.emplace(law.id, kit::lock_needs_simulator);
     }
   }
   return subject;

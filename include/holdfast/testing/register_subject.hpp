@@ -22,7 +22,7 @@
 HOLDFAST_BEGIN
 
 namespace testing {
-namespace detail {
+namespace kit {
 inline constexpr std::string_view register_needs_simulator =
     "crash states need the simulator: template the register over hf::file_system and let "
     "make(SimulatedProcess const&) make it over process.files and process.world";
@@ -56,7 +56,7 @@ template <class Make>
             return register_scenario(name, make, plan);
           }};
 }
-}  // namespace detail
+}  // namespace kit
 
 /// `make` makes registers as bench.hpp says.
 template <class Make>
@@ -81,11 +81,11 @@ template <class Make>
       subject.laws.push_back(law);
     }
     if constexpr (makes_simulated<Make>) {
-      subject.trials.push_back(detail::register_trial(name, make));
+      subject.trials.push_back(kit::register_trial(name, make));
     } else {
       for (auto const& law : {register_linear, register_one_outcome, register_no_dirty_read,
                               register_version_grows, register_recovers, register_again}) {
-        subject.missing.emplace(law.id, detail::register_needs_simulator);
+        subject.missing.emplace(law.id, kit::register_needs_simulator);
       }
     }
   }

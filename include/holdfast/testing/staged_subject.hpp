@@ -17,7 +17,7 @@
 HOLDFAST_BEGIN
 
 namespace testing {
-namespace detail {
+namespace kit {
 [[nodiscard]] inline StagedPlan staged_plan(std::uint64_t number) {
   using Then = StagedPlan::Then;
   disk::Dice dice{number};
@@ -57,7 +57,7 @@ template <class Home>
             return staged_scenario(name, varied(home, number), staged_plan(number));
           }};
 }
-}  // namespace detail
+}  // namespace kit
 
 /// `home` opens a home on a simulated machine as staged_home.hpp says. If it has `options`
 /// (StagedOptions), they are varied.
@@ -67,10 +67,10 @@ template <class Home>
   Subject subject{.name = name,
                   .laws = {s1,  s2,  s3,  s4,  s5,  s6,  s7,  s8,  s9,        s10,
                            s11, s12, s13, s14, s15, s16, s18, s19, published, staged_recovers},
-                  .trials = {detail::staged_trial(name, home)}};
+                  .trials = {kit::staged_trial(name, home)}};
   auto const probe = [&](Law const& law, auto check) {
     subject.probes.push_back({law.id, [home, check](std::uint64_t seed) {
-                                return check(detail::varied(home, seed), seed);
+                                return check(kit::varied(home, seed), seed);
                               }});
   };
   probe(s5, one_call_flips<Home>);

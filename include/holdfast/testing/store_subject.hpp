@@ -21,7 +21,7 @@
 HOLDFAST_BEGIN
 
 namespace testing {
-namespace detail {
+namespace kit {
 inline constexpr std::string_view needs_simulator =
     "crash states need the simulator: template the store over hf::file_system (BasicFileBlobs<Fs> "
     "and BasicDirectoryStore<Fs> are) and let make(SimulatedProcess const&) make it over "
@@ -114,14 +114,14 @@ template <class Kit>
             return store_scenario(name, KitPlace<Kit>{kit}, store_plan(number));
           }};
 }
-}  // namespace detail
+}  // namespace kit
 
 /// `make` makes stores as bench.hpp says, and may have `put(writer, files)` and `get(reader)`.
 template <class Make>
 [[nodiscard]] Subject store_subject(std::string name, Make make) {
   using namespace laws;  // NOLINT(google-build-using-namespace)
   constexpr auto guarantees = guarantees_of<MadeBy<Make>>();
-  detail::StoreKit<Make> const kit{make};
+  kit::StoreKit<Make> const kit{make};
   Subject subject{.name = name, .laws = {b1, b2, b3, b4, b5, b6}};
   auto const probe = [&subject](Law const& law, auto run) {
     subject.probes.push_back({law.id, std::move(run)});
@@ -134,10 +134,10 @@ template <class Make>
   probe(b6, [kit](std::uint64_t seed) { return writing_leaves_others_alone(kit, seed); });
   subject.laws.push_back(b7);
   if constexpr (makes_in_folder<Make>) {
-    detail::StoreKit<detail::InFolder<Make>> const real{{make}};
+    kit::StoreKit<kit::InFolder<Make>> const real{{make}};
     probe(b7, [real](std::uint64_t seed) { return threads_share_a_reader(real, seed); });
   } else {
-    subject.missing.emplace(b7.id, detail::needs_folder);
+    subject.missing.emplace(b7.id, kit::needs_folder);
   }
   if constexpr (guarantees.detects_damage && guarantees.lifetime == Lifetime::disk) {
     subject.laws.push_back(store_damage);
@@ -146,10 +146,10 @@ template <class Make>
   if constexpr (guarantees.durable) {
     subject.laws.push_back(store_again);
     if constexpr (makes_simulated<Make>) {
-      subject.trials.push_back(detail::store_trial(name, kit));
+      subject.trials.push_back(kit::store_trial(name, kit));
     } else {
       for (auto const& law : {b1, b3, b4, b5, store_again})
-        subject.missing.emplace(law.id, detail::needs_simulator);
+        subject.missing.emplace(law.id, kit::needs_simulator);
     }
   }
   return subject;

@@ -59,7 +59,7 @@ struct Subject {
   std::map<std::string_view, std::string> missing{};
 };
 
-namespace detail {
+namespace kit {
 using LawFilter = std::function<bool(std::string_view id)>;
 
 /// The scenario as it is to laws that are wanted: the others never break.
@@ -214,17 +214,17 @@ class SubjectCheck {
   std::map<std::string_view, LawOutcome> outcomes_{};
   std::size_t states_ = 0;
 };
-}  // namespace detail
+}  // namespace kit
 
 /// Checks every law of the subject.
 [[nodiscard]] inline LawReport check(Subject const& subject, LawBudget const& budget = {}) {
-  return detail::SubjectCheck{subject, budget, [](std::string_view) { return true; }}.run();
+  return kit::SubjectCheck{subject, budget, [](std::string_view) { return true; }}.run();
 }
 /// Checks that one alone, whatever becomes of the others.
 [[nodiscard]] inline LawReport check_law(Subject const& subject,
                                          std::string_view id,
                                          LawBudget const& budget = {}) {
-  return detail::SubjectCheck{subject, budget, [id](std::string_view l) { return l == id; }}.run();
+  return kit::SubjectCheck{subject, budget, [id](std::string_view l) { return l == id; }}.run();
 }
 }  // namespace testing
 
