@@ -77,6 +77,12 @@ set(HOLDFAST_HEADERS
     include/holdfast/staged/selection.hpp
     include/holdfast/staged/source.hpp
     include/holdfast/staged/view.hpp
+    include/holdfast/testing/bench.hpp
+    include/holdfast/testing/bindings/catch2.hpp
+    include/holdfast/testing/bindings/gtest.hpp
+    include/holdfast/testing/catalogue.hpp
+    include/holdfast/testing/check_laws.hpp
+    include/holdfast/testing/codec_subject.hpp
     include/holdfast/testing/crash_chain.hpp
     include/holdfast/testing/disk/cache_files.hpp
     include/holdfast/testing/disk/crash_states.hpp
@@ -87,6 +93,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/disk/machine.hpp
     include/holdfast/testing/disk/shared.hpp
     include/holdfast/testing/disk/subsets.hpp
+    include/holdfast/testing/escape.hpp
     include/holdfast/testing/explorer.hpp
     include/holdfast/testing/faults.hpp
     include/holdfast/testing/faults_lock.hpp
@@ -96,22 +103,39 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/faults_staged.hpp
     include/holdfast/testing/faults_store.hpp
     include/holdfast/testing/faulty_files.hpp
+    include/holdfast/testing/file_laws.hpp
+    include/holdfast/testing/file_scenario.hpp
+    include/holdfast/testing/file_subject.hpp
     include/holdfast/testing/files.hpp
+    include/holdfast/testing/forked.hpp
+    include/holdfast/testing/home_trial.hpp
+    include/holdfast/testing/law_report.hpp
     include/holdfast/testing/laws.hpp
+    include/holdfast/testing/lock_laws.hpp
+    include/holdfast/testing/lock_probes.hpp
     include/holdfast/testing/lock_scenario.hpp
+    include/holdfast/testing/lock_subject.hpp
     include/holdfast/testing/register_laws.hpp
+    include/holdfast/testing/register_probes.hpp
     include/holdfast/testing/register_scenario.hpp
+    include/holdfast/testing/register_subject.hpp
     include/holdfast/testing/scenario.hpp
     include/holdfast/testing/simulated_disk.hpp
     include/holdfast/testing/simulated_files.hpp
     include/holdfast/testing/simulated_world.hpp
     include/holdfast/testing/staged_actor.hpp
+    include/holdfast/testing/staged_damage.hpp
     include/holdfast/testing/staged_home.hpp
     include/holdfast/testing/staged_laws.hpp
+    include/holdfast/testing/staged_probes.hpp
     include/holdfast/testing/staged_scenario.hpp
+    include/holdfast/testing/staged_subject.hpp
     include/holdfast/testing/staged_watcher.hpp
     include/holdfast/testing/store_laws.hpp
+    include/holdfast/testing/store_probes.hpp
     include/holdfast/testing/store_scenario.hpp
+    include/holdfast/testing/store_subject.hpp
+    include/holdfast/testing/subject.hpp
     include/holdfast/testing/throwing_store.hpp
     include/holdfast/version.hpp
     include/holdfast/world.hpp)

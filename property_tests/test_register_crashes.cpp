@@ -77,7 +77,7 @@ TEST_CASE("showing what no sync has confirmed is found, by a reader and a power 
   auto const scenario = register_scenario("dirty reads", make, plan);
   for (auto const mode : {CrashMode::ext4, CrashMode::ext4_auto_da, CrashMode::any}) {
     CHECK_THAT(crash::broken(scenario, {.mode = mode}),
-               Catch::Matchers::ContainsSubstring("law register.no_dirty_read "));
+               Catch::Matchers::ContainsSubstring("law HF-REGISTER-003 "));
   }
 }
 

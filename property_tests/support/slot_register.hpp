@@ -62,7 +62,7 @@ class SlotRegister {
   }
 
  private:
-  static constexpr std::size_t slot_size = 1024;  // two sectors, so that a write may tear
+  static constexpr std::size_t slot_size = 4096;  // sectors of its own, of which a write may tear
   static constexpr std::size_t header = 16;       // sequence, length, checksum
   using Slot = std::array<std::byte, slot_size>;
 

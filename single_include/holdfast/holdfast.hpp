@@ -4044,10 +4044,12 @@ HOLDFAST_END
 HOLDFAST_BEGIN
 
 namespace detail::lock_record {
-// A sector each: raising the epoch leaves the slot of the epoch before it alone.
+// A sector each, also of disks with large ones: raising the epoch leaves the slot of the epoch
+// before it alone, and the holder, which is not synced, leaves both.
 inline constexpr std::size_t slot_size = 512;
-inline constexpr std::size_t file_size = 3 * slot_size;
-inline constexpr std::size_t holder_at = 2 * slot_size;
+inline constexpr std::size_t stride = 4096;
+inline constexpr std::size_t holder_at = 2 * stride;
+inline constexpr std::size_t file_size = holder_at + slot_size;
 inline constexpr std::uint64_t magic = 0x6b636f6c6668;  // "hflock"
 inline constexpr std::uint64_t format = 1;
 
@@ -5155,7 +5157,7 @@ class BasicFileLock {
     bool const unknown = !seen.last || seen.epoch.boot != core_->world.self().boot || epoch == 0;
     if (unknown || last.number >> 32 > epoch || (last.number & 0xffffffff) == 0xffffffff) {
       // Whatever comes of it, the byte of the old epoch is let go.
-      auto moved = move_to_epoch(std::max(epoch, last.number >> 32) + 1);
+      auto moved = move_to_epoch(seen, std::max(epoch, last.number >> 32) + 1);
       HOLDFAST_TRYV(core_->fs.unlock(*core_->open, byte_of(epoch)));
       HOLDFAST_TRY(raised, std::move(moved));
       if (!raised) return busy(seen);
@@ -5224,7 +5226,7 @@ class BasicFileLock {
                       seen.last->holder->owner == seen_holder.owner &&
                       seen.last->token == seen_holder.token;
     if (!same) return fail(errc::conflict, "force");
-    HOLDFAST_TRY(epoch, raise(std::max(seen.epoch.number, above.number >> 32) + 1));
+    HOLDFAST_TRY(epoch, raise(seen, std::max(seen.epoch.number, above.number >> 32) + 1));
     FencingToken const token{epoch << 32};
     HOLDFAST_TRYV(write({token, {}}));
     return token;
@@ -5245,8 +5247,9 @@ class BasicFileLock {
     detail::Birthplace born{};
   };
   struct Seen {
-    detail::lock_record::Epoch epoch;
-    std::optional<detail::lock_record::Last> last;
+    detail::lock_record::Epoch epoch{};
+    std::size_t slot = 0;  // where that epoch lies
+    std::optional<detail::lock_record::Last> last{};
   };
   // The guard byte, for as long as the scope lasts.
   struct Section {
@@ -5316,10 +5319,12 @@ class BasicFileLock {
     bytes_view const all{content};
     Seen seen;
     for (std::size_t i = 0; i < 2; ++i) {
-      auto const slot = all.subspan(i * record::slot_size, record::slot_size);
+      auto const slot = all.subspan(i * record::stride, record::slot_size);
       if (record::newer(slot)) return fail(errc::newer_format, "lock");
       auto const epoch = record::decode_epoch(slot);
-      if (epoch && epoch->number > seen.epoch.number) seen.epoch = *epoch;
+      if (!epoch || epoch->number <= seen.epoch.number) continue;
+      seen.epoch = *epoch;
+      seen.slot = i;
     }
     seen.last = record::decode_last(all.subspan(record::holder_at));
     if (seen.last && seen.last->token.number >> 32 != seen.epoch.number) seen.last.reset();
@@ -5327,20 +5332,28 @@ class BasicFileLock {
   }
 
   // Durable before anyone is granted a token of this epoch: the data, and the name of a file that
-  // may be new.
-  [[nodiscard]] result<std::uint64_t> raise(std::uint64_t epoch) {
+  // may be new. It goes over the slot before the one that was read, so that one is written again
+  // and synced first: whoever raised it may have died before his sync, and what a power cut then
+  // leaves of both would be neither.
+  [[nodiscard]] result<std::uint64_t> raise(Seen const& seen, std::uint64_t epoch) {
     namespace record = detail::lock_record;
     auto& c = *core_;
-    auto const slot = record::encode(record::Epoch{epoch, c.world.self().boot});
-    HOLDFAST_TRYV(c.fs.write_at(*c.open, epoch % 2 * record::slot_size, slot));
-    HOLDFAST_TRYV(c.fs.sync(*c.open));
+    auto const put = [&c](std::size_t slot, record::Epoch const& value) -> result<void> {
+      HOLDFAST_TRYV(c.fs.write_at(*c.open, slot * record::stride, record::encode(value)));
+      return c.fs.sync(*c.open);
+    };
+    if (seen.epoch.number != 0) {
+      HOLDFAST_TRYV(put(seen.slot, seen.epoch));
+    }
+    HOLDFAST_TRYV(put(1 - seen.slot, record::Epoch{epoch, c.world.self().boot}));
     HOLDFAST_TRYV(c.fs.sync_directory(detail::parent_of(c.path)));
     return epoch;
   }
 
   // Nothing if somebody has the byte of the new epoch already.
-  [[nodiscard]] result<std::optional<std::uint64_t>> move_to_epoch(std::uint64_t epoch) {
-    HOLDFAST_TRYV(raise(epoch));
+  [[nodiscard]] result<std::optional<std::uint64_t>> move_to_epoch(Seen const& seen,
+                                                                   std::uint64_t epoch) {
+    HOLDFAST_TRYV(raise(seen, epoch));
     HOLDFAST_TRY(locked, core_->fs.try_lock(*core_->open, byte_of(epoch), Mode::exclusive));
     return locked ? std::optional{epoch} : std::nullopt;
   }

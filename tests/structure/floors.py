@@ -42,7 +42,7 @@ STD = {
                                  "initializer_list", "limits", "new"})),
     "4": "",
     "umbrella": "",
-    "5": "",
+    "5": "chrono exception stdexcept system_error",
 }
 
 # Headers that are not std's: who may include them, as a prefix of the including header's name.
@@ -50,11 +50,13 @@ FOREIGN = {
     "boost/outcome/": ["result.hpp"],
     "dirent.h": ["posix.hpp"],
     "errno.h": ["detail/pin_slots"],
+    "catch2/": ["testing/bindings/catch2"],
     "fcntl.h": ["posix.hpp", "world.hpp"],
+    "gtest/": ["testing/bindings/gtest"],
     "pthread.h": ["world.hpp", "detail/fork", "detail/pin_slots"],
-    "sys/": ["posix.hpp", "world.hpp", "detail/pin_slots"],
+    "sys/": ["posix.hpp", "world.hpp", "detail/pin_slots", "testing/forked"],
     "time.h": ["world.hpp"],
-    "unistd.h": ["posix.hpp", "world.hpp", "detail/pin_slots"],
+    "unistd.h": ["posix.hpp", "world.hpp", "detail/pin_slots", "testing/forked"],
     "sqlite3.h": ["backend/sqlite"],
     "rocksdb/": ["backend/rocksdb"],
 }

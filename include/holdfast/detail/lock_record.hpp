@@ -16,10 +16,12 @@
 HOLDFAST_BEGIN
 
 namespace detail::lock_record {
-// A sector each: raising the epoch leaves the slot of the epoch before it alone.
+// A sector each, also of disks with large ones: raising the epoch leaves the slot of the epoch
+// before it alone, and the holder, which is not synced, leaves both.
 inline constexpr std::size_t slot_size = 512;
-inline constexpr std::size_t file_size = 3 * slot_size;
-inline constexpr std::size_t holder_at = 2 * slot_size;
+inline constexpr std::size_t stride = 4096;
+inline constexpr std::size_t holder_at = 2 * stride;
+inline constexpr std::size_t file_size = holder_at + slot_size;
 inline constexpr std::uint64_t magic = 0x6b636f6c6668;  // "hflock"
 inline constexpr std::uint64_t format = 1;
 

@@ -36,19 +36,20 @@ struct NamedFile {
 };
 using Files = std::vector<NamedFile>;
 
-/// What one part of a generation holds: one to three files whose bytes follow from its number.
+/// What one part of a generation holds: one to three files whose bytes follow from its number, in
+/// the order of their names. One of them always lies in a folder of its own.
 [[nodiscard]] inline Files files_of(std::uint64_t generation, std::size_t part) {
   constexpr std::string_view names[] = {"a", "b/c", "d"};
   disk::Dice dice{disk::mixed(generation, part)};
   Files files;
   auto const count = 1 + static_cast<std::size_t>(dice.below(3));
-  for (std::size_t i = 0; i < count; ++i) {
+  std::size_t const first = count == 1 ? 1 : 0;
+  for (std::size_t i = first; i < first + count; ++i) {
     auto const size = static_cast<std::size_t>(dice.below(8) == 0 ? 5000 : 16 + dice.below(200));
     files.push_back({std::string{names[i]}, value_of_number(generation, size)});
   }
   return files;
 }
-
 }  // namespace testing
 
 HOLDFAST_END

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Scenarios over any lock policy: grants, releases, killed holders and a rival at every call,
 // crashed and judged by the laws L1, L2 and L5.
-//
-// A note `given t` says that token t was granted.
 #ifndef HOLDFAST_TESTING_LOCK_SCENARIO_HPP
 #define HOLDFAST_TESTING_LOCK_SCENARIO_HPP
 
@@ -17,27 +15,10 @@
 #include "holdfast/file_ops.hpp"
 #include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
-#include "holdfast/testing/laws.hpp"
+#include "holdfast/testing/lock_laws.hpp"
 #include "holdfast/testing/scenario.hpp"
 
 HOLDFAST_BEGIN
-
-namespace testing::laws {
-inline constexpr Law l1{"L1", "One holder at a time."};
-inline constexpr Law l2{"L2", "Tokens grow with every grant, across release, crash and restart."};
-inline constexpr Law l5{"L5", "Who is free to have the lock is never refused."};
-
-/// L2 for one grant.
-[[nodiscard]] inline Verdict token_is_new(History const& history, FencingToken token) {
-  for (auto const& note : history) {
-    if (note.kind == Note::Kind::given && note.number >= token.number) {
-      return l2.broken("a token above " + std::to_string(note.number),
-                       std::to_string(token.number));
-    }
-  }
-  return {};
-}
-}  // namespace testing::laws
 
 namespace testing {
 struct LockPlan {
@@ -82,7 +63,7 @@ class LockWork {
     auto lock = make_(process);
     auto grant = acquire(run, process, lock, out.broken);
     if (!out.broken && !grant) out.broken = laws::l5.broken("a grant", "busy");
-    if (grant) out.broken = release(lock, *grant);
+    if (grant && !out.broken) out.broken = release(lock, *grant);
     return out;
   }
 

@@ -23,15 +23,31 @@ HOLDFAST_BEGIN
 
 namespace testing::laws {
 inline constexpr Law register_linear{
-    "register.linear", "What a load gives is the last acknowledged value, or one under way."};
-inline constexpr Law register_one_outcome{"register.one_outcome",
-                                          "A store that was ruled out once never shows later."};
-inline constexpr Law register_no_dirty_read{"register.no_dirty_read",
-                                            "What a load has given is never taken back."};
-inline constexpr Law register_version_grows{"register.version_grows",
-                                            "Versions grow with each store, also across crashes."};
-inline constexpr Law register_recovers{"register.recovers",
-                                       "Whatever a crash leaves can be opened and stored to."};
+    "HF-REGISTER-001", "What a load gives is the last acknowledged value, or one under way.",
+    "linear"};
+inline constexpr Law register_one_outcome{"HF-REGISTER-002",
+                                          "A store that was ruled out once never shows later.",
+                                          "one outcome",
+                                          {"HF-REGISTER-001"}};
+inline constexpr Law register_no_dirty_read{"HF-REGISTER-003",
+                                            "What a load has given is never taken back.",
+                                            "no dirty read",
+                                            {"HF-REGISTER-001"}};
+inline constexpr Law register_version_grows{"HF-REGISTER-004",
+                                            "Versions grow with each store, also across crashes.",
+                                            "version grows",
+                                            {"HF-REGISTER-001"}};
+inline constexpr Law register_recovers{
+    "HF-REGISTER-005", "Whatever a crash leaves can be opened and stored to.", "recovers"};
+inline constexpr Law register_again{"HF-REGISTER-006",
+                                    "Opening again, also after a crashed opening, gives the same.",
+                                    "again",
+                                    {"HF-REGISTER-001", "HF-REGISTER-003"}};
+inline constexpr Law register_compares{
+    "HF-REGISTER-007",
+    "A store against another version is refused with `conflict` and changes nothing.", "compares"};
+inline constexpr Law register_pins{
+    "HF-REGISTER-008", "While a generation is pinned, nobody else is given it alone.", "pins"};
 
 /// The stores whose value may be there now.
 class PossibleStores {
@@ -78,7 +94,7 @@ class PossibleStores {
   return text;
 }
 
-/// register.linear, register.one_outcome and register.no_dirty_read: whether a load may give the
+/// Linear, one outcome and no dirty read: whether a load may give the
 /// value of store `seen` after this history.
 [[nodiscard]] inline Verdict register_gives(History const& history, std::uint64_t seen) {
   PossibleStores const possible{history};
@@ -89,7 +105,7 @@ class PossibleStores {
   return law.broken(text_of(possible.numbers()), text_of({seen}));
 }
 
-/// register.version_grows for a load: no older version than was seen before, and no other value
+/// Version grows, for a load: no older version than was seen before, and no other value
 /// under the same one.
 [[nodiscard]] inline Verdict register_version_stays(History const& history,
                                                     std::uint64_t seen,
@@ -121,7 +137,7 @@ template <class Judge>
   return now;
 }
 
-/// register.version_grows for a store: a greater version than was ever seen with another store. (A
+/// Version grows, for a store: a greater version than was ever seen with another store. (A
 /// reader may have seen this one before its writer was told.)
 [[nodiscard]] inline Verdict register_version_is_new(History const& history,
                                                      std::uint64_t stored,

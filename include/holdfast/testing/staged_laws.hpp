@@ -44,24 +44,69 @@ struct SeenHome {
 }  // namespace testing
 
 namespace testing::laws {
-inline constexpr Law s1{"S1", "No mix across stores at any instant."};
+inline constexpr Law s1{"HF-STAGED-001", "No mix across stores at any instant.", "S1"};
 inline constexpr Law s2{
-    "S2", "What is visible lies between the last acknowledged and the last started commit."};
-inline constexpr Law s3{"S3", "A commit that returned is durable in every crash state."};
-inline constexpr Law s4{"S4", "Recovering again, also after a crashed recovery, shows the same."};
-inline constexpr Law s5{"S5", "Exactly one call flips what is visible."};
+    "HF-STAGED-002",
+    "What is visible lies between the last acknowledged and the last started commit.", "S2"};
+inline constexpr Law s3{"HF-STAGED-003", "A commit that returned is durable in every crash state.",
+                        "S3"};
+inline constexpr Law s4{"HF-STAGED-004",
+                        "Recovering again, also after a crashed recovery, shows the same.",
+                        "S4",
+                        {"HF-STAGED-001", "HF-STAGED-002", "HF-STAGED-003"}};
+inline constexpr Law s5{"HF-STAGED-005",
+                        "Exactly one call flips what is visible.",
+                        "S5",
+                        {"HF-STAGED-001", "HF-STAGED-002"}};
 inline constexpr Law s6{
-    "S6", "A commit happens at most once; generation numbers are never given out again."};
-inline constexpr Law s7{"S7", "A discard leaves what is visible as it was."};
-inline constexpr Law s9{"S9", "A pinned generation stays identical."};
-inline constexpr Law s10{
-    "S10", "After recovery nothing lies in the stores that the record does not list."};
+    "HF-STAGED-006", "A commit happens at most once; generation numbers are never given out again.",
+    "S6"};
+inline constexpr Law s7{
+    "HF-STAGED-007", "A discard leaves what is visible as it was.", "S7", {"HF-STAGED-002"}};
+inline constexpr Law s8{"HF-STAGED-008", "A run goes from state to state as the table allows.",
+                        "S8"};
+inline constexpr Law s9{
+    "HF-STAGED-009", "A pinned generation stays identical.", "S9", {"HF-STAGED-001"}};
+inline constexpr Law s10{"HF-STAGED-010",
+                         "After recovery nothing lies in the stores that the record does not list.",
+                         "S10"};
+inline constexpr Law s11{"HF-STAGED-011", "A reader finishes while a writer is stopped anywhere.",
+                         "S11"};
+inline constexpr Law s12{"HF-STAGED-012",
+                         "A validation that says no, or any callback that throws, is a discard.",
+                         "S12",
+                         {"HF-STAGED-007"}};
+inline constexpr Law s13{
+    "HF-STAGED-013",
+    "An error at any call leaves the old or the new, and the next commit succeeds once it ends.",
+    "S13",
+    {"HF-STAGED-002"}};
+inline constexpr Law s14{"HF-STAGED-014",
+                         "Of two that commit upon the same record, one wins and the other is told.",
+                         "S14",
+                         {"HF-STAGED-002"}};
+inline constexpr Law s15{
+    "HF-STAGED-015",
+    "Damage gives an error, the generation as it was, or an earlier one; never other data.",
+    "S15",
+    {"HF-STAGED-001"}};
+inline constexpr Law s16{"HF-STAGED-016",
+                         "Marks and data always belong to the same generation.",
+                         "S16",
+                         {"HF-STAGED-001"}};
+inline constexpr Law s18{"HF-STAGED-018",
+                         "What the record does not list is never dropped, nor anything where the "
+                         "record is lost or stale.",
+                         "S18"};
+inline constexpr Law s19{"HF-STAGED-019",
+                         "What fails after the commit point never changes the outcome.",
+                         "S19",
+                         {"HF-STAGED-002"}};
 inline constexpr Law published{
-    "published", "A published name gives a generation that opens, and lags behind or agrees."};
-inline constexpr Law s16{"S16", "Marks and data always belong to the same generation."};
-
-inline constexpr Law staged_recovers{"staged.recovers",
-                                     "Whatever a crash leaves can be opened, read and built on."};
+    "HF-STAGED-020", "A published name gives a generation that opens, and lags behind or agrees.",
+    "published"};
+inline constexpr Law staged_recovers{
+    "HF-STAGED-021", "Whatever a crash leaves can be opened, read and built on.", "recovers"};
 
 /// A commit or revert of a history.
 struct Happening {

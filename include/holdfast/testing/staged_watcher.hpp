@@ -87,18 +87,18 @@ class Watcher {
   [[nodiscard]] Verdict look_now() {
     if (!follower_) {
       auto opened = home_.follow(process_);
-      if (!opened) return laws::staged_recovers.refused("open_view", opened.error());
+      if (!opened) return laws::s11.refused("open_view", opened.error());
       follower_.emplace(std::move(opened).assume_value());
     }
     auto const begun = run_.history().size();
     auto const refreshed = follower_->refresh();
-    if (!refreshed) return laws::staged_recovers.refused("refresh", refreshed.error());
+    if (!refreshed) return laws::s11.refused("refresh", refreshed.error());
     auto const view = follower_->view();
     SeenHome seen;
     if (view) {
       seen = see(home_, view.assume_value());
     } else if (view.error().code() != errc::no_generation) {
-      return laws::staged_recovers.refused("view", view.error());
+      return laws::s11.refused("view", view.error());
     }
     if (seen.sequence != last_.sequence) ++flips_;
     last_ = seen;

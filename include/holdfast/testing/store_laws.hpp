@@ -16,11 +16,33 @@
 HOLDFAST_BEGIN
 
 namespace testing::laws {
-inline constexpr Law b1{"B1", "What was sealed opens as it was put, in every crash state."};
-inline constexpr Law b2{"B2", "Sealing again changes nothing."};
-inline constexpr Law b3{"B3", "A drop is durable, idempotent, and leaves the others alone."};
-inline constexpr Law b4{"B4", "After a crash every sealed generation is still listed."};
-inline constexpr Law b5{"B5", "Opening what was never sealed is an error, never data."};
+inline constexpr Law b1{"HF-STORE-001",
+                        "What was sealed opens as it was put, in every crash state.", "B1"};
+inline constexpr Law b2{"HF-STORE-002", "Sealing again changes nothing.", "B2", {"HF-STORE-001"}};
+inline constexpr Law b3{"HF-STORE-003",
+                        "A drop is durable, idempotent, and leaves the others alone.",
+                        "B3",
+                        {"HF-STORE-001"}};
+inline constexpr Law b4{
+    "HF-STORE-004",
+    "Whatever has remains is listed, in order, and after a crash all that was sealed.", "B4"};
+inline constexpr Law b5{"HF-STORE-005", "Opening what was never sealed is an error, never data.",
+                        "B5"};
+inline constexpr Law b6{"HF-STORE-006",
+                        "Writing one generation never changes what another one shows.",
+                        "B6",
+                        {"HF-STORE-001"}};
+inline constexpr Law b7{
+    "HF-STORE-007", "Many threads may read through one reader.", "B7", {"HF-STORE-001"}};
+inline constexpr Law store_damage{
+    "HF-STORE-008",
+    "A flipped bit or a cut file gives an error or the data as put, never other data.",
+    "F10",
+    {"HF-STORE-001"}};
+inline constexpr Law store_again{"HF-STORE-009",
+                                 "Looking again, also after a crashed recovery, finds the same.",
+                                 "again",
+                                 {"HF-STORE-001", "HF-STORE-004"}};
 
 /// What the history says of one generation.
 struct Fate {

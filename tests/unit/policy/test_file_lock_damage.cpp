@@ -68,7 +68,7 @@ TEST_CASE("a torn raise of the epoch leaves the epoch before it", "[lock][file][
     raised = lock.try_acquire(world.self(), {}).value().token;
   }
   auto const epoch = raised.number >> 32;
-  support::flip(path, epoch % 2 * record::slot_size + 26);
+  support::flip(path, epoch % 2 * record::stride + 26);
   CHECK(taken_and_released(path) > before);
 }
 

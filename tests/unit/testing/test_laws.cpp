@@ -46,19 +46,19 @@ TEST_CASE("a load gives what was acknowledged, or what may still win", "[laws]")
   CHECK(gives({}, 0) == "holds");
   CHECK(gives({started(1, 0)}, 0) == "holds");
   CHECK(gives({started(1, 0)}, 1) == "holds");
-  CHECK(gives({}, 1) == "register.linear");
-  CHECK(gives({started(1, 0), acked(1)}, 0) == "register.linear");
+  CHECK(gives({}, 1) == "HF-REGISTER-001");
+  CHECK(gives({started(1, 0), acked(1)}, 0) == "HF-REGISTER-001");
   CHECK(gives({started(1, 0), acked(1), started(2, 1)}, 1) == "holds");
 }
 
 TEST_CASE("a store that was ruled out, or lost its race, never shows", "[laws]") {
-  CHECK(gives({started(1, 0), failed(1)}, 1) == "register.one_outcome");
-  CHECK(gives({started(1, 0), started(2, 0), acked(2)}, 1) == "register.linear");
-  CHECK(gives({started(1, 0), started(2, 0), shown(2)}, 1) == "register.no_dirty_read");
+  CHECK(gives({started(1, 0), failed(1)}, 1) == "HF-REGISTER-002");
+  CHECK(gives({started(1, 0), started(2, 0), acked(2)}, 1) == "HF-REGISTER-001");
+  CHECK(gives({started(1, 0), started(2, 0), shown(2)}, 1) == "HF-REGISTER-003");
 }
 
 TEST_CASE("what was shown is not taken back, though what replaces it may still win", "[laws]") {
-  CHECK(gives({started(1, 0), shown(1)}, 0) == "register.no_dirty_read");
+  CHECK(gives({started(1, 0), shown(1)}, 0) == "HF-REGISTER-003");
   CHECK(gives({started(1, 0), shown(0)}, 1) == "holds");
 }
 
@@ -66,44 +66,44 @@ TEST_CASE("versions neither fall nor name two values", "[laws]") {
   History const history{given(5, 2)};
   CHECK(law(laws::register_version_stays(history, 2, {5, 0})) == "holds");
   CHECK(law(laws::register_version_stays(history, 2, {6, 0})) == "holds");
-  CHECK(law(laws::register_version_stays(history, 2, {4, 0})) == "register.version_grows");
-  CHECK(law(laws::register_version_stays(history, 3, {5, 0})) == "register.version_grows");
+  CHECK(law(laws::register_version_stays(history, 2, {4, 0})) == "HF-REGISTER-004");
+  CHECK(law(laws::register_version_stays(history, 3, {5, 0})) == "HF-REGISTER-004");
   CHECK(law(laws::register_version_is_new(history, 3, {6, 0})) == "holds");
   CHECK(law(laws::register_version_is_new(history, 2, {5, 0})) == "holds");
-  CHECK(law(laws::register_version_is_new(history, 3, {5, 0})) == "register.version_grows");
+  CHECK(law(laws::register_version_is_new(history, 3, {5, 0})) == "HF-REGISTER-004");
 }
 
 TEST_CASE("an observation may agree with any instant since it began", "[laws]") {
   History const history{started(1, 0), acked(1)};
   auto const judge = [](History const& h) { return laws::register_gives(h, 0); };
-  CHECK(law(laws::agrees_since(history, 2, judge)) == "register.linear");
+  CHECK(law(laws::agrees_since(history, 2, judge)) == "HF-REGISTER-001");
   CHECK(law(laws::agrees_since(history, 1, judge)) == "holds");
 }
 
 TEST_CASE("S1, S16 and damage are seen in one view", "[laws]") {
   CHECK(law(laws::home_is_whole(home(1, 7))) == "holds");
-  CHECK(law(laws::home_is_whole({1, 7, 7, {7, 6}, {}})) == "S1");
-  CHECK(law(laws::home_is_whole({1, 7, 6, {7, 7}, {}})) == "S16");
-  CHECK(law(laws::home_is_whole({1, 7, 7, {7, 7}, "other bytes"})) == "S2");
+  CHECK(law(laws::home_is_whole({1, 7, 7, {7, 6}, {}})) == "HF-STAGED-001");
+  CHECK(law(laws::home_is_whole({1, 7, 6, {7, 7}, {}})) == "HF-STAGED-016");
+  CHECK(law(laws::home_is_whole({1, 7, 7, {7, 7}, "other bytes"})) == "HF-STAGED-002");
 }
 
 TEST_CASE("S2, S3 and S6 are seen against the history", "[laws]") {
   History const history{started(1, 0, 11), acked(1), started(2, 1, 12)};
   CHECK(shows(history, home(1, 11)) == "holds");
   CHECK(shows(history, home(2, 12)) == "holds");
-  CHECK(shows(history, {}) == "S3");
-  CHECK(shows(history, home(2, 13)) == "S2");
-  CHECK(shows(history, home(3, 12)) == "S6");
+  CHECK(shows(history, {}) == "HF-STAGED-003");
+  CHECK(shows(history, home(2, 13)) == "HF-STAGED-002");
+  CHECK(shows(history, home(3, 12)) == "HF-STAGED-006");
   History const reverted{started(1, 0, 11), acked(1),          started(2, 1, 12),
                          acked(2),          started(3, 2, 11), acked(3)};
   CHECK(shows(reverted, home(3, 11)) == "holds");
-  CHECK(shows(reverted, home(1, 11)) == "S3");
+  CHECK(shows(reverted, home(1, 11)) == "HF-STAGED-003");
 }
 
 TEST_CASE("S6: a generation number is given out once", "[laws]") {
   CHECK(law(laws::generation_is_new({given(3)}, 4)) == "holds");
-  CHECK(law(laws::generation_is_new({given(3)}, 3)) == "S6");
-  CHECK(law(laws::generation_is_new({given(3)}, 2)) == "S6");
+  CHECK(law(laws::generation_is_new({given(3)}, 3)) == "HF-STAGED-006");
+  CHECK(law(laws::generation_is_new({given(3)}, 2)) == "HF-STAGED-006");
 }
 
 TEST_CASE("B1 to B5 are seen against the history of a generation", "[laws]") {
@@ -117,11 +117,12 @@ TEST_CASE("B1 to B5 are seen against the history of a generation", "[laws]") {
   Note const dropping{Note::Kind::dropping, 7, 0, 0};
   Note const dropped{Note::Kind::dropped, 7, 0, 0};
   CHECK(judge(sealed, seen(true, true, true)) == "holds");
-  CHECK(judge(sealed, seen(true, false, false)) == "B1");
-  CHECK(judge(sealed, seen(true, true, false)) == "B1");
-  CHECK(judge(sealed, seen(false, true, true)) == "B4");
-  CHECK(judge({}, seen(true, true, true)) == "B5");
+  CHECK(judge(sealed, seen(true, false, false)) == "HF-STORE-001");
+  CHECK(judge(sealed, seen(true, true, false)) == "HF-STORE-001");
+  CHECK(judge(sealed, seen(false, true, true)) == "HF-STORE-004");
+  CHECK(judge({}, seen(true, true, true)) == "HF-STORE-005");
   CHECK(judge({}, seen(true, false, false)) == "holds");
   CHECK(judge({started(7, 0), acked(7), dropping}, seen(true, false, false)) == "holds");
-  CHECK(judge({started(7, 0), acked(7), dropping, dropped}, seen(true, false, false)) == "B3");
+  CHECK(judge({started(7, 0), acked(7), dropping, dropped}, seen(true, false, false)) ==
+        "HF-STORE-003");
 }
