@@ -9,6 +9,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/file_blobs.hpp
     include/holdfast/backend/file_register.hpp
     include/holdfast/backend/file_tree.hpp
+    include/holdfast/backend/fresh_files.hpp
     include/holdfast/backend/hint_file.hpp
     include/holdfast/backend/memory_register.hpp
     include/holdfast/backend/memory_store.hpp
@@ -103,6 +104,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/faults_staged.hpp
     include/holdfast/testing/faults_store.hpp
     include/holdfast/testing/faulty_files.hpp
+    include/holdfast/testing/fiber.hpp
     include/holdfast/testing/file_laws.hpp
     include/holdfast/testing/file_scenario.hpp
     include/holdfast/testing/file_subject.hpp
@@ -111,15 +113,21 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/home_trial.hpp
     include/holdfast/testing/law_report.hpp
     include/holdfast/testing/laws.hpp
+    include/holdfast/testing/linearizable.hpp
     include/holdfast/testing/lock_laws.hpp
     include/holdfast/testing/lock_probes.hpp
     include/holdfast/testing/lock_scenario.hpp
+    include/holdfast/testing/lock_schedule.hpp
     include/holdfast/testing/lock_subject.hpp
     include/holdfast/testing/register_laws.hpp
     include/holdfast/testing/register_probes.hpp
     include/holdfast/testing/register_scenario.hpp
+    include/holdfast/testing/register_schedule.hpp
     include/holdfast/testing/register_subject.hpp
     include/holdfast/testing/scenario.hpp
+    include/holdfast/testing/schedule_result.hpp
+    include/holdfast/testing/scheduled_machine.hpp
+    include/holdfast/testing/scheduler.hpp
     include/holdfast/testing/simulated_disk.hpp
     include/holdfast/testing/simulated_files.hpp
     include/holdfast/testing/simulated_world.hpp

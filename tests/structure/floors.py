@@ -42,7 +42,7 @@ STD = {
                                  "initializer_list", "limits", "new"})),
     "4": "",
     "umbrella": "",
-    "5": "chrono exception stdexcept system_error",
+    "5": "chrono exception new set stdexcept system_error",
 }
 
 # Headers that are not std's: who may include them, as a prefix of the including header's name.
@@ -54,8 +54,10 @@ FOREIGN = {
     "fcntl.h": ["posix.hpp", "world.hpp"],
     "gtest/": ["testing/bindings/gtest"],
     "pthread.h": ["world.hpp", "detail/fork", "detail/pin_slots"],
+    "sys/mman.h": ["testing/fiber"],
     "sys/": ["posix.hpp", "world.hpp", "detail/pin_slots", "testing/forked"],
     "time.h": ["world.hpp"],
+    "ucontext.h": ["testing/fiber"],
     "unistd.h": ["posix.hpp", "world.hpp", "detail/pin_slots", "testing/forked"],
     "sqlite3.h": ["backend/sqlite"],
     "rocksdb/": ["backend/rocksdb"],
