@@ -65,10 +65,15 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/lock_scenario.hpp
     include/holdfast/testing/register_laws.hpp
     include/holdfast/testing/register_scenario.hpp
+    include/holdfast/testing/rocksdb_file_system.hpp
+    include/holdfast/testing/rocksdb_files.hpp
     include/holdfast/testing/scenario.hpp
+    include/holdfast/testing/serial_files.hpp
     include/holdfast/testing/simulated_disk.hpp
     include/holdfast/testing/simulated_files.hpp
     include/holdfast/testing/simulated_world.hpp
+    include/holdfast/testing/sqlite_file.hpp
+    include/holdfast/testing/sqlite_vfs.hpp
     include/holdfast/testing/staged_actor.hpp
     include/holdfast/testing/staged_home.hpp
     include/holdfast/testing/staged_laws.hpp

@@ -51,8 +51,8 @@ FOREIGN = {
     "sys/": ["posix.hpp", "world.hpp", "detail/pin_slots"],
     "time.h": ["world.hpp"],
     "unistd.h": ["posix.hpp", "world.hpp", "detail/pin_slots"],
-    "sqlite3.h": ["backend/sqlite"],
-    "rocksdb/": ["backend/rocksdb"],
+    "sqlite3.h": ["backend/sqlite", "testing/sqlite"],
+    "rocksdb/": ["backend/rocksdb", "testing/rocksdb"],
 }
 
 
