@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-// Judges N distinct crash states of the register, the lock, the directory store, and a staged home
-// of two directory stores, under every mode of the simulated disk.
+// Judges N distinct crash states of the register, the lock, the stores, and staged homes of two
+// stores, under every mode of the simulated disk.
 //
-//   crash --states N [--only register|lock|directory|staged] [--mode M] [--seed S] [--variant V]
-//   [--json]
+//   crash --states N [--only register|lock|directory|staged|sqlite|rocksdb] [--mode M] [--seed S]
+//   [--variant V] [--json]
 //
 // A state is a disk together with the last thing acknowledged, in one scenario. Each variant is a
 // scenario of its own, run under one mode. `--variant` runs that one alone, as a report tells.
@@ -22,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include "database_variants.hpp"
 #include "holdfast/testing/explorer.hpp"
 #include "variants.hpp"
 
@@ -31,16 +32,19 @@ using hf::testing::SimulatedFiles;
 
 struct Part {
   std::string_view name;
-  std::size_t weight;  ///< its share of the budget
+  std::size_t weight;   ///< its share of the budget
+  std::size_t subsets;  ///< of one crash point, beyond which they are sampled
   std::size_t
       most;  ///< states of one variant: enough for every crash of its work, and many of recovery
   hf::testing::Scenario (*variant)(std::string name, std::uint64_t number);
 };
 constexpr Part parts[] = {
-    {"register", 15, 4000, crash::register_variant<SimulatedFiles>},
-    {"lock", 5, 2000, crash::lock_variant<SimulatedFiles>},
-    {"directory", 10, 2000, crash::directory_variant<SimulatedFiles>},
-    {"staged", 70, 5000, crash::staged_variant<SimulatedFiles>},
+    {"register", 145, 512, 4000, crash::register_variant<SimulatedFiles>},
+    {"lock", 50, 512, 2000, crash::lock_variant<SimulatedFiles>},
+    {"directory", 80, 512, 2000, crash::directory_variant<SimulatedFiles>},
+    {"staged", 700, 512, 5000, crash::staged_variant<SimulatedFiles>},
+    {"sqlite", 22, 32, 2000, crash::sqlite_variant<SimulatedFiles>},
+    {"rocksdb", 3, 4, 500, crash::rocksdb_variant<hf::testing::SerialFiles<>>},
 };
 // SIGKILL alone leaves few states: what was issued is there.
 constexpr std::size_t weight_of(CrashMode mode) {
@@ -128,8 +132,11 @@ class Runner {
                                           std::uint64_t number,
                                           std::size_t most) {
     auto const scenario = cell.part->variant(std::string{cell.part->name}, number);
-    return hf::testing::explore(
-        scenario, {.mode = cell.mode, .seed = number, .max_states = most, .thin = 16});
+    return hf::testing::explore(scenario, {.mode = cell.mode,
+                                           .seed = number,
+                                           .subsets = cell.part->subsets,
+                                           .max_states = most,
+                                           .thin = 16});
   }
 
   void report(Cell& cell, std::uint64_t number, hf::testing::Exploration const& found) {
@@ -206,8 +213,8 @@ int main(int argc, char** argv) {
   auto const arguments = parse({argv + 1, argv + argc});
   if (!arguments) {
     std::fprintf(stderr,
-                 "usage: crash --states N [--only register|lock|directory|staged] [--mode "
-                 "process|ext4|ext4_auto_da|any] [--seed S] [--variant V] [--json]\n");
+                 "usage: crash --states N [--only register|lock|directory|staged|sqlite|rocksdb] "
+                 "[--mode process|ext4|ext4_auto_da|any] [--seed S] [--variant V] [--json]\n");
     return 2;
   }
   auto const begun = std::chrono::steady_clock::now();

@@ -7,10 +7,10 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <tuple>
 #include <utility>
-#include <vector>
 
 #include "holdfast/adaptor/together.hpp"
 #include "holdfast/backend/file_register.hpp"
@@ -94,6 +94,7 @@ struct TwoPlaces {
   static constexpr std::size_t parts = 2;
 
   hf::StagedOptions options{};
+  bool raw = false;  ///< each generation is filled in a way of its own, else all in the plainest
   First first{};
   Second second{};
 
@@ -109,8 +110,8 @@ struct TwoPlaces {
                                      typename Both::writer& writer,
                                      std::size_t part,
                                      hf::testing::Files const& files) const {
-    return part == 0 ? first.put(p, std::get<0>(writer), files)
-                     : second.put(p, std::get<1>(writer), files);
+    return part == 0 ? filled(first).put(p, std::get<0>(writer), files)
+                     : filled(second).put(p, std::get<1>(writer), files);
   }
   [[nodiscard]] hf::result<hf::testing::Files> get(typename Both::reader const& reader,
                                                    std::size_t part) const {
@@ -123,8 +124,8 @@ struct TwoPlaces {
     if (!link && link.error().code() == hf::errc::not_found) return hf::testing::laws::SeenName{};
     if (!link) return hf::failure(link.error());
     hf::Generation const g{std::strtoull(link.assume_value().c_str(), nullptr, 10)};
-    bool const opens = part == 0 ? first.open(p).open(g).has_value()
-                                 : second.open(p).open(g).has_value();
+    bool const opens =
+        part == 0 ? first.open(p).open(g).has_value() : second.open(p).open(g).has_value();
     return hf::testing::laws::SeenName{g.number, opens};
   }
   [[nodiscard]] auto generations(hf::testing::SimulatedProcess const& p) const {
@@ -133,6 +134,11 @@ struct TwoPlaces {
   }
 
  private:
+  template <class Place>
+  [[nodiscard]] Place filled(Place place) const {
+    place.raw = raw;
+    return place;
+  }
   [[nodiscard]] Both store(hf::testing::SimulatedProcess const& p) const {
     Both both{first.open(p), second.open(p)};
     both.place("/db");

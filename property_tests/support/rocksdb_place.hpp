@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "database_places.hpp"
@@ -48,15 +49,16 @@ struct OneRocks {
   static constexpr char const* link = "/db/keys/current";
   enum class Way : std::uint8_t { puts, bulk, both };
 
-  Way way = Way::puts;
-  hf::Digest digest = hf::Digest::none;
+  bool raw = false;  ///< each generation in a way of its own, else all in the plainest
 
   [[nodiscard]] Store open(hf::testing::SimulatedProcess const& p) const {
     auto const fs = files_for<Fs>(p);
     auto const files = std::make_shared<hf::testing::RocksFileSystem<Fs>>(fs);
     std::shared_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(files);
-    hf::BasicRocksStore<Fs> store{
-        "keys", {.options = small_rocksdb(env.get()), .digest = digest}, fs};
+    // One process may run in the midst of another, whose thread then waits: there is one for each.
+    env->IncBackgroundThreadsIfNeeded(2 + static_cast<int>(std::thread::hardware_concurrency()),
+                                      rocksdb::Env::HIGH);
+    hf::BasicRocksStore<Fs> store{"keys", {.options = small_rocksdb(env.get())}, fs};
     store.place("/db");
     return Store{std::move(env), std::move(store)};
   }
@@ -64,6 +66,7 @@ struct OneRocks {
                                      typename Store::writer& writer,
                                      hf::testing::Files const& files) const {
     auto& w = *writer;
+    auto const way = raw ? static_cast<Way>(w.generation().number % 3) : Way::puts;
     hf::RocksBulk* bulk = nullptr;
     for (auto const& file : files) {
       std::string_view const content{reinterpret_cast<char const*>(file.content.data()),

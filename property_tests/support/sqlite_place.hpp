@@ -31,8 +31,8 @@ using Statement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
   HOLDFAST_TRY(insert, prepare(db, "INSERT INTO files VALUES(?, ?)"));
   for (auto const& file : files) {
     ::sqlite3_bind_text(insert.get(), 1, file.name.c_str(), -1, SQLITE_STATIC);
-    ::sqlite3_bind_blob(insert.get(), 2, file.content.data(),
-                        static_cast<int>(file.content.size()), SQLITE_STATIC);
+    ::sqlite3_bind_blob(insert.get(), 2, file.content.data(), static_cast<int>(file.content.size()),
+                        SQLITE_STATIC);
     if (::sqlite3_step(insert.get()) != SQLITE_DONE) return hf::detail::sqlite_error(db, "insert");
     ::sqlite3_reset(insert.get());
   }
@@ -61,16 +61,13 @@ struct OneSqlite {
   /// How the caller fills it: statement by statement, in a transaction, with a journal of its own.
   enum class Way : std::uint8_t { plain, transaction, journal, log };
 
-  Way way = Way::plain;
-  hf::Digest digest = hf::Digest::none;
-  int page_size = 1024;
+  bool raw = false;  ///< each generation in a way of its own, else all in the plainest
 
   [[nodiscard]] Store open(hf::testing::SimulatedProcess const& p) const {
     auto const fs = files_for<Fs>(p);
     auto vfs = std::make_shared<Vfs>(fs, p.world, "/db");
     hf::SqliteOptions const options{.schema = "CREATE TABLE files(name PRIMARY KEY, content)",
-                                    .page_size = page_size,
-                                    .digest = digest,
+                                    .page_size = 1024,
                                     .vfs = vfs->name()};
     hf::BasicSqliteStore<Fs> store{"stats", options, fs};
     store.place("/db");
@@ -80,6 +77,7 @@ struct OneSqlite {
                                      typename Store::writer& writer,
                                      hf::testing::Files const& files) const {
     auto& w = *writer;
+    auto const way = raw ? static_cast<Way>(w.generation().number % 4) : Way::plain;
     if (way == Way::journal) {
       HOLDFAST_TRYV(w.exec("PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL"));
     }

@@ -21,8 +21,8 @@
 HOLDFAST_BEGIN
 
 namespace testing {
-/// For `rocksdb::NewCompositeEnv`, which makes an Env of it for `Options::env`; the Env must outlive
-/// every database. RocksDB calls from threads of its own, so `Fs` must be safe from several
+/// For `rocksdb::NewCompositeEnv`, which makes an Env of it for `Options::env`; the Env must
+/// outlive every database. RocksDB calls from threads of its own, so `Fs` must be safe from several
 /// (SerialFiles makes the simulated disk so).
 template <file_system Fs>
 class RocksFileSystem final : public rocksdb::FileSystem {

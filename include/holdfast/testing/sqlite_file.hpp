@@ -212,10 +212,8 @@ class File : public sqlite3_file {
             });
           },
       // The file system knows one sync, of data and size; it is never less than what is asked for.
-      .xSync =
-          [](sqlite3_file* f, int) {
-            return guarded(SQLITE_IOERR_FSYNC, [&] { return of(f).sync(); });
-          },
+      .xSync = [](sqlite3_file* f,
+                  int) { return guarded(SQLITE_IOERR_FSYNC, [&] { return of(f).sync(); }); },
       .xFileSize =
           [](sqlite3_file* f, sqlite3_int64* size) {
             return guarded(SQLITE_IOERR_FSTAT, [&] { return of(f).size(size); });

@@ -88,8 +88,7 @@ class SqliteVfs {
       auto const removed = fs_.remove(path);
       if (!removed) return sqlite::code_of(removed.error(), SQLITE_IOERR_DELETE);
     }
-    constexpr int journals =
-        SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL | SQLITE_OPEN_WAL;
+    constexpr int journals = SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL | SQLITE_OPEN_WAL;
     bool const unsettled = created && (flags & journals) != 0;
     ::new (into) File{fs_, std::move(file).assume_value(), path, name_.c_str(), unsettled};
     if (flags_out != nullptr) *flags_out = flags;
@@ -128,7 +127,8 @@ class SqliteVfs {
       auto const target = fs_.read_link(path);
       if (!target) break;  // no link, or nothing at all
       auto const& to = target.assume_value();
-      path = to.starts_with('/') ? to : holdfast::detail::join(holdfast::detail::parent_of(path), to);
+      path =
+          to.starts_with('/') ? to : holdfast::detail::join(holdfast::detail::parent_of(path), to);
     }
     if (path.size() + 1 > size) return SQLITE_CANTOPEN_FULLPATH;
     std::memcpy(out, path.c_str(), path.size() + 1);
@@ -163,8 +163,7 @@ class SqliteVfs {
                              [&] { return of(self).open(name, into, flags, out); });
     };
     vfs.xDelete = [](sqlite3_vfs* self, char const* path, int sync) {
-      return sqlite::guarded(SQLITE_IOERR_DELETE,
-                             [&] { return of(self).remove(path, sync != 0); });
+      return sqlite::guarded(SQLITE_IOERR_DELETE, [&] { return of(self).remove(path, sync != 0); });
     };
     vfs.xAccess = [](sqlite3_vfs* self, char const* path, int wanted, int* out) {
       return sqlite::guarded(SQLITE_IOERR_ACCESS,
