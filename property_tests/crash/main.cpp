@@ -39,12 +39,12 @@ struct Part {
   hf::testing::Scenario (*variant)(std::string name, std::uint64_t number);
 };
 constexpr Part parts[] = {
-    {"register", 145, 512, 4000, crash::register_variant<SimulatedFiles>},
-    {"lock", 50, 512, 2000, crash::lock_variant<SimulatedFiles>},
-    {"directory", 80, 512, 2000, crash::directory_variant<SimulatedFiles>},
+    {"register", 140, 512, 4000, crash::register_variant<SimulatedFiles>},
+    {"lock", 45, 512, 2000, crash::lock_variant<SimulatedFiles>},
+    {"directory", 75, 512, 2000, crash::directory_variant<SimulatedFiles>},
     {"staged", 700, 512, 5000, crash::staged_variant<SimulatedFiles>},
-    {"sqlite", 22, 32, 2000, crash::sqlite_variant<SimulatedFiles>},
-    {"rocksdb", 3, 4, 500, crash::rocksdb_variant<hf::testing::SerialFiles<>>},
+    {"sqlite", 34, 32, 2000, crash::sqlite_variant<SimulatedFiles>},
+    {"rocksdb", 6, 8, 1500, crash::rocksdb_variant<hf::testing::SerialFiles<>>},
 };
 // SIGKILL alone leaves few states: what was issued is there.
 constexpr std::size_t weight_of(CrashMode mode) {

@@ -43,6 +43,28 @@ namespace crash {
   return options;
 }
 
+/// Over these files. One process may run in the midst of another, whose thread then waits, so there
+/// is a thread for each.
+template <class Fs>
+[[nodiscard]] std::shared_ptr<rocksdb::Env> rocksdb_env(Fs const& fs) {
+  std::shared_ptr<rocksdb::Env> env =
+      rocksdb::NewCompositeEnv(std::make_shared<hf::testing::RocksFileSystem<Fs>>(fs));
+  env->IncBackgroundThreadsIfNeeded(2 + static_cast<int>(std::thread::hardware_concurrency()),
+                                    rocksdb::Env::HIGH);
+  return env;
+}
+
+[[nodiscard]] inline hf::result<hf::testing::Files> get_pairs(hf::RocksReader const& reader) {
+  hf::testing::Files files;
+  auto const at = reader.iterator();
+  for (at->SeekToFirst(); at->Valid(); at->Next()) {
+    auto const* const content = reinterpret_cast<std::byte const*>(at->value().data());
+    files.push_back({at->key().ToString(), {content, content + at->value().size()}});
+  }
+  if (!at->status().ok()) return hf::detail::rocks_error(at->status(), "iterate");
+  return files;
+}
+
 template <class Fs>
 struct OneRocks {
   using Store = GroundedStore<hf::BasicRocksStore<Fs>, rocksdb::Env>;
@@ -53,11 +75,7 @@ struct OneRocks {
 
   [[nodiscard]] Store open(hf::testing::SimulatedProcess const& p) const {
     auto const fs = files_for<Fs>(p);
-    auto const files = std::make_shared<hf::testing::RocksFileSystem<Fs>>(fs);
-    std::shared_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(files);
-    // One process may run in the midst of another, whose thread then waits: there is one for each.
-    env->IncBackgroundThreadsIfNeeded(2 + static_cast<int>(std::thread::hardware_concurrency()),
-                                      rocksdb::Env::HIGH);
+    auto env = rocksdb_env(fs);
     hf::BasicRocksStore<Fs> store{"keys", {.options = small_rocksdb(env.get())}, fs};
     store.place("/db");
     return Store{std::move(env), std::move(store)};
@@ -84,16 +102,7 @@ struct OneRocks {
     }
     return hf::ok();
   }
-  [[nodiscard]] hf::result<hf::testing::Files> get(typename Store::reader const& reader) const {
-    hf::testing::Files files;
-    auto const at = (*reader).iterator();
-    for (at->SeekToFirst(); at->Valid(); at->Next()) {
-      auto const* const content = reinterpret_cast<std::byte const*>(at->value().data());
-      files.push_back({at->key().ToString(), {content, content + at->value().size()}});
-    }
-    if (!at->status().ok()) return hf::detail::rocks_error(at->status(), "iterate");
-    return files;
-  }
+  [[nodiscard]] auto get(typename Store::reader const& reader) const { return get_pairs(*reader); }
 };
 }  // namespace crash
 
