@@ -54,6 +54,29 @@ template <class Fs>
   return env;
 }
 
+/// By single puts, by a sorted bulk, or the first by a put and the others by a bulk.
+enum class RocksWay : std::uint8_t { puts, bulk, both };
+template <class Fs>
+[[nodiscard]] hf::result<void> put_pairs(hf::RocksWriter<Fs>& writer,
+                                         hf::testing::Files const& files,
+                                         RocksWay way) {
+  hf::RocksBulk* bulk = nullptr;
+  for (auto const& file : files) {
+    std::string_view const content{reinterpret_cast<char const*>(file.content.data()),
+                                   file.content.size()};
+    bool const first = &file == &files.front();
+    if (way == RocksWay::puts || (way == RocksWay::both && first)) {
+      HOLDFAST_TRYV(writer.put(file.name, content));
+      continue;
+    }
+    if (bulk == nullptr) {
+      HOLDFAST_TRY(made, writer.sorted_bulk());
+      bulk = made;
+    }
+    HOLDFAST_TRYV(bulk->put(file.name, content));
+  }
+  return hf::ok();
+}
 [[nodiscard]] inline hf::result<hf::testing::Files> get_pairs(hf::RocksReader const& reader) {
   hf::testing::Files files;
   auto const at = reader.iterator();
@@ -69,7 +92,6 @@ template <class Fs>
 struct OneRocks {
   using Store = GroundedStore<hf::BasicRocksStore<Fs>, rocksdb::Env>;
   static constexpr char const* link = "/db/keys/current";
-  enum class Way : std::uint8_t { puts, bulk, both };
 
   bool raw = false;  ///< each generation in a way of its own, else all in the plainest
 
@@ -83,24 +105,8 @@ struct OneRocks {
   [[nodiscard]] hf::result<void> put(hf::testing::SimulatedProcess const&,
                                      typename Store::writer& writer,
                                      hf::testing::Files const& files) const {
-    auto& w = *writer;
-    auto const way = raw ? static_cast<Way>(w.generation().number % 3) : Way::puts;
-    hf::RocksBulk* bulk = nullptr;
-    for (auto const& file : files) {
-      std::string_view const content{reinterpret_cast<char const*>(file.content.data()),
-                                     file.content.size()};
-      bool const first = &file == &files.front();
-      if (way == Way::puts || (way == Way::both && first)) {
-        HOLDFAST_TRYV(w.put(file.name, content));
-        continue;
-      }
-      if (bulk == nullptr) {
-        HOLDFAST_TRY(made, w.sorted_bulk());
-        bulk = made;
-      }
-      HOLDFAST_TRYV(bulk->put(file.name, content));
-    }
-    return hf::ok();
+    auto const number = (*writer).generation().number;
+    return put_pairs(*writer, files, raw ? static_cast<RocksWay>(number % 3) : RocksWay::puts);
   }
   [[nodiscard]] auto get(typename Store::reader const& reader) const { return get_pairs(*reader); }
 };
