@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Crashes SQLite stores at every call, through SQLite's own calls of the file system: the laws B1
 // to B5 and S1 to S7 hold, and a missing sync is found.
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -49,4 +50,15 @@ TEST_CASE("a SQLite store without directory syncs is found where power is cut",
     CHECK_FALSE(breaks<crash::ForgetsDirectorySync>(mode).empty());
   }
   CHECK(breaks<crash::ForgetsDirectorySync>(CrashMode::process).empty());
+}
+
+TEST_CASE("the same seed explores the same states of SQLite", "[sqlite][simulator]") {
+  for (std::uint64_t const number : {4u, 7u}) {
+    ExploreOptions const options{
+        .mode = CrashMode::any, .seed = number, .subsets = 8, .max_states = 800, .thin = 16};
+    auto const first = explore(crash::sqlite_variant<SimulatedFiles>("sqlite", number), options);
+    auto const second = explore(crash::sqlite_variant<SimulatedFiles>("sqlite", number), options);
+    CHECK(first.states == second.states);
+    CHECK(first.subsets == second.subsets);
+  }
 }
