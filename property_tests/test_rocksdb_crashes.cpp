@@ -41,7 +41,6 @@ class UnflushedRocks {
     hf::Building building;
     std::unique_ptr<hf::detail::RocksDatabase> database;
   };
-  static constexpr hf::Guarantees guarantees = hf::BasicRocksStore<Fs>::guarantees;
 
   UnflushedRocks(rocksdb::Options options, Fs const& fs)
       : folders_{"keys", fs},
