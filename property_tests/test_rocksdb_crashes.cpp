@@ -109,7 +109,7 @@ struct OneUnflushed {
 TEST_CASE("a RocksDB store keeps its laws in every crash state", "[rocksdb]") {
   for (auto const mode : crash_modes) {
     CAPTURE(name(mode));
-    CHECK(breaks<SimulatedFiles>(mode, {.variants = 4, .subsets = 4, .states = 700}).empty());
+    CHECK(breaks<SimulatedFiles>(mode, {.variants = 4, .subsets = 4, .states = 450}).empty());
   }
 }
 

@@ -30,7 +30,7 @@ using ForgetsDatabaseSync = crash::ForgetsSyncOf<is_database>;
 TEST_CASE("a SQLite store keeps its laws in every crash state", "[sqlite]") {
   for (auto const mode : crash_modes) {
     CAPTURE(name(mode));
-    CHECK(breaks<SimulatedFiles>(mode, {.variants = 8, .subsets = 16, .states = 1000}).empty());
+    CHECK(breaks<SimulatedFiles>(mode, {.variants = 8, .subsets = 12, .states = 600}).empty());
   }
 }
 

@@ -202,8 +202,9 @@ class RocksFileSystem final : public rocksdb::FileSystem {
   [[nodiscard]] IOStatus open(std::string const& path, Out<As> out) const {
     return rocks::guarded([&] {
       auto file = fs_.open(path, Open::read);
-      if (file) *out = std::make_unique<Made>(fs_, std::move(file).assume_value());
-      return status_of(file);
+      if (!file) return rocks::status_of(file.error());
+      *out = std::make_unique<Made>(fs_, std::move(file).assume_value());
+      return IOStatus::OK();
     });
   }
   [[nodiscard]] result<File> open_or_create(std::string const& path) const {
