@@ -124,13 +124,18 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/register_scenario.hpp
     include/holdfast/testing/register_schedule.hpp
     include/holdfast/testing/register_subject.hpp
+    include/holdfast/testing/rocksdb_file_system.hpp
+    include/holdfast/testing/rocksdb_files.hpp
     include/holdfast/testing/scenario.hpp
     include/holdfast/testing/schedule_result.hpp
     include/holdfast/testing/scheduled_machine.hpp
     include/holdfast/testing/scheduler.hpp
+    include/holdfast/testing/serial_files.hpp
     include/holdfast/testing/simulated_disk.hpp
     include/holdfast/testing/simulated_files.hpp
     include/holdfast/testing/simulated_world.hpp
+    include/holdfast/testing/sqlite_file.hpp
+    include/holdfast/testing/sqlite_vfs.hpp
     include/holdfast/testing/staged_actor.hpp
     include/holdfast/testing/staged_damage.hpp
     include/holdfast/testing/staged_home.hpp

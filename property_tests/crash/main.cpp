@@ -21,6 +21,7 @@
 #include <thread>
 #include <vector>
 
+#include "database_variants.hpp"
 #include "holdfast/testing/explorer.hpp"
 #include "variants.hpp"
 
@@ -30,16 +31,19 @@ using hf::testing::SimulatedFiles;
 
 struct Part {
   std::string_view name;
-  std::size_t weight;  ///< its share of the budget
+  std::size_t weight;   ///< its share of the budget
+  std::size_t subsets;  ///< of one crash point, beyond which they are sampled
   /// States of one variant: enough for every crash of its work, and many of recovery.
   std::size_t most;
   hf::testing::Scenario (*variant)(std::string name, std::uint64_t number);
 };
 constexpr Part parts[] = {
-    {"register", 150, 4000, crash::register_variant<SimulatedFiles>},
-    {"lock", 50, 2000, crash::lock_variant<SimulatedFiles>},
-    {"directory", 100, 2000, crash::directory_variant<SimulatedFiles>},
-    {"staged", 700, 5000, crash::staged_variant<SimulatedFiles>},
+    {"register", 140, 512, 4000, crash::register_variant<SimulatedFiles>},
+    {"lock", 45, 512, 2000, crash::lock_variant<SimulatedFiles>},
+    {"directory", 75, 512, 2000, crash::directory_variant<SimulatedFiles>},
+    {"staged", 700, 512, 5000, crash::staged_variant<SimulatedFiles>},
+    {"sqlite", 34, 32, 2000, crash::sqlite_variant<SimulatedFiles>},
+    {"rocksdb", 6, 8, 1500, crash::rocksdb_variant<hf::testing::SerialFiles<>>},
 };
 // SIGKILL alone leaves few states: what was issued is there.
 constexpr std::size_t weight_of(CrashMode mode) {
@@ -134,8 +138,10 @@ class Runner {
   static hf::testing::Exploration explore(Cell const& cell,
                                           std::uint64_t number,
                                           std::size_t most) {
+    auto options = crash::options_of(number, cell.mode, most);
+    options.subsets = cell.part->subsets;
     return hf::testing::explore_and_shrink(cell.part->variant(std::string{cell.part->name}, number),
-                                           crash::options_of(number, cell.mode, most));
+                                           options);
   }
 
   void report(Cell& cell,

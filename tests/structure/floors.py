@@ -59,8 +59,8 @@ FOREIGN = {
     "time.h": ["world.hpp"],
     "ucontext.h": ["testing/fiber"],
     "unistd.h": ["posix.hpp", "world.hpp", "detail/pin_slots", "testing/forked"],
-    "sqlite3.h": ["backend/sqlite"],
-    "rocksdb/": ["backend/rocksdb"],
+    "sqlite3.h": ["backend/sqlite", "testing/sqlite"],
+    "rocksdb/": ["backend/rocksdb", "testing/rocksdb"],
 }
 
 

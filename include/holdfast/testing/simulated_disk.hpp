@@ -39,6 +39,7 @@ class SimulatedProcess {
   /// The same after that many more calls, in whatever operation that is.
   void kill_after(std::uint64_t calls) const { machine_->process(id_).calls_left = calls; }
   [[nodiscard]] bool alive() const { return machine_->process(id_).alive; }
+  [[nodiscard]] disk::Machine& machine() const noexcept { return *machine_; }
 
  private:
   std::shared_ptr<disk::Machine> machine_;
