@@ -21,6 +21,10 @@ set(HOLDFAST_HEADERS
     include/holdfast/checksum.hpp
     include/holdfast/concepts.hpp
     include/holdfast/config.hpp
+    include/holdfast/detail/crc32c_arm.hpp
+    include/holdfast/detail/crc32c_streams.hpp
+    include/holdfast/detail/crc32c_table.hpp
+    include/holdfast/detail/crc32c_x86.hpp
     include/holdfast/detail/fork.hpp
     include/holdfast/detail/lock_record.hpp
     include/holdfast/detail/lock_wait.hpp
