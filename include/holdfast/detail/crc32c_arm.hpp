@@ -45,13 +45,7 @@ struct CrcArm {
   // Bit by bit: the instructions for a product are an extension that not every processor has.
   template <unsigned Exponent>
   static std::uint32_t times(std::uint32_t crc) noexcept {
-    constexpr std::uint32_t factor = crc_x_to(Exponent);
-    std::uint32_t product = 0;
-    for (std::uint32_t bit = 0x80000000, power = factor; bit != 0; bit >>= 1) {
-      product ^= (crc & bit) != 0 ? power : 0;
-      power = crc_times_x(power);
-    }
-    return product;
+    return crc_product(crc, crc_x_to<Exponent>);
   }
 };
 }  // namespace detail

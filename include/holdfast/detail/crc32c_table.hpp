@@ -7,7 +7,6 @@
 #ifndef HOLDFAST_DETAIL_CRC32C_TABLE_HPP
 #define HOLDFAST_DETAIL_CRC32C_TABLE_HPP
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -23,28 +22,42 @@ inline constexpr std::uint32_t crc_polynomial = 0x82f63b78;  // Castagnoli, refl
 [[nodiscard]] constexpr std::uint32_t crc_times_x(std::uint32_t crc) noexcept {
   return (crc >> 1) ^ ((crc & 1u) != 0 ? crc_polynomial : 0u);
 }
-/// x to the power of `exponent`, modulo the CRC's polynomial.
-[[nodiscard]] constexpr std::uint32_t crc_x_to(unsigned exponent) {
-  std::uint32_t power = 0x80000000;
-  for (; exponent != 0; --exponent) power = crc_times_x(power);
-  return power;
+/// The product of two, modulo the CRC's.
+[[nodiscard]] constexpr std::uint32_t crc_product(std::uint32_t a, std::uint32_t b) noexcept {
+  std::uint32_t product = 0;
+  for (; a != 0; a <<= 1) {
+    if ((a & 0x80000000) != 0) product ^= b;
+    b = crc_times_x(b);
+  }
+  return product;
 }
+/// x to the power of `Exponent`, modulo the CRC's polynomial. A template, so that a compiler works
+/// out each power once.
+template <unsigned Exponent>
+inline constexpr std::uint32_t crc_x_to = crc_product(crc_product(crc_x_to<Exponent / 2>,
+                                                                  crc_x_to<Exponent / 2>),
+                                                      Exponent % 2 != 0 ? 0x40000000 : 0x80000000);
+template <>
+inline constexpr std::uint32_t crc_x_to<0> = 0x80000000;
 
-using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
-
-// tables[k][b] is the effect of byte b followed by k zero bytes: eight look-ups then take eight
-// bytes at once.
+// Not std::array, whose every access is a call to a compiler that computes.
+struct CrcTables {
+  std::uint32_t of[8][256];
+};
+// of[k][b] is the effect of byte b followed by k zero bytes: eight look-ups then take eight bytes
+// at once.
 consteval CrcTables crc_tables() {
   CrcTables tables{};
-  for (std::uint32_t b = 0; b < 256; ++b) {
-    std::uint32_t crc = b;
-    for (int bit = 0; bit < 8; ++bit) crc = crc_times_x(crc);
-    tables[0][b] = crc;
+  auto& first = tables.of[0];
+  first[128] = crc_polynomial;
+  for (unsigned bit = 64; bit != 0; bit /= 2) first[bit] = crc_times_x(first[2 * bit]);
+  for (unsigned bit = 2; bit != 256; bit *= 2) {
+    for (unsigned rest = 1; rest != bit; ++rest) first[bit + rest] = first[bit] ^ first[rest];
   }
-  for (std::size_t k = 1; k < 8; ++k) {
-    for (std::size_t b = 0; b < 256; ++b) {
-      std::uint32_t const before = tables[k - 1][b];
-      tables[k][b] = (before >> 8) ^ tables[0][before & 0xff];
+  for (unsigned k = 1; k != 8; ++k) {
+    for (unsigned b = 0; b != 256; ++b) {
+      auto const before = tables.of[k - 1][b];
+      tables.of[k][b] = (before >> 8) ^ first[before & 0xff];
     }
   }
   return tables;
@@ -55,7 +68,7 @@ inline constexpr CrcTables crc_table = crc_tables();
 [[nodiscard]] constexpr std::uint32_t crc_by_table(std::byte const* from,
                                                    std::size_t size,
                                                    std::uint32_t crc) noexcept {
-  auto const& t = crc_table;
+  auto const& t = crc_table.of;
   std::size_t at = 0;
   for (; at + 8 <= size; at += 8) {
     std::uint64_t const word = get_le<std::uint64_t>({from + at, 8}, 0) ^ crc;

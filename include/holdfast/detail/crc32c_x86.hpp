@@ -49,7 +49,7 @@ struct CrcSse {
   static std::uint32_t times(std::uint32_t crc) noexcept {
     using Pair [[gnu::vector_size(16)]] = long long;
     Pair product{crc, 0};
-    constexpr Pair factor{crc_x_to(Exponent - 33), 0};
+    constexpr Pair factor{crc_x_to<Exponent - 33>, 0};
     asm("pclmulqdq $0, %1, %0" : "+x"(product) : "x"(factor));
     return step(std::uint32_t{0}, static_cast<std::uint64_t>(product[0]));
   }
@@ -73,23 +73,26 @@ struct CrcWide {
            __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("vpclmulqdq");
   }
 
-  // What moves a lane `bytes` ahead: its first word needs x^(8 bytes + 64), its second x^(8 bytes).
-  // The product brings one x of its own.
-  static constexpr long long factor(unsigned bytes, bool first) {
-    if (bytes == 0) return 0;
-    return static_cast<long long>(std::uint64_t{crc_x_to(8 * bytes - (first ? 0u : 64u) + 63u)}
-                                  << 32);
-  }
-  template <unsigned A, unsigned B = A, unsigned C = A, unsigned D = A>
-  static constexpr Lanes ahead{factor(A, true),  factor(A, false), factor(B, true),
-                               factor(B, false), factor(C, true),  factor(C, false),
-                               factor(D, true),  factor(D, false)};
+  // What moves a lane ahead: its first word needs x^(8 bytes + 64), its second x^(8 bytes). The
+  // product brings one x of its own.
+  template <unsigned Bytes>
+  static constexpr long long first = static_cast<long long>(std::uint64_t{crc_x_to<8 * Bytes + 63>}
+                                                            << 32);
+  template <unsigned Bytes>
+  static constexpr long long second = static_cast<long long>(std::uint64_t{crc_x_to<8 * Bytes - 1>}
+                                                             << 32);
+  template <unsigned Bytes>  // each of the four
+  static constexpr Lanes ahead{first<Bytes>, second<Bytes>, first<Bytes>, second<Bytes>,
+                               first<Bytes>, second<Bytes>, first<Bytes>, second<Bytes>};
+  // The first three onto the fourth.
+  static constexpr Lanes together{first<48>, second<48>, first<32>, second<32>,
+                                  first<16>, second<16>, 0,         0};
 
   HOLDFAST_CRC_WIDE static inline Lanes fold(Lanes what, Lanes by) noexcept {
-    Lanes first, second;
-    asm("vpclmulqdq $0x00, %2, %1, %0" : "=v"(first) : "v"(what), "v"(by));
-    asm("vpclmulqdq $0x11, %2, %1, %0" : "=v"(second) : "v"(what), "v"(by));
-    return first ^ second;
+    Lanes one, other;
+    asm("vpclmulqdq $0x00, %2, %1, %0" : "=v"(one) : "v"(what), "v"(by));
+    asm("vpclmulqdq $0x11, %2, %1, %0" : "=v"(other) : "v"(what), "v"(by));
+    return one ^ other;
   }
   HOLDFAST_CRC_WIDE static inline Lanes load(std::byte const* from) noexcept {
     return *reinterpret_cast<AnyLanes const*>(from);
@@ -114,16 +117,16 @@ struct CrcWide {
 
   // One lane that is worth four, and the CRC of its 16 bytes.
   HOLDFAST_CRC_WIDE static inline std::uint32_t reduce(Lanes all) noexcept {
-    Lanes const moved = fold(all, ahead<48, 32, 16, 0>);
+    Lanes const moved = fold(all, together);
     Lanes const sum = moved ^ (all & Lanes{0, 0, 0, 0, 0, 0, -1, -1});
     Half low, high;
-    asm("vextracti64x4 $1, %2, %1\n\tvmovdqa %t2, %0" : "=&v"(low), "=&v"(high) : "v"(sum));
+    asm("vextracti64x4 $1, %2, %1\n\tvmovdqa64 %t2, %0" : "=&v"(low), "=&v"(high) : "v"(sum));
     low ^= high;
-    Pair first, second;
-    asm("vextracti128 $1, %2, %1\n\tvmovdqa %x2, %0" : "=&x"(first), "=&x"(second) : "x"(low));
-    first ^= second;
-    auto const crc = CrcSse::step(std::uint32_t{0}, static_cast<std::uint64_t>(first[0]));
-    return CrcSse::step(crc, static_cast<std::uint64_t>(first[1]));
+    Pair lane, upper;
+    asm("vextracti128 $1, %2, %1\n\tvmovdqa %x2, %0" : "=&x"(lane), "=&x"(upper) : "x"(low));
+    lane ^= upper;
+    auto const crc = CrcSse::step(std::uint32_t{0}, static_cast<std::uint64_t>(lane[0]));
+    return CrcSse::step(crc, static_cast<std::uint64_t>(lane[1]));
   }
 
   HOLDFAST_CRC_WIDE static std::uint32_t run(std::byte const* from,
@@ -135,10 +138,10 @@ struct CrcWide {
       from += size % width;
       size -= size % width;
     }
-    auto const first = (size - 1) % width + 1;
-    Lanes a = head(from, first, crc);
-    from += first;
-    size -= first;
+    auto const start = (size - 1) % width + 1;
+    Lanes a = head(from, start, crc);
+    from += start;
+    size -= start;
     if (size >= 3 * width) {
       Lanes b = load(from), c = load(from + width), d = load(from + 2 * width);
       from += 3 * width;
