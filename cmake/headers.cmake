@@ -7,6 +7,9 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/file_register.hpp
     include/holdfast/backend/file_tree.hpp
     include/holdfast/backend/hint_file.hpp
+    include/holdfast/backend/lmdb.hpp
+    include/holdfast/backend/lmdb_build.hpp
+    include/holdfast/backend/lmdb_environment.hpp
     include/holdfast/backend/memory_register.hpp
     include/holdfast/backend/memory_store.hpp
     include/holdfast/backend/pins_file.hpp

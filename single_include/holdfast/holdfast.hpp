@@ -991,28 +991,42 @@ inline constexpr std::uint32_t crc_polynomial = 0x82f63b78;  // Castagnoli, refl
 [[nodiscard]] constexpr std::uint32_t crc_times_x(std::uint32_t crc) noexcept {
   return (crc >> 1) ^ ((crc & 1u) != 0 ? crc_polynomial : 0u);
 }
-/// x to the power of `exponent`, modulo the CRC's polynomial.
-[[nodiscard]] constexpr std::uint32_t crc_x_to(unsigned exponent) {
-  std::uint32_t power = 0x80000000;
-  for (; exponent != 0; --exponent) power = crc_times_x(power);
-  return power;
+/// The product of two, modulo the CRC's.
+[[nodiscard]] constexpr std::uint32_t crc_product(std::uint32_t a, std::uint32_t b) noexcept {
+  std::uint32_t product = 0;
+  for (; a != 0; a <<= 1) {
+    if ((a & 0x80000000) != 0) product ^= b;
+    b = crc_times_x(b);
+  }
+  return product;
 }
+/// x to the power of `Exponent`, modulo the CRC's polynomial. A template, so that a compiler works
+/// out each power once.
+template <unsigned Exponent>
+inline constexpr std::uint32_t crc_x_to = crc_product(crc_product(crc_x_to<Exponent / 2>,
+                                                                  crc_x_to<Exponent / 2>),
+                                                      Exponent % 2 != 0 ? 0x40000000 : 0x80000000);
+template <>
+inline constexpr std::uint32_t crc_x_to<0> = 0x80000000;
 
-using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
-
-// tables[k][b] is the effect of byte b followed by k zero bytes: eight look-ups then take eight
-// bytes at once.
+// Not std::array, whose every access is a call to a compiler that computes.
+struct CrcTables {
+  std::uint32_t of[8][256];
+};
+// of[k][b] is the effect of byte b followed by k zero bytes: eight look-ups then take eight bytes
+// at once.
 consteval CrcTables crc_tables() {
   CrcTables tables{};
-  for (std::uint32_t b = 0; b < 256; ++b) {
-    std::uint32_t crc = b;
-    for (int bit = 0; bit < 8; ++bit) crc = crc_times_x(crc);
-    tables[0][b] = crc;
+  auto& first = tables.of[0];
+  first[128] = crc_polynomial;
+  for (unsigned bit = 64; bit != 0; bit /= 2) first[bit] = crc_times_x(first[2 * bit]);
+  for (unsigned bit = 2; bit != 256; bit *= 2) {
+    for (unsigned rest = 1; rest != bit; ++rest) first[bit + rest] = first[bit] ^ first[rest];
   }
-  for (std::size_t k = 1; k < 8; ++k) {
-    for (std::size_t b = 0; b < 256; ++b) {
-      std::uint32_t const before = tables[k - 1][b];
-      tables[k][b] = (before >> 8) ^ tables[0][before & 0xff];
+  for (unsigned k = 1; k != 8; ++k) {
+    for (unsigned b = 0; b != 256; ++b) {
+      auto const before = tables.of[k - 1][b];
+      tables.of[k][b] = (before >> 8) ^ first[before & 0xff];
     }
   }
   return tables;
@@ -1023,7 +1037,7 @@ inline constexpr CrcTables crc_table = crc_tables();
 [[nodiscard]] constexpr std::uint32_t crc_by_table(std::byte const* from,
                                                    std::size_t size,
                                                    std::uint32_t crc) noexcept {
-  auto const& t = crc_table;
+  auto const& t = crc_table.of;
   std::size_t at = 0;
   for (; at + 8 <= size; at += 8) {
     std::uint64_t const word = get_le<std::uint64_t>({from + at, 8}, 0) ^ crc;
@@ -1084,13 +1098,7 @@ struct CrcArm {
   // Bit by bit: the instructions for a product are an extension that not every processor has.
   template <unsigned Exponent>
   static std::uint32_t times(std::uint32_t crc) noexcept {
-    constexpr std::uint32_t factor = crc_x_to(Exponent);
-    std::uint32_t product = 0;
-    for (std::uint32_t bit = 0x80000000, power = factor; bit != 0; bit >>= 1) {
-      product ^= (crc & bit) != 0 ? power : 0;
-      power = crc_times_x(power);
-    }
-    return product;
+    return crc_product(crc, crc_x_to<Exponent>);
   }
 };
 }  // namespace detail
@@ -1210,7 +1218,7 @@ struct CrcSse {
   static std::uint32_t times(std::uint32_t crc) noexcept {
     using Pair [[gnu::vector_size(16)]] = long long;
     Pair product{crc, 0};
-    constexpr Pair factor{crc_x_to(Exponent - 33), 0};
+    constexpr Pair factor{crc_x_to<Exponent - 33>, 0};
     asm("pclmulqdq $0, %1, %0" : "+x"(product) : "x"(factor));
     return step(std::uint32_t{0}, static_cast<std::uint64_t>(product[0]));
   }
@@ -1234,23 +1242,26 @@ struct CrcWide {
            __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("vpclmulqdq");
   }
 
-  // What moves a lane `bytes` ahead: its first word needs x^(8 bytes + 64), its second x^(8 bytes).
-  // The product brings one x of its own.
-  static constexpr long long factor(unsigned bytes, bool first) {
-    if (bytes == 0) return 0;
-    return static_cast<long long>(std::uint64_t{crc_x_to(8 * bytes - (first ? 0u : 64u) + 63u)}
-                                  << 32);
-  }
-  template <unsigned A, unsigned B = A, unsigned C = A, unsigned D = A>
-  static constexpr Lanes ahead{factor(A, true),  factor(A, false), factor(B, true),
-                               factor(B, false), factor(C, true),  factor(C, false),
-                               factor(D, true),  factor(D, false)};
+  // What moves a lane ahead: its first word needs x^(8 bytes + 64), its second x^(8 bytes). The
+  // product brings one x of its own.
+  template <unsigned Bytes>
+  static constexpr long long first = static_cast<long long>(std::uint64_t{crc_x_to<8 * Bytes + 63>}
+                                                            << 32);
+  template <unsigned Bytes>
+  static constexpr long long second = static_cast<long long>(std::uint64_t{crc_x_to<8 * Bytes - 1>}
+                                                             << 32);
+  template <unsigned Bytes>  // each of the four
+  static constexpr Lanes ahead{first<Bytes>, second<Bytes>, first<Bytes>, second<Bytes>,
+                               first<Bytes>, second<Bytes>, first<Bytes>, second<Bytes>};
+  // The first three onto the fourth.
+  static constexpr Lanes together{first<48>, second<48>, first<32>, second<32>,
+                                  first<16>, second<16>, 0,         0};
 
   HOLDFAST_CRC_WIDE static inline Lanes fold(Lanes what, Lanes by) noexcept {
-    Lanes first, second;
-    asm("vpclmulqdq $0x00, %2, %1, %0" : "=v"(first) : "v"(what), "v"(by));
-    asm("vpclmulqdq $0x11, %2, %1, %0" : "=v"(second) : "v"(what), "v"(by));
-    return first ^ second;
+    Lanes one, other;
+    asm("vpclmulqdq $0x00, %2, %1, %0" : "=v"(one) : "v"(what), "v"(by));
+    asm("vpclmulqdq $0x11, %2, %1, %0" : "=v"(other) : "v"(what), "v"(by));
+    return one ^ other;
   }
   HOLDFAST_CRC_WIDE static inline Lanes load(std::byte const* from) noexcept {
     return *reinterpret_cast<AnyLanes const*>(from);
@@ -1275,16 +1286,16 @@ struct CrcWide {
 
   // One lane that is worth four, and the CRC of its 16 bytes.
   HOLDFAST_CRC_WIDE static inline std::uint32_t reduce(Lanes all) noexcept {
-    Lanes const moved = fold(all, ahead<48, 32, 16, 0>);
+    Lanes const moved = fold(all, together);
     Lanes const sum = moved ^ (all & Lanes{0, 0, 0, 0, 0, 0, -1, -1});
     Half low, high;
-    asm("vextracti64x4 $1, %2, %1\n\tvmovdqa %t2, %0" : "=&v"(low), "=&v"(high) : "v"(sum));
+    asm("vextracti64x4 $1, %2, %1\n\tvmovdqa64 %t2, %0" : "=&v"(low), "=&v"(high) : "v"(sum));
     low ^= high;
-    Pair first, second;
-    asm("vextracti128 $1, %2, %1\n\tvmovdqa %x2, %0" : "=&x"(first), "=&x"(second) : "x"(low));
-    first ^= second;
-    auto const crc = CrcSse::step(std::uint32_t{0}, static_cast<std::uint64_t>(first[0]));
-    return CrcSse::step(crc, static_cast<std::uint64_t>(first[1]));
+    Pair lane, upper;
+    asm("vextracti128 $1, %2, %1\n\tvmovdqa %x2, %0" : "=&x"(lane), "=&x"(upper) : "x"(low));
+    lane ^= upper;
+    auto const crc = CrcSse::step(std::uint32_t{0}, static_cast<std::uint64_t>(lane[0]));
+    return CrcSse::step(crc, static_cast<std::uint64_t>(lane[1]));
   }
 
   HOLDFAST_CRC_WIDE static std::uint32_t run(std::byte const* from,
@@ -1296,10 +1307,10 @@ struct CrcWide {
       from += size % width;
       size -= size % width;
     }
-    auto const first = (size - 1) % width + 1;
-    Lanes a = head(from, first, crc);
-    from += first;
-    size -= first;
+    auto const start = (size - 1) % width + 1;
+    Lanes a = head(from, start, crc);
+    from += start;
+    size -= start;
     if (size >= 3 * width) {
       Lanes b = load(from), c = load(from + width), d = load(from + 2 * width);
       from += 3 * width;
@@ -1637,6 +1648,28 @@ template <file_system Fs>
   return content;
 }
 
+/// Asks for bytes that were written to be on their way to the disk while more are written. Nothing
+/// but speed depends on it: a file system without the operation does without.
+template <file_system Fs>
+void start_writeback(Fs const& fs, typename Fs::file& file, Range range) noexcept {
+  if constexpr (requires { fs.start_writeback(file, range); }) fs.start_writeback(file, range);
+}
+
+/// Writes all of `content` at the begin of a file that is to be synced next.
+template <file_system Fs>
+[[nodiscard]] result<void> write_before_sync(Fs const& fs,
+                                             typename Fs::file& file,
+                                             bytes_view content) {
+  // Large enough to keep a disk busy, small enough that the sync has little left to wait for.
+  constexpr std::size_t step = std::size_t{8} << 20;
+  std::uint64_t at = 0;
+  for (; content.size() > step; content = content.subspan(step), at += step) {
+    HOLDFAST_TRYV(fs.write_at(file, at, content.first(step)));
+    start_writeback(fs, file, {at, step});
+  }
+  return fs.write_at(file, at, content);
+}
+
 /// Makes a new file (`exists` if there is one) with this content and syncs it. Its name is durable
 /// only after `sync_directory`.
 template <file_system Fs>
@@ -1644,7 +1677,7 @@ template <file_system Fs>
                                           std::string const& path,
                                           bytes_view content) {
   HOLDFAST_TRY(file, fs.open(path, Open::create));
-  HOLDFAST_TRYV(fs.write_at(file, 0, content));
+  HOLDFAST_TRYV(write_before_sync(fs, file, content));
   return fs.sync(file);
 }
 
@@ -1943,6 +1976,12 @@ struct Posix {
   [[nodiscard]] result<void> sync(file& f) const {
     if (::fdatasync(f.descriptor()) != 0) return detail::sync_error("sync", f.path());
     return ok();
+  }
+
+  // Starts to write without waiting; a size of 0 is up to the end. Takes no error away from the
+  // sync that follows: the kernel tells a failed write-back to those that wait for it.
+  void start_writeback(file& f, Range range) const noexcept {
+    ::sync_file_range(f.descriptor(), off(range.at), off(range.size), SYNC_FILE_RANGE_WRITE);
   }
 
   [[nodiscard]] result<bool> try_lock(file& f, Range range, Mode mode) const {
@@ -2484,7 +2523,7 @@ class DirectoryWriter {
 
  private:
   [[nodiscard]] result<void> write(typename Fs::file& file, bytes_view content) const {
-    HOLDFAST_TRYV(fs_.write_at(file, 0, content));
+    HOLDFAST_TRYV(detail::write_before_sync(fs_, file, content));
     return fs_.sync(file);
   }
   // A file that was not written whole must not be sealed: it goes, or the whole building does.

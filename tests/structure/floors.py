@@ -56,6 +56,7 @@ FOREIGN = {
     "unistd.h": ["posix.hpp", "world.hpp", "detail/pin_slots"],
     "sqlite3.h": ["backend/sqlite"],
     "rocksdb/": ["backend/rocksdb"],
+    "lmdb.h": ["backend/lmdb"],
 }
 
 

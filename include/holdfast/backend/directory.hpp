@@ -64,7 +64,7 @@ class DirectoryWriter {
 
  private:
   [[nodiscard]] result<void> write(typename Fs::file& file, bytes_view content) const {
-    HOLDFAST_TRYV(fs_.write_at(file, 0, content));
+    HOLDFAST_TRYV(detail::write_before_sync(fs_, file, content));
     return fs_.sync(file);
   }
   // A file that was not written whole must not be sealed: it goes, or the whole building does.

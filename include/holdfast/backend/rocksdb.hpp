@@ -9,6 +9,7 @@
 #include <rocksdb/options.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -230,6 +231,8 @@ class BasicRocksStore {
     options.create_missing_column_families = true;
     options.error_if_exists = true;
     options.avoid_flush_during_shutdown = true;  // seal flushes; what is discarded needs no flush
+    // Table files are on their way to the disk while they are written: less to wait for in seal.
+    if (options.bytes_per_sync == 0) options.bytes_per_sync = std::uint64_t{8} << 20;
     detail::RocksDatabase::Families families{{rocksdb::kDefaultColumnFamilyName, options}};
     for (auto const& family : options_.families) {
       if (family.name == rocksdb::kDefaultColumnFamilyName) {
