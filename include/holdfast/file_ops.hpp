@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "holdfast/bytes.hpp"
+#include "holdfast/checksum.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/file_system.hpp"
 #include "holdfast/result.hpp"
@@ -50,19 +51,24 @@ void start_writeback(Fs const& fs, typename Fs::file& file, Range range) noexcep
   if constexpr (requires { fs.start_writeback(file, range); }) fs.start_writeback(file, range);
 }
 
-/// Writes all of `content` at the begin of a file that is to be synced next.
+/// Makes all of `content` durable in an empty file, and gives its CRC32C, which is taken while the
+/// disk is busy.
 template <file_system Fs>
-[[nodiscard]] result<void> write_before_sync(Fs const& fs,
-                                             typename Fs::file& file,
-                                             bytes_view content) {
+[[nodiscard]] result<std::uint32_t> write_durably(Fs const& fs,
+                                                  typename Fs::file& file,
+                                                  bytes_view content) {
   // Large enough to keep a disk busy, small enough that the sync has little left to wait for.
   constexpr std::size_t step = std::size_t{8} << 20;
+  std::uint32_t crc = 0;
   std::uint64_t at = 0;
   for (; content.size() > step; content = content.subspan(step), at += step) {
     HOLDFAST_TRYV(fs.write_at(file, at, content.first(step)));
     start_writeback(fs, file, {at, step});
+    crc = crc32c(content.first(step), crc);
   }
-  return fs.write_at(file, at, content);
+  HOLDFAST_TRYV(fs.write_at(file, at, content));
+  HOLDFAST_TRYV(fs.sync(file));
+  return crc32c(content, crc);
 }
 
 /// Makes a new file (`exists` if there is one) with this content and syncs it. Its name is durable
@@ -72,7 +78,7 @@ template <file_system Fs>
                                           std::string const& path,
                                           bytes_view content) {
   HOLDFAST_TRY(file, fs.open(path, Open::create));
-  HOLDFAST_TRYV(write_before_sync(fs, file, content));
+  HOLDFAST_TRYV(fs.write_at(file, 0, content));
   return fs.sync(file);
 }
 

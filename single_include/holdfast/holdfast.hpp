@@ -1655,19 +1655,24 @@ void start_writeback(Fs const& fs, typename Fs::file& file, Range range) noexcep
   if constexpr (requires { fs.start_writeback(file, range); }) fs.start_writeback(file, range);
 }
 
-/// Writes all of `content` at the begin of a file that is to be synced next.
+/// Makes all of `content` durable in an empty file, and gives its CRC32C, which is taken while the
+/// disk is busy.
 template <file_system Fs>
-[[nodiscard]] result<void> write_before_sync(Fs const& fs,
-                                             typename Fs::file& file,
-                                             bytes_view content) {
+[[nodiscard]] result<std::uint32_t> write_durably(Fs const& fs,
+                                                  typename Fs::file& file,
+                                                  bytes_view content) {
   // Large enough to keep a disk busy, small enough that the sync has little left to wait for.
   constexpr std::size_t step = std::size_t{8} << 20;
+  std::uint32_t crc = 0;
   std::uint64_t at = 0;
   for (; content.size() > step; content = content.subspan(step), at += step) {
     HOLDFAST_TRYV(fs.write_at(file, at, content.first(step)));
     start_writeback(fs, file, {at, step});
+    crc = crc32c(content.first(step), crc);
   }
-  return fs.write_at(file, at, content);
+  HOLDFAST_TRYV(fs.write_at(file, at, content));
+  HOLDFAST_TRYV(fs.sync(file));
+  return crc32c(content, crc);
 }
 
 /// Makes a new file (`exists` if there is one) with this content and syncs it. Its name is durable
@@ -1677,7 +1682,7 @@ template <file_system Fs>
                                           std::string const& path,
                                           bytes_view content) {
   HOLDFAST_TRY(file, fs.open(path, Open::create));
-  HOLDFAST_TRYV(write_before_sync(fs, file, content));
+  HOLDFAST_TRYV(fs.write_at(file, 0, content));
   return fs.sync(file);
 }
 
@@ -2509,10 +2514,10 @@ class DirectoryWriter {
     }
     auto const path_of_file = detail::join(path(), name);
     HOLDFAST_TRY(file, fs_.open(path_of_file, Open::create));
-    auto const written = building_.note(write(file, content));
-    if (!written) return discard(path_of_file, written.error());
+    auto const crc = building_.note(detail::write_durably(fs_, file, content));
+    if (!crc) return discard(path_of_file, crc.error());
     building_.known.insert_or_assign(relative,
-                                     SealedFile{relative, content.size(), crc32c(content)});
+                                     SealedFile{relative, content.size(), crc.assume_value()});
     return ok();
   }
 
@@ -2522,10 +2527,6 @@ class DirectoryWriter {
   [[nodiscard]] Building& building() noexcept { return building_; }
 
  private:
-  [[nodiscard]] result<void> write(typename Fs::file& file, bytes_view content) const {
-    HOLDFAST_TRYV(detail::write_before_sync(fs_, file, content));
-    return fs_.sync(file);
-  }
   // A file that was not written whole must not be sealed: it goes, or the whole building does.
   [[nodiscard]] result<void> discard(std::string const& file, error const& why) {
     auto const removed = fs_.remove(file);
@@ -2664,14 +2665,17 @@ class BasicFileBlobs {
   [[nodiscard]] result<void> put(Generation g, bytes_view content) {
     HOLDFAST_TRY(made, find(g));
     Building& building = *made;
-    SealedFile const blob{file_name, content.size(), crc32c(content)};
-    if (building.sealed && building.known.at(file_name) == blob) return ok();
-    if (building.sealed) return failure(errc::exists, "put", path_of(g));
+    if (building.sealed) {
+      SealedFile const blob{file_name, content.size(), crc32c(content)};
+      if (building.known.at(file_name) == blob) return ok();
+      return failure(errc::exists, "put", path_of(g));
+    }
     HOLDFAST_TRYV(building.writable());
-    // What a put that failed has left.
-    HOLDFAST_TRYV(detail::remove_if_there(folders_.files(), path_of(g)));
-    HOLDFAST_TRYV(building.note(detail::write_new_file(folders_.files(), path_of(g), content)));
-    building.known.insert_or_assign(file_name, blob);
+    auto const& fs = folders_.files();
+    HOLDFAST_TRYV(detail::remove_if_there(fs, path_of(g)));  // what a put that failed has left
+    HOLDFAST_TRY(file, fs.open(path_of(g), Open::create));
+    HOLDFAST_TRY(crc, building.note(detail::write_durably(fs, file, content)));
+    building.known.insert_or_assign(file_name, SealedFile{file_name, content.size(), crc});
     return folders_.seal(building, Digest::read_back);
   }
 
