@@ -36,7 +36,7 @@ struct LmdbOptions {
   unsigned database_flags = 0;  ///< of the database that has no name: MDB_INTEGERKEY ...
   /// Bytes that a build's own transactions may add; what `put` and `append` need comes on its own.
   std::size_t room = std::size_t{1} << 30;
-  std::size_t batch = std::size_t{32} << 20;  ///< bytes of keys and values a transaction
+  std::size_t batch = std::size_t{16} << 20;  ///< bytes of keys and values a transaction
   bool read_ahead = true;                     ///< false: MDB_NORDAHEAD, for data beyond the RAM
   bool verify_on_open = false;   ///< read the file against its digest, before the first view
   Digest digest = Digest::none;  ///< whether seal takes one; verify_on_open implies it
