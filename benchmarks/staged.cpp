@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // Times a rebuild through Staged against the bare build of the same fresh database and against
 // clearing and refilling in place. `--keys N` sets the number of keys of 16 bytes with values of
-// 100 bytes (1,000,000).
+// 100 bytes (1,000,000), `--only NAME` one of rocksdb, sqlite and lmdb.
+#include <lmdb.h>
 #include <rocksdb/db.h>
 #include <rocksdb/sst_file_writer.h>
 #include <sqlite3.h>
@@ -9,6 +10,7 @@
 #include <cstring>
 #include <memory>
 
+#include "holdfast/backend/lmdb.hpp"
 #include "holdfast/backend/rocksdb.hpp"
 #include "holdfast/backend/sqlite.hpp"
 #include "holdfast/staged.hpp"
@@ -238,13 +240,98 @@ void rows_of_sqlite(bench::Report const& report) {
   report.add(
       {"SQLite, staged vs in place", "s", taken[1], taken[0], {}, 1.0, taken[2], "in place"});
 }
+// ---- LMDB
+
+MDB_env* open_lmdb(std::string const& path, unsigned flags) {
+  std::filesystem::create_directory(path);
+  MDB_env* env = nullptr;
+  must_be(mdb_env_create(&env) == 0, "create");
+  must_be(mdb_env_set_mapsize(env, std::size_t{64} << 30) == 0, "map");
+  must_be(mdb_env_open(env, path.c_str(), flags, 0666) == 0, path.c_str());
+  return env;
+}
+
+// `Replace`: drops what is there in the same transaction.
+template <bool Replace>
+void fill_lmdb(MDB_env* env, unsigned put_flags) {
+  MDB_txn* txn = nullptr;
+  MDB_dbi dbi = 0;
+  must_be(mdb_txn_begin(env, nullptr, 0, &txn) == 0 && mdb_dbi_open(txn, nullptr, 0, &dbi) == 0,
+          "begin");
+  if constexpr (Replace) must_be(mdb_drop(txn, dbi, 0) == 0, "clear");
+  MDB_cursor* cursor = nullptr;
+  must_be(mdb_cursor_open(txn, dbi, &cursor) == 0, "cursor");
+  each_pair([&](std::string_view k, std::string_view v) {
+    MDB_val key{k.size(), const_cast<char*>(k.data())};
+    MDB_val value{v.size(), const_cast<char*>(v.data())};
+    must_be(mdb_cursor_put(cursor, &key, &value, put_flags) == 0, "put");
+  });
+  must_be(mdb_txn_commit(txn) == 0, "commit");
+}
+
+void lmdb_bare(std::string const& path, unsigned put_flags) {
+  auto* const env = open_lmdb(path, MDB_NOLOCK | MDB_NOSYNC);
+  fill_lmdb<false>(env, put_flags);
+  must_be(mdb_env_sync(env, 1) == 0, "sync");
+  mdb_env_close(env);
+  sync_folder(path);
+}
+
+void rows_of_lmdb(bench::Report const& report) {
+  bench::Scratch const scratch{"lmdb"};
+  auto db = bench::must(hf::open_staged(scratch.sub("home"),
+                                        hf::StagedOptions{.retain = 1, .publish_grace_ms = 0},
+                                        hf::LmdbStore{"keys"}));
+  auto* const place = open_lmdb(scratch.sub("place"), 0);
+  fill_lmdb<true>(place, 0);
+  int round = 0;
+  auto const bare = [&](unsigned put_flags) {
+    auto const path = scratch.sub("bare" + std::to_string(++round));
+    lmdb_bare(path, put_flags);
+    std::filesystem::remove_all(path);
+  };
+  auto const taken = bench::compare(
+      {{"bare puts", [&](std::uint64_t) { bare(0); }},
+       {"staged puts",
+        [&](std::uint64_t) {
+          staged(db,
+                 [](auto& w) { each_pair([&](auto k, auto v) { bench::check(w.put(k, v)); }); });
+        }},
+       {"bare appends", [&](std::uint64_t) { bare(MDB_APPEND); }},
+       {"staged appends",
+        [&](std::uint64_t) {
+          staged(db,
+                 [](auto& w) { each_pair([&](auto k, auto v) { bench::check(w.append(k, v)); }); });
+        }},
+       {"in place", [&](std::uint64_t) { fill_lmdb<true>(place, 0); }},
+       {"in place, appends", [&](std::uint64_t) { fill_lmdb<true>(place, MDB_APPEND); }}},
+      1, 3);
+  mdb_env_close(place);
+  auto const rows = [&](std::string const& how, double ours, double limit, double in_place) {
+    report.add({"LMDB, staged " + how,
+                "s",
+                ours,
+                limit,
+                {{"in place", in_place}},
+                1.03,
+                0,
+                "bare fresh build"});
+    report.add(
+        {"LMDB, staged " + how + " vs in place", "s", ours, limit, {}, 1.0, in_place, "in place"});
+  };
+  rows("puts", taken[1], taken[0], taken[4]);
+  rows("appends", taken[3], taken[2], taken[5]);
+}
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::string_view only;
   for (int i = 1; i + 1 < argc; ++i) {
     if (std::string_view{argv[i]} == "--keys") keys = std::strtoull(argv[i + 1], nullptr, 10);
+    if (std::string_view{argv[i]} == "--only") only = argv[i + 1];
   }
   bench::Report const report{argc, argv};
-  rows_of_rocks(report);
-  rows_of_sqlite(report);
+  if (only.empty() || only == "rocksdb") rows_of_rocks(report);
+  if (only.empty() || only == "sqlite") rows_of_sqlite(report);
+  if (only.empty() || only == "lmdb") rows_of_lmdb(report);
 }

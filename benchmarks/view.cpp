@@ -193,7 +193,6 @@ void rows_of_publish(bench::Report const& report) {
   std::uint64_t sequence = 0;
   auto const publish = [&](std::uint64_t times) {
     for (std::uint64_t i = 0; i < times; ++i) {
-      readers.reserve();
       readers.show(std::make_unique<Readers::Shown>(hf::Kept{{1}, ++sequence, {}, {}}, Value{}, 0));
     }
   };

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
-# Targets for the backends that need a client library: holdfast::sqlite and holdfast::rocksdb.
+# Targets for the backends that need a client library: holdfast::sqlite, holdfast::rocksdb and
+# holdfast::lmdb.
 # Used by the build and, installed beside the package file, by find_package(holdfast COMPONENTS ...).
 
 # SQLite has no package file of its own on most systems; CMake's module finds it everywhere.
@@ -40,6 +41,24 @@ function(holdfast_find_rocksdb out)
   set(${out} holdfast::rocksdb_client PARENT_SCOPE)
 endfunction()
 
+# LMDB has no package file at all.
+function(holdfast_find_lmdb out)
+  set(${out} "" PARENT_SCOPE)
+  find_path(HOLDFAST_LMDB_INCLUDE_DIR lmdb.h)
+  find_library(HOLDFAST_LMDB_LIBRARY lmdb)
+  mark_as_advanced(HOLDFAST_LMDB_INCLUDE_DIR HOLDFAST_LMDB_LIBRARY)
+  if(NOT HOLDFAST_LMDB_INCLUDE_DIR OR NOT HOLDFAST_LMDB_LIBRARY)
+    return()
+  endif()
+  if(NOT TARGET holdfast::lmdb_client)
+    add_library(holdfast::lmdb_client UNKNOWN IMPORTED GLOBAL)
+    set_target_properties(
+      holdfast::lmdb_client PROPERTIES IMPORTED_LOCATION "${HOLDFAST_LMDB_LIBRARY}"
+                                       INTERFACE_INCLUDE_DIRECTORIES "${HOLDFAST_LMDB_INCLUDE_DIR}")
+  endif()
+  set(${out} holdfast::lmdb_client PARENT_SCOPE)
+endfunction()
+
 # Makes holdfast::<name> out of holdfast::holdfast and its client; TRUE in `found` if it exists then.
 function(holdfast_provide_client name found)
   if(NOT TARGET holdfast::${name})
@@ -60,11 +79,12 @@ endfunction()
 function(holdfast_provide_clients wanted)
   set(names ${wanted})
   if(wanted STREQUAL "AUTO")
-    set(names sqlite rocksdb)
+    set(names sqlite rocksdb lmdb)
   endif()
   foreach(name IN LISTS names)
-    if(NOT name MATCHES "^(sqlite|rocksdb)$")
-      message(FATAL_ERROR "HOLDFAST_CLIENTS: there is no client '${name}'; known: sqlite, rocksdb")
+    if(NOT name MATCHES "^(sqlite|rocksdb|lmdb)$")
+      message(FATAL_ERROR "HOLDFAST_CLIENTS: there is no client '${name}'; "
+                          "known: sqlite, rocksdb, lmdb")
     endif()
     holdfast_provide_client(${name} found)
     if(NOT found AND NOT wanted STREQUAL "AUTO")

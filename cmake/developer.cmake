@@ -8,7 +8,7 @@ target_compile_options(holdfast_warnings INTERFACE -Wall -Wextra -Wpedantic -Wco
 # Our programs over the backends: every client that was found.
 add_library(holdfast_clients INTERFACE)
 target_link_libraries(holdfast_clients INTERFACE holdfast::holdfast Threads::Threads)
-foreach(client sqlite rocksdb)
+foreach(client sqlite rocksdb lmdb)
   if(TARGET holdfast::${client})
     target_link_libraries(holdfast_clients INTERFACE holdfast::${client})
   endif()
@@ -16,7 +16,7 @@ endforeach()
 
 # Says early, and in words, what a compiler would say late.
 function(holdfast_need_clients what)
-  foreach(client sqlite rocksdb)
+  foreach(client sqlite rocksdb lmdb)
     if(NOT TARGET holdfast::${client})
       message(FATAL_ERROR "${what} need the client library of ${client}: ./dev setup installs it")
     endif()

@@ -11,6 +11,9 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/file_tree.hpp
     include/holdfast/backend/fresh_files.hpp
     include/holdfast/backend/hint_file.hpp
+    include/holdfast/backend/lmdb.hpp
+    include/holdfast/backend/lmdb_build.hpp
+    include/holdfast/backend/lmdb_environment.hpp
     include/holdfast/backend/memory_register.hpp
     include/holdfast/backend/memory_store.hpp
     include/holdfast/backend/pins_file.hpp
@@ -27,6 +30,10 @@ set(HOLDFAST_HEADERS
     include/holdfast/checksum.hpp
     include/holdfast/concepts.hpp
     include/holdfast/config.hpp
+    include/holdfast/detail/crc32c_arm.hpp
+    include/holdfast/detail/crc32c_streams.hpp
+    include/holdfast/detail/crc32c_table.hpp
+    include/holdfast/detail/crc32c_x86.hpp
     include/holdfast/detail/fork.hpp
     include/holdfast/detail/lock_record.hpp
     include/holdfast/detail/lock_wait.hpp

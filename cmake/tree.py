@@ -12,7 +12,8 @@ OWN_INCLUDE = re.compile(r'^\s*#\s*include\s+"(holdfast/[^"]+)"')
 OTHER_INCLUDE = re.compile(r"^\s*#\s*include\s+<([^>]+)>")
 
 # The client libraries, by the headers that only they have.
-CLIENT_HEADERS = {"sqlite": re.compile(r"^sqlite3\.h$"), "rocksdb": re.compile(r"^rocksdb/")}
+CLIENT_HEADERS = {"sqlite": re.compile(r"^sqlite3\.h$"), "rocksdb": re.compile(r"^rocksdb/"),
+                  "lmdb": re.compile(r"^lmdb\.h$")}
 
 # Not for the umbrella: what users opt into.
 OPT_IN = re.compile(r"^holdfast/(testing/|ranges\.hpp$|fmt\.hpp$)")

@@ -6,50 +6,55 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "holdfast/bytes.hpp"
 #include "holdfast/config.hpp"
+#include "holdfast/detail/crc32c_arm.hpp"
+#include "holdfast/detail/crc32c_streams.hpp"
+#include "holdfast/detail/crc32c_table.hpp"
+#include "holdfast/detail/crc32c_x86.hpp"
 
 HOLDFAST_BEGIN
 
 namespace detail {
-using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
+/// One way to compute it: whether this processor can, and the function.
+struct CrcTier {
+  using Run = std::uint32_t (*)(std::byte const* from, std::size_t size, std::uint32_t crc);
+  char const* name;
+  bool (*usable)() noexcept;
+  Run run;
+};
+/// The fastest first; the last one is usable everywhere. All give the same.
+inline constexpr std::array crc_tiers {
+#if defined(HOLDFAST_HAS_CRC_X86)
+  CrcTier{"AVX-512 VPCLMULQDQ", CrcWide::usable, CrcWide::run},
+      CrcTier{"SSE4.2, three streams", CrcSse::usable, crc_by_streams<CrcSse>},
+#elif defined(HOLDFAST_HAS_CRC_ARM)
+  CrcTier{"ARMv8, three streams", CrcArm::usable, crc_by_streams<CrcArm>},
+#endif
+      CrcTier {
+    "table", []() noexcept { return true; }, crc_by_table
+  }
+};
 
-// tables[k][b] is the effect of byte b followed by k zero bytes: eight look-ups then take eight
-// bytes at once.
-consteval CrcTables crc_tables() {
-  CrcTables tables{};
-  for (std::uint32_t b = 0; b < 256; ++b) {
-    std::uint32_t crc = b;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1u) != 0 ? 0x82f63b78u : 0u);
-    tables[0][b] = crc;
-  }
-  for (std::size_t k = 1; k < 8; ++k) {
-    for (std::size_t b = 0; b < 256; ++b) {
-      std::uint32_t const before = tables[k - 1][b];
-      tables[k][b] = (before >> 8) ^ tables[0][before & 0xff];
-    }
-  }
-  return tables;
+// Chosen by the first call, which may come before main and in any thread: each that comes first
+// chooses the same. No guard to pass, and nothing to do in a forked child.
+inline std::uint32_t crc_first(std::byte const* from, std::size_t size, std::uint32_t crc);
+inline constinit CrcTier::Run crc_run = crc_first;
+
+inline std::uint32_t crc_first(std::byte const* from, std::size_t size, std::uint32_t crc) {
+  auto const* tier = crc_tiers.data();
+  while (!tier->usable()) ++tier;
+  __atomic_store_n(&crc_run, tier->run, __ATOMIC_RELAXED);
+  return tier->run(from, size, crc);
 }
-inline constexpr CrcTables crc_table = crc_tables();
 }  // namespace detail
 
 /// CRC32C of `from`, going on from `crc` (the CRC of what came before; 0 to begin).
 [[nodiscard]] constexpr std::uint32_t crc32c(bytes_view from, std::uint32_t crc = 0) noexcept {
-  auto const& t = detail::crc_table;
-  crc = ~crc;
-  std::size_t at = 0;
-  for (; at + 8 <= from.size(); at += 8) {
-    std::uint64_t const word = get_le<std::uint64_t>(from, at) ^ crc;
-    crc = t[7][word & 0xff] ^ t[6][(word >> 8) & 0xff] ^ t[5][(word >> 16) & 0xff] ^
-          t[4][(word >> 24) & 0xff] ^ t[3][(word >> 32) & 0xff] ^ t[2][(word >> 40) & 0xff] ^
-          t[1][(word >> 48) & 0xff] ^ t[0][word >> 56];
-  }
-  for (; at < from.size(); ++at) {
-    crc = (crc >> 8) ^ t[0][(crc ^ static_cast<std::uint32_t>(from[at])) & 0xff];
-  }
-  return ~crc;
+  if (std::is_constant_evaluated()) return ~detail::crc_by_table(from.data(), from.size(), ~crc);
+  return ~__atomic_load_n(&detail::crc_run, __ATOMIC_RELAXED)(from.data(), from.size(), ~crc);
 }
 
 HOLDFAST_END

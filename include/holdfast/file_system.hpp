@@ -54,6 +54,8 @@ struct Entry {
 /// - `rename` replaces a file or symlink atomically; `link` and `symlink` never replace (`exists`).
 /// - A model may offer `free_space(path)`, the bytes that are free there for this process.
 /// - `remove` takes a file, a symlink or an empty directory; `list` is sorted by name.
+/// One that also has `void start_writeback(file&, Range) noexcept` is asked to begin writing what a
+/// large file got so far, and to take no error away from the sync that follows.
 template <class F>
 concept file_system = std::copyable<F> && std::movable<typename F::file> &&
     requires(F const& fs,

@@ -160,6 +160,12 @@ struct Posix {
     return ok();
   }
 
+  // Starts to write without waiting; a size of 0 is up to the end. Takes no error away from the
+  // sync that follows: the kernel tells a failed write-back to those that wait for it.
+  void start_writeback(file& f, Range range) const noexcept {
+    ::sync_file_range(f.descriptor(), off(range.at), off(range.size), SYNC_FILE_RANGE_WRITE);
+  }
+
   [[nodiscard]] result<bool> try_lock(file& f, Range range, Mode mode) const {
     short const type = mode == Mode::shared ? F_RDLCK : F_WRLCK;
     if (set_lock(f, range, type) == 0) return true;

@@ -1292,6 +1292,369 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/detail/crc32c_table.hpp
+// Computes CRC32C on any machine and in constant expressions, and the constants that the faster
+// ways need.
+//
+// A CRC is a polynomial of degree 31 over GF(2) in reflected form: bit i stands for x^(31-i). So
+// are the bytes of a message: the first bit of the first byte is its highest power.
+#ifndef HOLDFAST_DETAIL_CRC32C_TABLE_HPP
+#define HOLDFAST_DETAIL_CRC32C_TABLE_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+inline constexpr std::uint32_t crc_polynomial = 0x82f63b78;  // Castagnoli, reflected
+
+/// The same polynomial times x, modulo the CRC's.
+[[nodiscard]] constexpr std::uint32_t crc_times_x(std::uint32_t crc) noexcept {
+  return (crc >> 1) ^ ((crc & 1u) != 0 ? crc_polynomial : 0u);
+}
+/// The product of two, modulo the CRC's.
+[[nodiscard]] constexpr std::uint32_t crc_product(std::uint32_t a, std::uint32_t b) noexcept {
+  std::uint32_t product = 0;
+  for (; a != 0; a <<= 1) {
+    if ((a & 0x80000000) != 0) product ^= b;
+    b = crc_times_x(b);
+  }
+  return product;
+}
+/// x to the power of `Exponent`, modulo the CRC's polynomial. A template, so that a compiler works
+/// out each power once.
+template <unsigned Exponent>
+inline constexpr std::uint32_t crc_x_to = crc_product(crc_product(crc_x_to<Exponent / 2>,
+                                                                  crc_x_to<Exponent / 2>),
+                                                      Exponent % 2 != 0 ? 0x40000000 : 0x80000000);
+template <>
+inline constexpr std::uint32_t crc_x_to<0> = 0x80000000;
+
+// Not std::array, whose every access is a call to a compiler that computes.
+struct CrcTables {
+  std::uint32_t of[8][256];
+};
+// of[k][b] is the effect of byte b followed by k zero bytes: eight look-ups then take eight bytes
+// at once.
+consteval CrcTables crc_tables() {
+  CrcTables tables{};
+  auto& first = tables.of[0];
+  first[128] = crc_polynomial;
+  for (unsigned bit = 64; bit != 0; bit /= 2) first[bit] = crc_times_x(first[2 * bit]);
+  for (unsigned bit = 2; bit != 256; bit *= 2) {
+    for (unsigned rest = 1; rest != bit; ++rest) first[bit + rest] = first[bit] ^ first[rest];
+  }
+  for (unsigned k = 1; k != 8; ++k) {
+    for (unsigned b = 0; b != 256; ++b) {
+      auto const before = tables.of[k - 1][b];
+      tables.of[k][b] = (before >> 8) ^ first[before & 0xff];
+    }
+  }
+  return tables;
+}
+inline constexpr CrcTables crc_table = crc_tables();
+
+/// Goes on from `crc`, which is the bare remainder: not inverted, at neither end.
+[[nodiscard]] constexpr std::uint32_t crc_by_table(std::byte const* from,
+                                                   std::size_t size,
+                                                   std::uint32_t crc) noexcept {
+  auto const& t = crc_table.of;
+  std::size_t at = 0;
+  for (; at + 8 <= size; at += 8) {
+    std::uint64_t const word = get_le<std::uint64_t>({from + at, 8}, 0) ^ crc;
+    crc = t[7][word & 0xff] ^ t[6][(word >> 8) & 0xff] ^ t[5][(word >> 16) & 0xff] ^
+          t[4][(word >> 24) & 0xff] ^ t[3][(word >> 32) & 0xff] ^ t[2][(word >> 40) & 0xff] ^
+          t[1][(word >> 48) & 0xff] ^ t[0][word >> 56];
+  }
+  for (; at < size; ++at) {
+    crc = (crc >> 8) ^ t[0][(crc ^ static_cast<std::uint32_t>(from[at])) & 0xff];
+  }
+  return crc;
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/detail/crc32c_arm.hpp
+// Computes CRC32C with the instructions that ARMv8 processors have for it.
+#ifndef HOLDFAST_DETAIL_CRC32C_ARM_HPP
+#define HOLDFAST_DETAIL_CRC32C_ARM_HPP
+
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
+#if defined(__aarch64__) && defined(__linux__) && !defined(__AARCH64EB__)
+#define HOLDFAST_HAS_CRC_ARM 1
+
+HOLDFAST_BEGIN
+
+namespace detail {
+struct CrcArm {
+  static constexpr unsigned long_stream = 4096;  // bringing three together is slow here
+  static constexpr unsigned short_stream = 1024;
+
+  [[nodiscard]] static bool usable() noexcept {
+    constexpr unsigned long has_crc32 = 1ul << 7;
+    return (::getauxval(AT_HWCAP) & has_crc32) != 0;
+  }
+  static std::uint32_t step(std::uint32_t crc, std::uint64_t word) noexcept {
+    asm(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1" : "+r"(crc) : "r"(word));
+    return crc;
+  }
+  static std::uint32_t step(std::uint32_t crc, std::uint32_t word) noexcept {
+    asm(".arch_extension crc\n\tcrc32cw %w0, %w0, %w1" : "+r"(crc) : "r"(word));
+    return crc;
+  }
+  static std::uint32_t step(std::uint32_t crc, std::uint16_t word) noexcept {
+    asm(".arch_extension crc\n\tcrc32ch %w0, %w0, %w1" : "+r"(crc) : "r"(word));
+    return crc;
+  }
+  static std::uint32_t step(std::uint32_t crc, std::uint8_t word) noexcept {
+    asm(".arch_extension crc\n\tcrc32cb %w0, %w0, %w1" : "+r"(crc) : "r"(word));
+    return crc;
+  }
+  // Bit by bit: the instructions for a product are an extension that not every processor has.
+  template <unsigned Exponent>
+  static std::uint32_t times(std::uint32_t crc) noexcept {
+    return crc_product(crc, crc_x_to<Exponent>);
+  }
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+#endif
+
+// ------------ holdfast/detail/crc32c_streams.hpp
+// Computes CRC32C with a processor's own instruction for it, three streams at once: one result
+// takes three cycles, but a new one can begin in each.
+#ifndef HOLDFAST_DETAIL_CRC32C_STREAMS_HPP
+#define HOLDFAST_DETAIL_CRC32C_STREAMS_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+// Unaligned, of any type, in the order of this machine: the ones that have the instruction are
+// little-endian.
+template <class Word>
+[[nodiscard]] inline Word crc_load(std::byte const* from) noexcept {
+  Word word;
+  __builtin_memcpy(&word, from, sizeof word);
+  return word;
+}
+
+/// `Cpu` has `step(crc, word)` for words of 8, 4, 2 and 1 bytes, and `times<Exponent>(crc)`, the
+/// product with x^Exponent.
+template <class Cpu>
+[[nodiscard]] inline std::uint32_t crc_by_words(std::byte const* from,
+                                                std::size_t size,
+                                                std::uint32_t crc) noexcept {
+  for (; size >= 8; from += 8, size -= 8) crc = Cpu::step(crc, crc_load<std::uint64_t>(from));
+  if ((size & 4) != 0) {
+    crc = Cpu::step(crc, crc_load<std::uint32_t>(from));
+    from += 4;
+  }
+  if ((size & 2) != 0) {
+    crc = Cpu::step(crc, crc_load<std::uint16_t>(from));
+    from += 2;
+  }
+  if ((size & 1) != 0) crc = Cpu::step(crc, crc_load<std::uint8_t>(from));
+  return crc;
+}
+
+// Takes blocks of three times `Stream` bytes, as long as there are.
+template <class Cpu, unsigned Stream>
+inline void crc_by_three(std::byte const*& from, std::size_t& size, std::uint32_t& crc) noexcept {
+  for (; size >= 3 * Stream; from += 3 * Stream, size -= 3 * Stream) {
+    std::uint32_t second = 0, third = 0;
+    for (unsigned at = 0; at < Stream; at += 8) {
+      crc = Cpu::step(crc, crc_load<std::uint64_t>(from + at));
+      second = Cpu::step(second, crc_load<std::uint64_t>(from + Stream + at));
+      third = Cpu::step(third, crc_load<std::uint64_t>(from + 2 * Stream + at));
+    }
+    crc = Cpu::template times<16 * Stream>(crc) ^ Cpu::template times<8 * Stream>(second) ^ third;
+  }
+}
+
+template <class Cpu>
+[[nodiscard]] std::uint32_t crc_by_streams(std::byte const* from,
+                                           std::size_t size,
+                                           std::uint32_t crc) noexcept {
+  crc_by_three<Cpu, Cpu::long_stream>(from, size, crc);
+  crc_by_three<Cpu, Cpu::short_stream>(from, size, crc);
+  return crc_by_words<Cpu>(from, size, crc);
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/detail/crc32c_x86.hpp
+// Computes CRC32C with what x86-64 processors have for it. Inline assembly and vector extensions
+// rather than <immintrin.h>, which takes longer to compile than the rest of the library.
+#ifndef HOLDFAST_DETAIL_CRC32C_X86_HPP
+#define HOLDFAST_DETAIL_CRC32C_X86_HPP
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define HOLDFAST_HAS_CRC_X86 1
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// SSE4.2 and PCLMULQDQ: every x86-64 processor since 2011.
+struct CrcSse {
+  static constexpr unsigned long_stream = 1024;
+  static constexpr unsigned short_stream = 128;
+
+  [[nodiscard]] static bool usable() noexcept {
+    __builtin_cpu_init();  // before main nobody may have asked yet
+    return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul");
+  }
+  static std::uint32_t step(std::uint32_t crc, std::uint64_t word) noexcept {
+    std::uint64_t wide = crc;
+    asm("crc32q %1, %0" : "+r"(wide) : "r"(word));
+    return static_cast<std::uint32_t>(wide);
+  }
+  static std::uint32_t step(std::uint32_t crc, std::uint32_t word) noexcept {
+    asm("crc32l %1, %0" : "+r"(crc) : "r"(word));
+    return crc;
+  }
+  static std::uint32_t step(std::uint32_t crc, std::uint16_t word) noexcept {
+    asm("crc32w %1, %0" : "+r"(crc) : "r"(word));
+    return crc;
+  }
+  static std::uint32_t step(std::uint32_t crc, std::uint8_t word) noexcept {
+    asm("crc32b %1, %0" : "+r"(crc) : "q"(word));
+    return crc;
+  }
+  // Two reflected factors give their product times x in 64 bits, and the step that reduces it
+  // multiplies by x^32.
+  template <unsigned Exponent>
+  static std::uint32_t times(std::uint32_t crc) noexcept {
+    using Pair [[gnu::vector_size(16)]] = long long;
+    Pair product{crc, 0};
+    constexpr Pair factor{crc_x_to<Exponent - 33>, 0};
+    asm("pclmulqdq $0, %1, %0" : "+x"(product) : "x"(factor));
+    return step(std::uint32_t{0}, static_cast<std::uint64_t>(product[0]));
+  }
+};
+
+#define HOLDFAST_CRC_WIDE \
+  [[gnu::target("avx512f,avx512bw,avx512vl,avx512vbmi2,vpclmulqdq,pclmul,sse4.2")]]
+
+/// Carry-less products in four registers of 512 bits: what is behind is folded onto what lies
+/// ahead.
+struct CrcWide {
+  using Lanes [[gnu::vector_size(64)]] = long long;  // four lanes of two words
+  using AnyLanes [[gnu::vector_size(64), gnu::aligned(1), gnu::may_alias]] = long long;
+  using Half [[gnu::vector_size(32)]] = long long;
+  using Pair [[gnu::vector_size(16)]] = long long;
+  static constexpr std::size_t width = sizeof(Lanes);
+
+  [[nodiscard]] static bool usable() noexcept {
+    return CrcSse::usable() && __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("vpclmulqdq");
+  }
+
+  // What moves a lane ahead: its first word needs x^(8 bytes + 64), its second x^(8 bytes). The
+  // product brings one x of its own.
+  template <unsigned Bytes>
+  static constexpr long long first = static_cast<long long>(std::uint64_t{crc_x_to<8 * Bytes + 63>}
+                                                            << 32);
+  template <unsigned Bytes>
+  static constexpr long long second = static_cast<long long>(std::uint64_t{crc_x_to<8 * Bytes - 1>}
+                                                             << 32);
+  template <unsigned Bytes>  // each of the four
+  static constexpr Lanes ahead{first<Bytes>, second<Bytes>, first<Bytes>, second<Bytes>,
+                               first<Bytes>, second<Bytes>, first<Bytes>, second<Bytes>};
+  // The first three onto the fourth.
+  static constexpr Lanes together{first<48>, second<48>, first<32>, second<32>,
+                                  first<16>, second<16>, 0,         0};
+
+  HOLDFAST_CRC_WIDE static inline Lanes fold(Lanes what, Lanes by) noexcept {
+    Lanes one, other;
+    asm("vpclmulqdq $0x00, %2, %1, %0" : "=v"(one) : "v"(what), "v"(by));
+    asm("vpclmulqdq $0x11, %2, %1, %0" : "=v"(other) : "v"(what), "v"(by));
+    return one ^ other;
+  }
+  HOLDFAST_CRC_WIDE static inline Lanes load(std::byte const* from) noexcept {
+    return *reinterpret_cast<AnyLanes const*>(from);
+  }
+
+  // The first 4 to 64 bytes at the end of a register, after zeros, which change nothing. The CRC of
+  // what came before is added to the first four of them.
+  HOLDFAST_CRC_WIDE static inline Lanes head(std::byte const* from,
+                                             std::size_t size,
+                                             std::uint32_t crc) noexcept {
+    auto const pad = width - size;
+    auto const mask = ~std::uint64_t{0} << pad;
+    Lanes bytes, before{crc};
+    // Bytes that the mask leaves out are not read, wherever they would lie.
+    asm("vmovdqu8 (%1), %0%{%2%}%{z%}"
+        : "=v"(bytes)
+        : "r"(reinterpret_cast<std::uintptr_t>(from) - pad), "Yk"(mask)
+        : "memory");
+    asm("vpexpandb %1, %0%{%2%}%{z%}" : "=v"(before) : "v"(before), "Yk"(std::uint64_t{15} << pad));
+    return bytes ^ before;
+  }
+
+  // One lane that is worth four, and the CRC of its 16 bytes.
+  HOLDFAST_CRC_WIDE static inline std::uint32_t reduce(Lanes all) noexcept {
+    Lanes const moved = fold(all, together);
+    Lanes const sum = moved ^ (all & Lanes{0, 0, 0, 0, 0, 0, -1, -1});
+    Half low, high;
+    asm("vextracti64x4 $1, %2, %1\n\tvmovdqa64 %t2, %0" : "=&v"(low), "=&v"(high) : "v"(sum));
+    low ^= high;
+    Pair lane, upper;
+    asm("vextracti128 $1, %2, %1\n\tvmovdqa %x2, %0" : "=&x"(lane), "=&x"(upper) : "x"(low));
+    lane ^= upper;
+    auto const crc = CrcSse::step(std::uint32_t{0}, static_cast<std::uint64_t>(lane[0]));
+    return CrcSse::step(crc, static_cast<std::uint64_t>(lane[1]));
+  }
+
+  HOLDFAST_CRC_WIDE static std::uint32_t run(std::byte const* from,
+                                             std::size_t size,
+                                             std::uint32_t crc) noexcept {
+    if (size < 2 * width) return crc_by_words<CrcSse>(from, size, crc);
+    if (size % width - 1 < 3) {  // too few for a head
+      crc = crc_by_words<CrcSse>(from, size % width, crc);
+      from += size % width;
+      size -= size % width;
+    }
+    auto const start = (size - 1) % width + 1;
+    Lanes a = head(from, start, crc);
+    from += start;
+    size -= start;
+    if (size >= 3 * width) {
+      Lanes b = load(from), c = load(from + width), d = load(from + 2 * width);
+      from += 3 * width;
+      size -= 3 * width;
+      for (; size >= 4 * width; from += 4 * width, size -= 4 * width) {
+        a = fold(a, ahead<256>) ^ load(from);
+        b = fold(b, ahead<256>) ^ load(from + width);
+        c = fold(c, ahead<256>) ^ load(from + 2 * width);
+        d = fold(d, ahead<256>) ^ load(from + 3 * width);
+      }
+      a = fold(a, ahead<192>) ^ fold(b, ahead<128>) ^ fold(c, ahead<64>) ^ d;
+    }
+    for (; size != 0; from += width, size -= width) a = fold(a, ahead<64>) ^ load(from);
+    return reduce(a);
+  }
+};
+#undef HOLDFAST_CRC_WIDE
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+#endif
+
 // ------------ holdfast/checksum.hpp
 // Computes CRC32C (Castagnoli, reflected polynomial 0x82f63b78, as in RFC 3720).
 #ifndef HOLDFAST_CHECKSUM_HPP
@@ -1300,43 +1663,43 @@ HOLDFAST_END
 HOLDFAST_BEGIN
 
 namespace detail {
-using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
+/// One way to compute it: whether this processor can, and the function.
+struct CrcTier {
+  using Run = std::uint32_t (*)(std::byte const* from, std::size_t size, std::uint32_t crc);
+  char const* name;
+  bool (*usable)() noexcept;
+  Run run;
+};
+/// The fastest first; the last one is usable everywhere. All give the same.
+inline constexpr std::array crc_tiers {
+#if defined(HOLDFAST_HAS_CRC_X86)
+  CrcTier{"AVX-512 VPCLMULQDQ", CrcWide::usable, CrcWide::run},
+      CrcTier{"SSE4.2, three streams", CrcSse::usable, crc_by_streams<CrcSse>},
+#elif defined(HOLDFAST_HAS_CRC_ARM)
+  CrcTier{"ARMv8, three streams", CrcArm::usable, crc_by_streams<CrcArm>},
+#endif
+      CrcTier {
+    "table", []() noexcept { return true; }, crc_by_table
+  }
+};
 
-// tables[k][b] is the effect of byte b followed by k zero bytes: eight look-ups then take eight
-// bytes at once.
-consteval CrcTables crc_tables() {
-  CrcTables tables{};
-  for (std::uint32_t b = 0; b < 256; ++b) {
-    std::uint32_t crc = b;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1u) != 0 ? 0x82f63b78u : 0u);
-    tables[0][b] = crc;
-  }
-  for (std::size_t k = 1; k < 8; ++k) {
-    for (std::size_t b = 0; b < 256; ++b) {
-      std::uint32_t const before = tables[k - 1][b];
-      tables[k][b] = (before >> 8) ^ tables[0][before & 0xff];
-    }
-  }
-  return tables;
+// Chosen by the first call, which may come before main and in any thread: each that comes first
+// chooses the same. No guard to pass, and nothing to do in a forked child.
+inline std::uint32_t crc_first(std::byte const* from, std::size_t size, std::uint32_t crc);
+inline constinit CrcTier::Run crc_run = crc_first;
+
+inline std::uint32_t crc_first(std::byte const* from, std::size_t size, std::uint32_t crc) {
+  auto const* tier = crc_tiers.data();
+  while (!tier->usable()) ++tier;
+  __atomic_store_n(&crc_run, tier->run, __ATOMIC_RELAXED);
+  return tier->run(from, size, crc);
 }
-inline constexpr CrcTables crc_table = crc_tables();
 }  // namespace detail
 
 /// CRC32C of `from`, going on from `crc` (the CRC of what came before; 0 to begin).
 [[nodiscard]] constexpr std::uint32_t crc32c(bytes_view from, std::uint32_t crc = 0) noexcept {
-  auto const& t = detail::crc_table;
-  crc = ~crc;
-  std::size_t at = 0;
-  for (; at + 8 <= from.size(); at += 8) {
-    std::uint64_t const word = get_le<std::uint64_t>(from, at) ^ crc;
-    crc = t[7][word & 0xff] ^ t[6][(word >> 8) & 0xff] ^ t[5][(word >> 16) & 0xff] ^
-          t[4][(word >> 24) & 0xff] ^ t[3][(word >> 32) & 0xff] ^ t[2][(word >> 40) & 0xff] ^
-          t[1][(word >> 48) & 0xff] ^ t[0][word >> 56];
-  }
-  for (; at < from.size(); ++at) {
-    crc = (crc >> 8) ^ t[0][(crc ^ static_cast<std::uint32_t>(from[at])) & 0xff];
-  }
-  return ~crc;
+  if (std::is_constant_evaluated()) return ~detail::crc_by_table(from.data(), from.size(), ~crc);
+  return ~__atomic_load_n(&detail::crc_run, __ATOMIC_RELAXED)(from.data(), from.size(), ~crc);
 }
 
 HOLDFAST_END
@@ -1584,6 +1947,8 @@ struct Entry {
 /// - `rename` replaces a file or symlink atomically; `link` and `symlink` never replace (`exists`).
 /// - A model may offer `free_space(path)`, the bytes that are free there for this process.
 /// - `remove` takes a file, a symlink or an empty directory; `list` is sorted by name.
+/// One that also has `void start_writeback(file&, Range) noexcept` is asked to begin writing what a
+/// large file got so far, and to take no error away from the sync that follows.
 template <class F>
 concept file_system = std::copyable<F> && std::movable<typename F::file> &&
     requires(F const& fs,
@@ -1649,6 +2014,33 @@ template <file_system Fs>
   HOLDFAST_TRY(got, fs.read_at(file, 0, content));
   content.resize(got);
   return content;
+}
+
+/// Asks for bytes that were written to be on their way to the disk while more are written. Nothing
+/// but speed depends on it: a file system without the operation does without.
+template <file_system Fs>
+void start_writeback(Fs const& fs, typename Fs::file& file, Range range) noexcept {
+  if constexpr (requires { fs.start_writeback(file, range); }) fs.start_writeback(file, range);
+}
+
+/// Makes all of `content` durable in an empty file, and gives its CRC32C, which is taken while the
+/// disk is busy.
+template <file_system Fs>
+[[nodiscard]] result<std::uint32_t> write_durably(Fs const& fs,
+                                                  typename Fs::file& file,
+                                                  bytes_view content) {
+  // Large enough to keep a disk busy, small enough that the sync has little left to wait for.
+  constexpr std::size_t step = std::size_t{8} << 20;
+  std::uint32_t crc = 0;
+  std::uint64_t at = 0;
+  for (; content.size() > step; content = content.subspan(step), at += step) {
+    HOLDFAST_TRYV(fs.write_at(file, at, content.first(step)));
+    start_writeback(fs, file, {at, step});
+    crc = crc32c(content.first(step), crc);
+  }
+  HOLDFAST_TRYV(fs.write_at(file, at, content));
+  HOLDFAST_TRYV(fs.sync(file));
+  return crc32c(content, crc);
 }
 
 /// Makes a new file (`exists` if there is one) with this content and syncs it. Its name is durable
@@ -1983,6 +2375,12 @@ struct Posix {
   [[nodiscard]] result<void> sync(file& f) const {
     if (::fdatasync(f.descriptor()) != 0) return detail::sync_error("sync", f.path());
     return ok();
+  }
+
+  // Starts to write without waiting; a size of 0 is up to the end. Takes no error away from the
+  // sync that follows: the kernel tells a failed write-back to those that wait for it.
+  void start_writeback(file& f, Range range) const noexcept {
+    ::sync_file_range(f.descriptor(), off(range.at), off(range.size), SYNC_FILE_RANGE_WRITE);
   }
 
   [[nodiscard]] result<bool> try_lock(file& f, Range range, Mode mode) const {
@@ -2527,10 +2925,10 @@ class DirectoryWriter {
     }
     auto const path_of_file = detail::join(path(), name);
     HOLDFAST_TRY(file, fs_.open(path_of_file, Open::create));
-    auto const written = building_.note(write(file, content));
-    if (!written) return discard(path_of_file, written.error());
+    auto const crc = building_.note(detail::write_durably(fs_, file, content));
+    if (!crc) return discard(path_of_file, crc.error());
     building_.known.insert_or_assign(relative,
-                                     SealedFile{relative, content.size(), crc32c(content)});
+                                     SealedFile{relative, content.size(), crc.assume_value()});
     return ok();
   }
 
@@ -2540,10 +2938,6 @@ class DirectoryWriter {
   [[nodiscard]] Building& building() noexcept { return building_; }
 
  private:
-  [[nodiscard]] result<void> write(typename Fs::file& file, bytes_view content) const {
-    HOLDFAST_TRYV(fs_.write_at(file, 0, content));
-    return fs_.sync(file);
-  }
   // A file that was not written whole must not be sealed: it goes, or the whole building does.
   [[nodiscard]] result<void> discard(std::string const& file, error const& why) {
     auto const removed = fs_.remove(file);
@@ -2770,14 +3164,17 @@ class BasicFileBlobs {
   [[nodiscard]] result<void> put(Generation g, bytes_view content) {
     HOLDFAST_TRY(made, find(g));
     Building& building = *made;
-    SealedFile const blob{file_name, content.size(), crc32c(content)};
-    if (building.sealed && building.known.at(file_name) == blob) return ok();
-    if (building.sealed) return failure(errc::exists, "put", path_of(g));
+    if (building.sealed) {
+      SealedFile const blob{file_name, content.size(), crc32c(content)};
+      if (building.known.at(file_name) == blob) return ok();
+      return failure(errc::exists, "put", path_of(g));
+    }
     HOLDFAST_TRYV(building.writable());
-    // What a put that failed has left.
-    HOLDFAST_TRYV(detail::remove_if_there(folders_.files(), path_of(g)));
-    HOLDFAST_TRYV(building.note(detail::write_new_file(folders_.files(), path_of(g), content)));
-    building.known.insert_or_assign(file_name, blob);
+    auto const& fs = folders_.files();
+    HOLDFAST_TRYV(detail::remove_if_there(fs, path_of(g)));  // what a put that failed has left
+    HOLDFAST_TRY(file, fs.open(path_of(g), Open::create));
+    HOLDFAST_TRY(crc, building.note(detail::write_durably(fs, file, content)));
+    building.known.insert_or_assign(file_name, SealedFile{file_name, content.size(), crc});
     return folders_.seal(building, Digest::read_back);
   }
 

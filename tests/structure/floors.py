@@ -10,7 +10,9 @@ IN_ORDER = True
 APART = False  # the entries of the row do not see each other
 
 ROWS = [
-    ("0", IN_ORDER, ["version", "config", "bytes", "result", "ids", "guarantees", "checksum"]),
+    ("0", IN_ORDER, ["version", "config", "bytes", "result", "ids", "guarantees",
+                     "detail/crc32c_table", "detail/crc32c_streams", "detail/crc32c_x86",
+                     "detail/crc32c_arm", "checksum"]),
     ("1", IN_ORDER, ["event", "concepts", "explain", "file_system", "file_ops", "posix", "world"]),
     ("1t", IN_ORDER, ["report/text", "report/json"]),
     ("1r", APART, ["detail/", "report/observer"]),
@@ -54,6 +56,7 @@ FOREIGN = {
     "fcntl.h": ["posix.hpp", "world.hpp"],
     "gtest/": ["testing/bindings/gtest"],
     "pthread.h": ["world.hpp", "detail/fork", "detail/pin_slots"],
+    "sys/auxv.h": ["detail/crc32c_arm"],
     "sys/mman.h": ["testing/fiber"],
     "sys/": ["posix.hpp", "world.hpp", "detail/pin_slots", "testing/forked"],
     "time.h": ["world.hpp"],
@@ -61,6 +64,7 @@ FOREIGN = {
     "unistd.h": ["posix.hpp", "world.hpp", "detail/pin_slots", "testing/forked"],
     "sqlite3.h": ["backend/sqlite", "testing/sqlite"],
     "rocksdb/": ["backend/rocksdb", "testing/rocksdb"],
+    "lmdb.h": ["backend/lmdb"],
 }
 
 

@@ -96,3 +96,50 @@ TEST_CASE("removing a tree gives the error it met and can be tried again", "[fil
   CHECK(detail::remove_tree(fs, place / "tree", hf::Entry::Kind::directory));
   CHECK(!support::fs::exists(place / "tree"));
 }
+
+namespace {
+// Notes which bytes were asked to be on their way, and when the sync came.
+struct EagerFiles : hf::Posix {
+  std::vector<std::uint64_t>* started = nullptr;
+  bool* synced = nullptr;
+  void start_writeback(file&, hf::Range range) const {
+    REQUIRE_FALSE(*synced);
+    started->push_back(range.at);
+    started->push_back(range.size);
+  }
+  hf::result<void> sync(file& f) const {
+    *synced = true;
+    return Posix::sync(f);
+  }
+};
+}  // namespace
+
+TEST_CASE("a large file is on its way to the disk before its sync", "[file_ops]") {
+  constexpr std::uint64_t mib = std::uint64_t{1} << 20;
+  Place home;
+  std::vector<std::uint64_t> started;
+  bool synced = false;
+  EagerFiles fs;
+  fs.started = &started;
+  fs.synced = &synced;
+  hf::bytes content(18 * mib + 3);
+  for (std::size_t i = 0; i < content.size(); i += 4096) {
+    content[i] = static_cast<std::byte>(i >> 12);
+  }
+  auto file = fs.open(home / "large", hf::Open::create);
+  REQUIRE(file);
+  auto const crc = detail::write_durably(fs, file.value(), content);
+  REQUIRE(crc);
+  CHECK(crc.value() == hf::crc32c(content));
+  CHECK(synced);
+  CHECK(started == std::vector<std::uint64_t>{0, 8 * mib, 8 * mib, 8 * mib});
+  CHECK(detail::read_file(fs, home / "large", content.size()).value() == content);
+
+  // The real call, and a file system that has none.
+  auto again = hf::Posix{}.open(home / "again", hf::Open::create);
+  CHECK(detail::write_durably(hf::Posix{}, again.value(), content).value() == crc.value());
+  FailingFiles plain;
+  auto other = plain.open(home / "other", hf::Open::create);
+  CHECK(detail::write_durably(plain, other.value(), content).value() == crc.value());
+  CHECK(detail::read_file(plain, home / "other", content.size()).value() == content);
+}

@@ -10,7 +10,6 @@
 
 #include "holdfast/backend/sealed_directory.hpp"
 #include "holdfast/bytes.hpp"
-#include "holdfast/checksum.hpp"
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/file_ops.hpp"
@@ -50,10 +49,10 @@ class DirectoryWriter {
     }
     auto const path_of_file = detail::join(path(), name);
     HOLDFAST_TRY(file, fs_.open(path_of_file, Open::create));
-    auto const written = building_.note(write(file, content));
-    if (!written) return discard(path_of_file, written.error());
+    auto const crc = building_.note(detail::write_durably(fs_, file, content));
+    if (!crc) return discard(path_of_file, crc.error());
     building_.known.insert_or_assign(relative,
-                                     SealedFile{relative, content.size(), crc32c(content)});
+                                     SealedFile{relative, content.size(), crc.assume_value()});
     return ok();
   }
 
@@ -63,10 +62,6 @@ class DirectoryWriter {
   [[nodiscard]] Building& building() noexcept { return building_; }
 
  private:
-  [[nodiscard]] result<void> write(typename Fs::file& file, bytes_view content) const {
-    HOLDFAST_TRYV(fs_.write_at(file, 0, content));
-    return fs_.sync(file);
-  }
   // A file that was not written whole must not be sealed: it goes, or the whole building does.
   [[nodiscard]] result<void> discard(std::string const& file, error const& why) {
     auto const removed = fs_.remove(file);

@@ -52,14 +52,17 @@ class BasicFileBlobs {
   [[nodiscard]] result<void> put(Generation g, bytes_view content) {
     HOLDFAST_TRY(made, find(g));
     Building& building = *made;
-    SealedFile const blob{file_name, content.size(), crc32c(content)};
-    if (building.sealed && building.known.at(file_name) == blob) return ok();
-    if (building.sealed) return failure(errc::exists, "put", path_of(g));
+    if (building.sealed) {
+      SealedFile const blob{file_name, content.size(), crc32c(content)};
+      if (building.known.at(file_name) == blob) return ok();
+      return failure(errc::exists, "put", path_of(g));
+    }
     HOLDFAST_TRYV(building.writable());
-    // What a put that failed has left.
-    HOLDFAST_TRYV(detail::remove_if_there(folders_.files(), path_of(g)));
-    HOLDFAST_TRYV(building.note(detail::write_new_file(folders_.files(), path_of(g), content)));
-    building.known.insert_or_assign(file_name, blob);
+    auto const& fs = folders_.files();
+    HOLDFAST_TRYV(detail::remove_if_there(fs, path_of(g)));  // what a put that failed has left
+    HOLDFAST_TRY(file, fs.open(path_of(g), Open::create));
+    HOLDFAST_TRY(crc, building.note(detail::write_durably(fs, file, content)));
+    building.known.insert_or_assign(file_name, SealedFile{file_name, content.size(), crc});
     return folders_.seal(building, Digest::read_back);
   }
 

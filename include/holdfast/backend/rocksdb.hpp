@@ -9,6 +9,7 @@
 #include <rocksdb/options.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -260,6 +261,8 @@ class BasicRocksStore {
       auto const status = rocksdb::DB::ListColumnFamilies(options, building.path, &names);
       if (!status.ok()) return detail::rocks_error(status, "list column families");
     }
+    // Table files are on their way to the disk while they are written: less to wait for in seal.
+    if (options.bytes_per_sync == 0) options.bytes_per_sync = std::uint64_t{8} << 20;
     detail::RocksDatabase::Families families{{rocksdb::kDefaultColumnFamilyName, options}};
     for (auto const& family : options_.families) {
       std::erase(names, family.name);

@@ -10,7 +10,7 @@ endfunction()
 
 file(REMOVE_RECURSE "${WORK}")
 set(arguments -DWAY=${WAY} -DHOLDFAST_SOURCE=${HOLDFAST_SOURCE} -DSQLITE=${SQLITE}
-              -DROCKSDB=${ROCKSDB})
+              -DROCKSDB=${ROCKSDB} -DLMDB=${LMDB})
 if(WAY STREQUAL "find_package")
   must_run(${CMAKE_COMMAND} --install ${HOLDFAST_BUILD} --prefix ${WORK}/prefix)
   list(APPEND arguments -DCMAKE_PREFIX_PATH=${WORK}/prefix)

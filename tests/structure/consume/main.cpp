@@ -8,6 +8,9 @@
 #ifdef CONSUMER_HAS_ROCKSDB
 #include <holdfast/backend/rocksdb.hpp>
 #endif
+#ifdef CONSUMER_HAS_LMDB
+#include <holdfast/backend/lmdb.hpp>
+#endif
 
 int main() {
   hf::MemoryRegister current;
@@ -19,6 +22,10 @@ int main() {
 #endif
 #ifdef CONSUMER_HAS_ROCKSDB
   works = works && hf::generation_store<hf::RocksStore>;
+#endif
+#ifdef CONSUMER_HAS_LMDB
+  works = works && mdb_version(nullptr, nullptr, nullptr) != nullptr &&
+          hf::generation_store<hf::LmdbStore>;
 #endif
   return works ? 0 : 1;
 }
