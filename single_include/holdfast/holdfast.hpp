@@ -3396,7 +3396,7 @@ struct Scan {
   std::optional<Record> confirmed;  ///< highest sequence that no power cut can take back
   bool newer_format = false;
   bool stale = false;  ///< a record known to be durable is not here
-  bool gap = false;    ///< nor is the newest durable one: its slot is damaged, or was read too early
+  bool gap = false;  ///< nor is the newest durable one: its slot is damaged, or was read too early
 };
 
 /// Looks at a whole ring. `known` is what this process synced itself (none if nothing), `boot` is

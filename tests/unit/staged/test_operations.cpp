@@ -95,7 +95,8 @@ TEST_CASE("verify names the part that is damaged, and readers go on", "[staged][
   auto db = home.open().value();
   REQUIRE(commit_files(db, "one"));
   REQUIRE(commit_files(db, "two"));
-  for (auto const& verdict : db.verify({2}).value()) {
+  auto const sound = db.verify({2}).value();
+  for (auto const& verdict : sound) {
     CHECK(verdict.found.value() == hf::Verified::digests);
     CHECK(verdict.generation == Generation{2});
   }
