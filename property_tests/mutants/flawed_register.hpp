@@ -165,7 +165,8 @@ class FlawedRegister {
       changed.next = before->attempt->generation.number;
     } else {
       auto const g = before->attempt->generation.number;
-      changed = hf::detail::manifest::commit(*before, {{"built", g}}, 48, 0);
+      std::vector<hf::Generation> const parts(before->part_names.size(), {g});
+      changed = hf::detail::manifest::commit(*before, {{"built", g}}, parts, {48}, 0);
     }
     return store(expected, changed);
   }

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string>
 
-#include "crash/variants.hpp"
+#include "../crash/variants.hpp"
 #include "holdfast/testing/explorer.hpp"
 
 namespace crash {

@@ -26,13 +26,11 @@
 #include "holdfast/testing/faults_memory.hpp"
 #include "holdfast/testing/laws.hpp"
 #include "holdfast/testing/scenario.hpp"
+#include "holdfast/testing/staged_laws.hpp"
 
 HOLDFAST_BEGIN
 
 namespace testing::laws {
-inline constexpr Law s13{"S13",
-                         "After a fault what is visible is old or new, and once it has ended "
-                         "everything succeeds again."};
 inline constexpr Law f6{"F6", "An error leaves no file open."};
 }  // namespace testing::laws
 

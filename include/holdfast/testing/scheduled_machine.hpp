@@ -154,7 +154,10 @@ class ScheduledMachine {
     disk::Dice dice{disk::mixed(fate_.seed, 3)};
     disk::Kept kept(states.pending().size());
     auto const luck = dice.below(3);  // none, half, all of it survives
-    for (auto& one : kept) one = luck == 2 || (luck == 1 && dice.below(2) == 0);
+    for (auto& one : kept) {
+      bool const survives = luck == 2 || (luck == 1 && dice.below(2) == 0);
+      one.fate = survives ? disk::Fate::kept : disk::Fate::lost;
+    }
     auto image = disk::image_of(states, kept);
     image.settle();
     auto const first = disk_.machine().first_process +
