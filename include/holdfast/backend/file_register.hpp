@@ -134,8 +134,8 @@ class BasicFileRegister {
     HOLDFAST_TRY(found, look(true));
     if (!is_confirmed(*found)) {
       HOLDFAST_TRYV(put_again(*found));
-    } else if (c.hint_due && found->newest->version == c.known) {
-      confirm(c.known);
+    } else if (c.hint_due) {
+      settle_locked_hint();
     }
     return ok();
   }
@@ -302,12 +302,21 @@ class BasicFileRegister {
     auto const locked = c.fs.try_lock(*c.ring, Range{}, Mode::exclusive);
     if (!locked || !locked.assume_value()) return;
     RingLock const lock{c};
-    auto const found = look(true);
-    if (!found || !found.assume_value()) return;
-    if (found.assume_value()->newest->version == c.known) {
-      confirm(c.known);
+    settle_locked_hint();
+  }
+  // Only forwards: a newer record may be a rival's that failed or died before he could tell, and
+  // then ours is the last that anybody knows of.
+  void settle_locked_hint() {
+    auto& c = *core_;
+    auto const told = c.hint.read(c.fs);
+    if (!told) return;
+    auto const& hint = told.assume_value();
+    bool const enough = hint && hint->boot == c.world.self().boot &&
+                        hint->version.sequence >= c.known.sequence;
+    if (enough) {
+      c.hint_due = false;
     } else {
-      c.hint_due = false;  // whoever wrote the newer record left his own
+      confirm(c.known);
     }
   }
 
@@ -341,7 +350,10 @@ class BasicFileRegister {
     }
     c.known = record.version;
     c.hint_due = true;
-    settle_hint();
+    // Waits for whoever looks at the ring already: unconfirmed, it would not be seen by a load that
+    // begins after this store.
+    auto const lock = lock_ring();
+    if (lock) settle_locked_hint();
     return record.version;
   }
 
