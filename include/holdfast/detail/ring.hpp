@@ -131,6 +131,7 @@ struct Scan {
   std::optional<Record> confirmed;  ///< highest sequence that no power cut can take back
   bool newer_format = false;
   bool stale = false;  ///< a record known to be durable is not here
+  bool gap = false;    ///< nor is the newest durable one: its slot is damaged, or was read too early
 };
 
 /// Looks at a whole ring. `known` is what this process synced itself (none if nothing), `boot` is
@@ -164,6 +165,7 @@ struct Scan {
     if (sequence > durable) continue;
     if (!out.confirmed || sequence > out.confirmed->version.sequence) out.confirmed = record;
   }
+  out.gap = durable != 0 && (!out.confirmed || out.confirmed->version.sequence != durable);
   // The hint is written only after its record was durable, so it never runs ahead of an honest
   // ring, in this boot or later.
   auto const misses = [&out](Version durable_one) noexcept {

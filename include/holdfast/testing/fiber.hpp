@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Runs a function on a stack of its own, so that it can be left in its midst and gone on with later.
+// Runs a function on a stack of its own, so that it can be left in its midst and gone on with
+// later.
 #ifndef HOLDFAST_TESTING_FIBER_HPP
 #define HOLDFAST_TESTING_FIBER_HPP
 
@@ -109,9 +110,13 @@ class Fiber {
     starting() = this;
     ::makecontext(&place_.context, &Fiber::start, 0);
   }
-  [[nodiscard]] FiberPlace& place() noexcept { return place_; }
+  [[nodiscard]] FiberPlace& place() noexcept {
+    return place_;
+  }
   /// To be told before the first switch to a fiber that was prepared.
-  void about_to_start() noexcept { starting() = this; }
+  void about_to_start() noexcept {
+    starting() = this;
+  }
 
  private:
   static constexpr std::size_t guard_size = 4096;

@@ -25,6 +25,7 @@
 #include "holdfast/testing/files.hpp"
 #include "holdfast/testing/laws.hpp"
 #include "holdfast/testing/linearizable.hpp"
+#include "holdfast/testing/schedule_result.hpp"
 #include "holdfast/testing/scheduled_machine.hpp"
 
 HOLDFAST_BEGIN
@@ -60,8 +61,10 @@ namespace laws {
 inline constexpr Law register_schedule_linear{
     "register.linear", "What overlapping calls see could have come one after another."};
 inline constexpr Law register_schedule_serves{
-    "register.recovers", "Whatever others do, a call is answered, and in the end a store succeeds."};
-inline constexpr Law register_schedule_bytes{"register.linear", "A load gives a whole stored value."};
+    "register.recovers",
+    "Whatever others do, a call is answered, and in the end a store succeeds."};
+inline constexpr Law register_schedule_bytes{"register.linear",
+                                             "A load gives a whole stored value."};
 inline constexpr Law register_conflicts{"register.conflicts",
                                         "A store conflicts only if another came before it."};
 }  // namespace laws
@@ -79,8 +82,12 @@ class RegisterSchedule {
   [[nodiscard]] Verdict run() {
     if (auto broken = look_before()) return broken;
     auto const processes = 2 + dice_.below(3);
+    // Now and then one of them stores so often that the ring comes round while another reads it.
+    auto const rounds = dice_.below(8) == 0 ? std::uint64_t{20} : 0;
     for (std::uint64_t p = 0; p < processes; ++p) {
-      machine_.add([this, p, seed = dice_()] { live(p + 1, disk::Dice{seed}); });
+      machine_.add([this, p, rounds, seed = dice_()] {
+        live(p + 1, disk::Dice{seed}, p == 0 ? rounds : 0);
+      });
     }
     machine_.run();
     machine_.settle();
@@ -123,14 +130,14 @@ class RegisterSchedule {
     return {};
   }
 
-  void live(std::uint64_t name, disk::Dice dice) {
+  void live(std::uint64_t name, disk::Dice dice, std::uint64_t rounds) {
     auto one = user(name);
-    for (auto left = 2 + dice.below(3); left > 0 && !broken_; --left) {
+    for (auto left = 2 + dice.below(3) + rounds; left > 0 && !broken_; --left) {
       if (!one.self.process.alive()) {
         if (machine_.cut() || dice.below(2) == 0) return;
         one = user(name);  // the next process finds what the killed one left
       }
-      auto const what = dice.below(8);
+      auto const what = left <= rounds ? 7 : dice.below(8);
       if (!one.usable || what == 0) {
         reopen(one);
       } else if (what < 3) {
@@ -181,8 +188,7 @@ class RegisterSchedule {
     call.what = {RegisterCall::Kind::store, number, one.number, 0};
     call.begin = ++now_;
     auto const change = begin_change(one);
-    auto const stored =
-        register_traits<Register>::store_if(one.at, one.version, value_of(number));
+    auto const stored = register_traits<Register>::store_if(one.at, one.version, value_of(number));
     auto const ended = changes_[change].end = ++now_;
     auto const what = "store " + std::to_string(number) + " over " + std::to_string(one.number);
     bool const told = one.self.process.alive();
@@ -276,12 +282,6 @@ class RegisterSchedule {
   Verdict broken_{};
 };
 
-/// What a run of a seed did.
-struct ScheduleResult {
-  std::uint64_t steps = 0;
-  Verdict broken{};
-};
-
 /// Runs of the registers that `make(ScheduledProcess)` opens in the directory /db. Not thread-safe:
 /// each thread has its own.
 template <class Make>
@@ -311,9 +311,9 @@ class RegisterSchedules {
     SimulatedDisk const disk{sector_size, 1};
     auto const process = disk.start();
     auto const made = holdfast::detail::make_directories(process.files, "/db");
-    ScheduledProcess const self{
-        process, ScheduledFiles{process.files, std::make_shared<ScheduledFaults>()},
-        ScheduledWorld{process.world, nullptr}};
+    ScheduledProcess const self{process,
+                                ScheduledFiles{process.files, std::make_shared<ScheduledFaults>()},
+                                ScheduledWorld{process.world, nullptr}};
     auto at = make_(self);
     Version last{};
     for (int i = 0; made && i < stores; ++i) {

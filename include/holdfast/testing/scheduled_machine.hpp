@@ -27,8 +27,8 @@ HOLDFAST_BEGIN
 namespace testing {
 /// What befalls the calls of a whole machine.
 struct ScheduledFaults {
-  bool piecewise = false;         ///< others may run within a read or a write
-  std::uint64_t failing_sync = 0; ///< the sync that fails, counted over all processes; 0 = none
+  bool piecewise = false;          ///< others may run within a read or a write
+  std::uint64_t failing_sync = 0;  ///< the sync that fails, counted over all processes; 0 = none
   std::uint64_t syncs = 0;
 };
 
@@ -92,9 +92,9 @@ struct Fate {
   std::size_t sector_size = 4096;
   bool piecewise = false;
   std::uint64_t failing_sync = 0;
-  std::uint64_t jump_at = 0;         ///< a step at which a minute passes; 0 = none
-  std::uint64_t cut_at = 0;          ///< a step at which power is cut; 0 = none
-  std::uint64_t kills[2] = {0, 0};   ///< steps at which some process is killed; 0 = none
+  std::uint64_t jump_at = 0;        ///< a step at which a minute passes; 0 = none
+  std::uint64_t cut_at = 0;         ///< a step at which power is cut; 0 = none
+  std::uint64_t kills[2] = {0, 0};  ///< steps at which some process is killed; 0 = none
 };
 [[nodiscard]] inline Fate fate_of(std::uint64_t seed) {
   disk::Dice dice{disk::mixed(seed, 2)};
