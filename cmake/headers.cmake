@@ -6,6 +6,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/file_blobs.hpp
     include/holdfast/backend/file_register.hpp
     include/holdfast/backend/file_tree.hpp
+    include/holdfast/backend/fresh_files.hpp
     include/holdfast/backend/hint_file.hpp
     include/holdfast/backend/memory_register.hpp
     include/holdfast/backend/memory_store.hpp
@@ -60,12 +61,19 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/disk/shared.hpp
     include/holdfast/testing/disk/subsets.hpp
     include/holdfast/testing/explorer.hpp
+    include/holdfast/testing/fiber.hpp
     include/holdfast/testing/files.hpp
     include/holdfast/testing/laws.hpp
+    include/holdfast/testing/linearizable.hpp
     include/holdfast/testing/lock_scenario.hpp
+    include/holdfast/testing/lock_schedule.hpp
     include/holdfast/testing/register_laws.hpp
     include/holdfast/testing/register_scenario.hpp
+    include/holdfast/testing/register_schedule.hpp
     include/holdfast/testing/scenario.hpp
+    include/holdfast/testing/schedule_result.hpp
+    include/holdfast/testing/scheduled_machine.hpp
+    include/holdfast/testing/scheduler.hpp
     include/holdfast/testing/simulated_disk.hpp
     include/holdfast/testing/simulated_files.hpp
     include/holdfast/testing/simulated_world.hpp

@@ -8,6 +8,7 @@
 #include "holdfast/backend/file_blobs.hpp"
 #include "holdfast/backend/file_register.hpp"
 #include "holdfast/backend/file_tree.hpp"
+#include "holdfast/backend/fresh_files.hpp"
 #include "holdfast/backend/hint_file.hpp"
 #include "holdfast/backend/memory_register.hpp"
 #include "holdfast/backend/memory_store.hpp"

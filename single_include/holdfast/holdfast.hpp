@@ -2338,6 +2338,42 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/backend/fresh_files.hpp
+// Names the files that are written whole before they get their real name, and removes those that a
+// crash has left.
+#ifndef HOLDFAST_BACKEND_FRESH_FILES_HPP
+#define HOLDFAST_BACKEND_FRESH_FILES_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+[[nodiscard]] inline std::string fresh_name(std::string const& path, std::uint64_t nonce) {
+  return path + ".new-" + std::to_string(nonce);
+}
+
+/// What a crashed creator of `path` left: never linked, or a second name of it.
+template <file_system Fs>
+[[nodiscard]] result<void> remove_fresh_files(Fs const& fs, std::string const& path) {
+  auto const directory = parent_of(path);
+  auto entries = fs.list(directory);
+  if (!entries && entries.error().code() == errc::not_found) return ok();
+  HOLDFAST_TRYV(std::move(entries));
+  auto const prefix = path.substr(path.rfind('/') + 1) + ".new-";
+  for (auto const& entry : entries.assume_value()) {
+    bool const ours =
+        entry.kind == Entry::Kind::file && entry.name.starts_with(prefix) &&
+        entry.name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+    if (!ours) continue;
+    HOLDFAST_TRYV(remove_if_there(fs, join(directory, entry.name)));
+  }
+  return ok();
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/detail/ring.hpp
 // Decides which record of a ring of slots counts, without any I/O.
 //
@@ -2459,6 +2495,7 @@ struct Scan {
   std::optional<Record> confirmed;  ///< highest sequence that no power cut can take back
   bool newer_format = false;
   bool stale = false;  ///< a record known to be durable is not here
+  bool gap = false;    ///< nor is the newest durable one: its slot is damaged, or was read too early
 };
 
 /// Looks at a whole ring. `known` is what this process synced itself (none if nothing), `boot` is
@@ -2492,6 +2529,7 @@ struct Scan {
     if (sequence > durable) continue;
     if (!out.confirmed || sequence > out.confirmed->version.sequence) out.confirmed = record;
   }
+  out.gap = durable != 0 && (!out.confirmed || out.confirmed->version.sequence != durable);
   // The hint is written only after its record was durable, so it never runs ahead of an honest
   // ring, in this boot or later.
   auto const misses = [&out](Version durable_one) noexcept {
@@ -3085,7 +3123,7 @@ class BasicFileRegister {
     c.ring.reset();
     c.hint.close();
     c.poisoned = false;
-    HOLDFAST_TRYV(remove_leftovers());
+    HOLDFAST_TRYV(detail::remove_fresh_files(c.fs, c.path));
     HOLDFAST_TRY(hinted, c.hint.exists(c.fs));  // before the ring, which its creator makes first
     auto opened = open_ring(true);
     if (!opened && opened.error().code() == errc::not_found) {
@@ -3099,8 +3137,8 @@ class BasicFileRegister {
     HOLDFAST_TRY(found, look(true));
     if (!is_confirmed(*found)) {
       HOLDFAST_TRYV(put_again(*found));
-    } else if (c.hint_due && found->newest->version == c.known) {
-      confirm(c.known);
+    } else if (c.hint_due) {
+      settle_locked_hint();
     }
     return ok();
   }
@@ -3148,10 +3186,11 @@ class BasicFileRegister {
   }
 
   // The hint is read before the ring: a ring read later is at least as new as an honest hint.
-  // Without the lock a slot may be seen half written, so a bad verdict is believed only when it
-  // stays.
+  // Without the lock a slot may be seen half written, and early slots be older than late ones, so a
+  // bad verdict is believed only when it stays and nothing moves.
   [[nodiscard]] result<std::optional<Scan>> look(bool locked) {
     auto& c = *core_;
+    Version before{};
     for (int attempt = locked ? 2 : 0;; ++attempt) {
       HOLDFAST_TRY(hint, c.hint.read(c.fs));
       if (!locked) {
@@ -3166,8 +3205,12 @@ class BasicFileRegister {
       auto const found =
           detail::ring::scan(bytes_view{c.buffer}.first(size), hint, c.world.self().boot, c.known);
       if (found.newer_format) return fail(errc::newer_format, "load");
-      if (found.newest && !found.stale) return std::optional{found};
-      if (attempt < 2) continue;
+      bool const whole = found.newest && !found.stale;
+      if (whole && (locked || !found.gap)) return std::optional{found};
+      auto const newest = found.newest ? found.newest->version : Version::none;
+      bool const moves = newest != std::exchange(before, newest);
+      if (attempt < 2 || (moves && !locked)) continue;
+      if (whole) return std::optional{found};  // the slot is damaged: what is left counts
       return fail(found.newest ? errc::stale_register : errc::damaged, "load");
     }
   }
@@ -3177,7 +3220,6 @@ class BasicFileRegister {
     Core* core;
     explicit RingLock(Core& c) noexcept : core{&c} {}
     RingLock(RingLock&& other) noexcept : core{std::exchange(other.core, nullptr)} {}
-    RingLock& operator=(RingLock&&) = delete;
     ~RingLock() {
       if (core != nullptr && core->ring) static_cast<void>(core->fs.unlock(*core->ring, Range{}));
     }
@@ -3267,12 +3309,20 @@ class BasicFileRegister {
     auto const locked = c.fs.try_lock(*c.ring, Range{}, Mode::exclusive);
     if (!locked || !locked.assume_value()) return;
     RingLock const lock{c};
-    auto const found = look(true);
-    if (!found || !found.assume_value()) return;
-    if (found.assume_value()->newest->version == c.known) {
-      confirm(c.known);
+    settle_locked_hint();
+  }
+  // Only forwards: a newer record may be of a rival who failed or died before he could tell.
+  void settle_locked_hint() {
+    auto& c = *core_;
+    auto const told = c.hint.read(c.fs);
+    if (!told) return;
+    auto const& hint = told.assume_value();
+    bool const enough =
+        hint && hint->boot == c.world.self().boot && hint->version.sequence >= c.known.sequence;
+    if (enough) {
+      c.hint_due = false;
     } else {
-      c.hint_due = false;  // whoever wrote the newer record left his own
+      confirm(c.known);
     }
   }
 
@@ -3288,43 +3338,42 @@ class BasicFileRegister {
     detail::ring::encode(record,
                          std::span<std::byte, detail::ring::slot_size>{
                              content.data() + detail::ring::slot_size, detail::ring::slot_size});
-    auto const fresh = c.path + ".new-" + std::to_string(record.version.nonce);
+    auto const fresh = detail::fresh_name(c.path, record.version.nonce);
     auto linked = detail::write_new_file(c.fs, fresh, content);
+    if (linked) linked = lock_fresh(fresh);
     if (!linked) {
       static_cast<void>(c.fs.remove(fresh));  // nobody has seen it; the next open tries again
+      // A rival who opens has swept it away.
+      if (linked.error().code() == errc::not_found) return fail(errc::conflict, "store");
       return detail::failed(linked);
     }
+    RingLock const lock{c};
     linked = c.fs.link(fresh, c.path);
     static_cast<void>(
         c.fs.remove(fresh));  // by now a second name, which the next open removes if this did not
-    if (!linked && linked.error().code() == errc::exists) return fail(errc::conflict, "store");
+    bool const lost = !linked && (linked.error().code() == errc::exists ||
+                                  linked.error().code() == errc::not_found);
+    if (lost) return fail(errc::conflict, "store");
     // From the link on it may be there, now or after a power cut.
     if (linked) linked = c.fs.sync_directory(detail::parent_of(c.path));
     if (!linked) {
       c.poisoned = true;
       return failure(linked.error().as(errc::uncertain));
     }
-    c.known = record.version;
-    c.hint_due = true;
-    settle_hint();
+    confirm(record.version);
     return record.version;
   }
 
-  // What a crashed `create` left: never linked, or a second name of the ring.
-  [[nodiscard]] result<void> remove_leftovers() {
+  // Before others can: they would heal what is not told yet, and loads after this store miss it.
+  [[nodiscard]] result<void> lock_fresh(std::string const& path) {
     auto& c = *core_;
-    auto const directory = detail::parent_of(c.path);
-    auto entries = c.fs.list(directory);
-    if (!entries && entries.error().code() == errc::not_found) return ok();
-    HOLDFAST_TRYV(std::move(entries));
-    auto const prefix = c.path.substr(c.path.rfind('/') + 1) + ".new-";
-    for (auto const& entry : entries.assume_value()) {
-      bool const ours =
-          entry.kind == Entry::Kind::file && entry.name.starts_with(prefix) &&
-          entry.name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
-      if (!ours) continue;
-      HOLDFAST_TRYV(detail::remove_if_there(c.fs, detail::join(directory, entry.name)));
-    }
+    HOLDFAST_TRY(opened, c.fs.open(path, Open::write));
+    HOLDFAST_TRY(id, c.fs.identity(opened));
+    HOLDFAST_TRY(locked, c.fs.try_lock(opened, Range{}, Mode::exclusive));
+    if (!locked) return fail(errc::busy, "lock");
+    c.ring = std::move(opened);
+    c.ring_id = id;
+    c.ring_writable = true;
     return ok();
   }
 

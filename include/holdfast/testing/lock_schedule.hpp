@@ -2,9 +2,9 @@
 // Runs of a lock under several processes that a seed interleaves, kills and cuts off: one holder at
 // a time, tokens that grow, nobody refused who need not be.
 //
-// What stands for the fence of a register beside the lock is the greatest token that was granted:
-// everybody asks for more. Now and then somebody takes the whole file away, who first locked all of
-// it: what is granted then is of another file.
+// Now and then somebody takes the whole file away, who first locked all of it. Then the greatest
+// token that was granted stands for the fence of the register beside the lock: everybody asks for
+// more. Else the lock alone must see to it that tokens grow.
 #ifndef HOLDFAST_TESTING_LOCK_SCHEDULE_HPP
 #define HOLDFAST_TESTING_LOCK_SCHEDULE_HPP
 
@@ -23,8 +23,8 @@
 #include "holdfast/ids.hpp"
 #include "holdfast/testing/disk/hash.hpp"
 #include "holdfast/testing/laws.hpp"
-#include "holdfast/testing/scheduled_machine.hpp"
 #include "holdfast/testing/schedule_result.hpp"
+#include "holdfast/testing/scheduled_machine.hpp"
 
 HOLDFAST_BEGIN
 
@@ -105,8 +105,8 @@ class LockSchedule {
   bool hold(User& one, std::uint64_t calls) {
     auto const others = begin(one);
     // A new file knows of no earlier token: the fence is all that its grants must exceed.
-    auto const floor = greatest_;
-    auto grant = lock_traits<Policy>::try_acquire(one.lock, one.self.world.self(), greatest_);
+    auto const floor = removes_ ? greatest_ : FencingToken{};
+    auto grant = lock_traits<Policy>::try_acquire(one.lock, one.self.world.self(), floor);
     bool const others_moved = end(others);
     if (!one.self.process.alive()) return false;
     if (!grant) {
@@ -152,7 +152,8 @@ class LockSchedule {
     if (known) held_->surely = false;
     say(one, "forces " + std::to_string(holder.token.number));
     auto const forcing = begin(one);
-    auto const forced = lock_traits<Policy>::force(one.lock, holder, greatest_);
+    auto const forced =
+        lock_traits<Policy>::force(one.lock, holder, removes_ ? greatest_ : FencingToken{});
     static_cast<void>(end(forcing));
     if (forced) let_go(holder.token);
     say(one, "force: " + (forced ? "done" : std::string{forced.error().text()}));
@@ -170,8 +171,8 @@ class LockSchedule {
     auto const all = files.try_lock(file.assume_value(), Range{0, 0}, Mode::exclusive);
     auto const own = files.identity(file.assume_value());
     auto const named = files.identity("/db/LOCK");
-    bool const may = all && all.assume_value() && own && named &&
-                     own.assume_value() == named.assume_value();
+    bool const may =
+        all && all.assume_value() && own && named && own.assume_value() == named.assume_value();
     if (may && files.remove("/db/LOCK")) say(one, "removes the file");
     static_cast<void>(end(removing));
   }

@@ -152,14 +152,18 @@ class Scheduler {
     switch_fiber(from, fibers_[next]->place(), ends);
   }
   [[nodiscard]] std::size_t choose() {
-    auto const gather = [this](bool waiting) {
+    auto const gather = [this] {
       ready_.clear();
       for (std::size_t i = 0; i < tasks_.size(); ++i) {
-        if (!tasks_[i].ended && tasks_[i].waits == waiting) ready_.push_back(i);
+        if (!tasks_[i].ended && !tasks_[i].waits) ready_.push_back(i);
       }
       return !ready_.empty();
     };
-    if (!gather(false) && !gather(true)) return nobody;
+    if (!gather()) {
+      // All wait: time passes for all of them, so that none is left out however often it waits.
+      for (auto& task : tasks_) task.waits = false;
+      if (!gather()) return nobody;
+    }
     return choice_.next(steps_, current_ == nobody ? ready_.front() : current_, ready_);
   }
 
