@@ -16,13 +16,13 @@ namespace damage {
 
 /// Calls `judge(what, damaged)` for every bit flipped alone (else one bit of each byte, another one
 /// from byte to byte) and every shorter length (else those about every 64th), until it answers
-/// false. `step`: how many bytes apart, where not all are asked for. Gives how many there were.
+/// false. Gives how many there were.
 template <class Judge>
-std::size_t each_flip_and_cut(std::string const& content, std::size_t step, Judge judge) {
+std::size_t each_flip_and_cut(std::string const& content, Judge judge) {
   bool const all = soaks();
   std::size_t count = 0;
   auto damaged = content;
-  for (std::size_t at = 0; at < content.size(); at += all ? 1 : step) {
+  for (std::size_t at = 0; at < content.size(); ++at) {
     for (unsigned bit = all ? 0 : at * 5 % 8, last = all ? 7 : bit; bit <= last; ++bit) {
       damaged[at] = static_cast<char>(content[at] ^ (1 << bit));
       ++count;

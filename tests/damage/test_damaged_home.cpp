@@ -170,7 +170,7 @@ TEST_CASE("a home whose files are damaged in any bit or length never shows wrong
     if (content.size() > largest) continue;
     CAPTURE(path);
     tried += damage::each_flip_and_cut(
-        content, 1, [&](std::string const& what, std::string const& damaged) {
+        content, [&](std::string const& what, std::string const& damaged) {
           // By turns in the boot that wrote it, where the hint counts, and in the next.
           auto const wrong = judged(home, path, &damaged, 1 + damaged.size() % 2);
           if (wrong.empty()) return true;

@@ -35,7 +35,9 @@ struct RocksOptions {
   /// logger are used as they are; places outside the generation's folder are refused.
   rocksdb::Options options{};
   std::vector<rocksdb::ColumnFamilyDescriptor> families{};  ///< beside the default one
-  bool verify_on_open = false;   ///< check every block's checksum before the first view
+  /// Check every byte before the first view: by the digests of whole files, which it makes seal
+  /// take; where a generation was sealed without, by the checksum of every block.
+  bool verify_on_open = false;
   Digest digest = Digest::none;  ///< of whole files, at seal; RocksDB has its own checksums anyway
 };
 
@@ -181,13 +183,20 @@ class BasicRocksStore {
     if (w.build_->database.get() != nullptr) {
       HOLDFAST_TRYV(finish(w));
     }
-    return folders_.seal(w.building_, options_.digest);
+    return folders_.seal(w.building_,
+                         options_.verify_on_open ? Digest::read_back : options_.digest);
   }
 
   [[nodiscard]] result<reader> open(Generation g) const {
-    HOLDFAST_TRYV(folders_.open(g, false));
+    if (!options_.verify_on_open) {
+      HOLDFAST_TRYV(folders_.open(g, false));
+      return open_checked(g);
+    }
+    // Before RocksDB looks: it believes a damaged footer that says there are no checksums, and may
+    // end the program over what it then finds.
+    HOLDFAST_TRY(verified, folders_.verify(g));
     HOLDFAST_TRY(opened, open_checked(g));
-    if (options_.verify_on_open) {
+    if (verified != Verified::digests) {
       HOLDFAST_TRYV(verify_checksums(opened));
     }
     return std::move(opened);
