@@ -38,7 +38,7 @@ STD = {
     "3": "cassert",
     "4": " ".join(HEAVY),
     "umbrella": "",
-    "5": "",
+    "5": "new set",
 }
 
 # Headers that are not std's: who may include them, as a prefix of the including header's name.

@@ -150,6 +150,7 @@ class ScriptedRegister {
     std::function<Answer(std::string_view)> on_store;  ///< none: store
     std::function<hf::result<void>()> on_reopen;       ///< none: a success
     std::function<void()> before_load;
+    std::function<hf::result<bool>()> on_load;  ///< false: as if absent; an error is the load's
     std::size_t limit = 1 << 20;
     std::optional<std::pair<hf::Version, hf::bytes>> late;
     int stores = 0;  ///< that were applied
@@ -159,6 +160,10 @@ class ScriptedRegister {
 
   hf::result<std::optional<hf::Versioned>> load() {
     if (script_->before_load) script_->before_load();
+    if (script_->on_load) {
+      HOLDFAST_TRY(there, script_->on_load());
+      if (!there) return std::optional<hf::Versioned>{};
+    }
     return inner_.load();
   }
   hf::result<hf::Version> store_if(hf::Version expected, hf::bytes_view value) {
