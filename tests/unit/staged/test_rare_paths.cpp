@@ -8,6 +8,7 @@
 
 #include "catch.hpp"
 #include "memory_home.hpp"
+#include "processes.hpp"
 
 namespace {
 using hf::errc, hf::Outcome;
@@ -275,4 +276,27 @@ TEST_CASE("the grace of a published name ends with its time, and where the clock
     CHECK(db.collect().value().dropped.size() == 1);
     CHECK(home.texts->numbers() == std::vector<std::uint64_t>{2});
   }
+}
+
+TEST_CASE("without a published name nobody is given grace", "[staged][publish]") {
+  PublishedHome home;
+  auto db = home.open({.retain = 1, .publish = false, .publish_grace_ms = 10'000}).value();
+  support::commit_text(db, "one").value();
+  support::commit_text(db, "two").value();
+  CHECK(home.texts->published.empty());
+  CHECK(home.texts->numbers() == std::vector<std::uint64_t>{2});
+}
+
+TEST_CASE("a home that ends in a forked child keeps the lock of a commit that is uncertain",
+          "[staged][uncertain][fork]") {
+  StartedHome started;
+  support::answer_commit(started.home, 2, Answer::lost_and_uncertain);
+  auto const lost = support::commit_text(started.db, "two");
+  REQUIRE(code(lost) == errc::uncertain);
+  CHECK(support::in_child([&]() -> std::string {
+          { auto const theirs = std::move(started.db); }
+          auto const holder = started.home.lock.inspect().value();
+          return holder ? "" : "let go";
+        }) == "");
+  CHECK(started.db.resolve(lost.error().ticket()).value() == Outcome::not_committed);
 }
