@@ -6060,7 +6060,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   // For `revert`, which does not hold the stage lock: whoever holds it publishes when done.
   std::optional<error> publish_alone() {
     if constexpr (publishing_store<Store>) {
-      if (building_ || pending_) return publish_locked();
+      if (building_) return publish_locked();  // also while a commit is uncertain
       auto grant = acquire();
       if (!grant) return grant.error();
       Granted const granted{*this, grant.assume_value()};
