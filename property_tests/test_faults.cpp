@@ -172,5 +172,5 @@ TEST_CASE("a lock that is taken for granted when asking fails is found: L1, F6",
   FaultLoop found;
   fail_each_call(lock_ordeal("lock", crash::OneLock<LocksUnasked>{}, 512), {.call = Call::lock},
                  crashes(3), found);
-  CHECK_THAT(found.report, Catch::Matchers::ContainsSubstring("law L1 "));
+  CHECK_THAT(found.report, Catch::Matchers::ContainsSubstring("law HF-LOCK-001 "));
 }

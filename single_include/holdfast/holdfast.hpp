@@ -1338,7 +1338,7 @@ consteval CrcTables crc_tables() {
   CrcTables tables{};
   auto& first = tables.of[0];
   first[128] = crc_polynomial;
-  for (unsigned bit = 64; bit != 0; bit /= 2) first[bit] = crc_times_x(first[2 * bit]);
+  for (std::size_t bit = 64; bit != 0; bit /= 2) first[bit] = crc_times_x(first[2 * bit]);
   for (unsigned bit = 2; bit != 256; bit *= 2) {
     for (unsigned rest = 1; rest != bit; ++rest) first[bit + rest] = first[bit] ^ first[rest];
   }
@@ -1466,7 +1466,7 @@ template <class Cpu>
 }
 
 // Takes blocks of three times `Stream` bytes, as long as there are.
-template <class Cpu, unsigned Stream>
+template <class Cpu, std::size_t Stream>
 inline void crc_by_three(std::byte const*& from, std::size_t& size, std::uint32_t& crc) noexcept {
   for (; size >= 3 * Stream; from += 3 * Stream, size -= 3 * Stream) {
     std::uint32_t second = 0, third = 0;
@@ -1546,6 +1546,12 @@ struct CrcSse {
 #define HOLDFAST_CRC_WIDE \
   [[gnu::target("avx512f,avx512bw,avx512vl,avx512vbmi2,vpclmulqdq,pclmul,sse4.2")]]
 
+// The upper half of a word, as the vector types want it.
+[[nodiscard]] constexpr long long crc_high_word(std::uint32_t half) noexcept {
+  std::uint64_t const word = std::uint64_t{half} << 32;
+  return static_cast<long long>(word);
+}
+
 /// Carry-less products in four registers of 512 bits: what is behind is folded onto what lies
 /// ahead.
 struct CrcWide {
@@ -1564,11 +1570,9 @@ struct CrcWide {
   // What moves a lane ahead: its first word needs x^(8 bytes + 64), its second x^(8 bytes). The
   // product brings one x of its own.
   template <unsigned Bytes>
-  static constexpr long long first = static_cast<long long>(std::uint64_t{crc_x_to<8 * Bytes + 63>}
-                                                            << 32);
+  static constexpr long long first = crc_high_word(crc_x_to<8 * Bytes + 63>);
   template <unsigned Bytes>
-  static constexpr long long second = static_cast<long long>(std::uint64_t{crc_x_to<8 * Bytes - 1>}
-                                                             << 32);
+  static constexpr long long second = crc_high_word(crc_x_to<8 * Bytes - 1>);
   template <unsigned Bytes>  // each of the four
   static constexpr Lanes ahead{first<Bytes>, second<Bytes>, first<Bytes>, second<Bytes>,
                                first<Bytes>, second<Bytes>, first<Bytes>, second<Bytes>};
@@ -7035,7 +7039,7 @@ class Metrics {
   }
 
   void task(Event const& event) noexcept {
-    try {
+    HOLDFAST_MAY_THROW {
       std::lock_guard const guard{mutex_};
       auto found = tasks_.find(event.task);
       if (found == tasks_.end()) found = tasks_.try_emplace(std::string{event.task}).first;
@@ -7046,8 +7050,8 @@ class Metrics {
       }
       task.duration.observe(event.at_ns - task.started_ns);
       if (event.cause != nullptr) task.failures.add();
-    } catch (
-        ...) {  // out of memory: an observer must not throw, and the count says that it is short
+    }
+    HOLDFAST_CAUGHT {  // no memory: an observer must not throw, and the count says it is short
       lost_.add();
     }
   }
@@ -7678,12 +7682,13 @@ class Threads {
     queue_.push_back(std::move(work));
     changed_.notify_one();
     if (idle_ >= queue_.size() || threads_.size() == most_) return ok();
-    try {
+    HOLDFAST_MAY_THROW {
       threads_.emplace_back([this] { serve(); });
-    } catch (std::exception const& why) {
+    }
+    HOLDFAST_CAUGHT {
       if (!threads_.empty()) return ok();  // another thread will come to it
       queue_.pop_back();
-      return failure(errc::no_memory, "start a thread", why.what());
+      return failure(errc::no_memory, "start a thread");
     }
     return ok();
   }
@@ -7719,6 +7724,10 @@ namespace detail {
 /// Calls what may throw: an exception is an error like any other.
 template <class F>
 [[nodiscard]] std::invoke_result_t<F&> guarded(char const* where, F&& f) noexcept {
+#if !defined(__cpp_exceptions)
+  static_cast<void>(where);
+  return f();
+#else
   try {
     return f();
   } catch (std::bad_alloc const&) {
@@ -7728,6 +7737,7 @@ template <class F>
   } catch (...) {
     return failure(errc::backend, where, "an exception");
   }
+#endif
 }
 }  // namespace detail
 
@@ -9363,15 +9373,16 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       }
       HOLDFAST_TRY(next, std::move(planned));
       auto const text = manifest::encode(next);
+      auto parts = parts_of(next, attempt);
       auto stored = store(loaded.version, as_bytes(text));
-      if (stored) {
+      if (stored) {  // from here on nothing may throw: the record lists it
         dropped_.clear();
         attempt.recorded = true;
         attempt.generation = next.attempt->generation;
         attempt.nonce = nonce;
         attempt.version = stored.assume_value();
         attempt.manifest = std::move(next);
-        attempt.parts = parts_of(attempt.manifest, attempt);
+        attempt.parts = std::move(parts);
         return ok();
       }
       recovered_ = false;

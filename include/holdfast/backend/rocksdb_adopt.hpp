@@ -110,6 +110,7 @@ template <file_system Fs>
   auto status = rocksdb::DB::ListColumnFamilies(options, source, &names);
   if (!status.ok()) return detail::rocks_error(status, "adopt: list column families");
   std::vector<rocksdb::ColumnFamilyDescriptor> described;
+  described.reserve(names.size());
   for (auto const& name : names) described.emplace_back(name, options);
   // RocksDB wants a place of its own for a second look; it writes nothing into the first.
   auto const scratch = detail::join(writer.db().GetName(), "adopting");

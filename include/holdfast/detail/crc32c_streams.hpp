@@ -42,7 +42,7 @@ template <class Cpu>
 }
 
 // Takes blocks of three times `Stream` bytes, as long as there are.
-template <class Cpu, unsigned Stream>
+template <class Cpu, std::size_t Stream>
 inline void crc_by_three(std::byte const*& from, std::size_t& size, std::uint32_t& crc) noexcept {
   for (; size >= 3 * Stream; from += 3 * Stream, size -= 3 * Stream) {
     std::uint32_t second = 0, third = 0;

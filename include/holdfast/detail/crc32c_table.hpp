@@ -50,7 +50,7 @@ consteval CrcTables crc_tables() {
   CrcTables tables{};
   auto& first = tables.of[0];
   first[128] = crc_polynomial;
-  for (unsigned bit = 64; bit != 0; bit /= 2) first[bit] = crc_times_x(first[2 * bit]);
+  for (std::size_t bit = 64; bit != 0; bit /= 2) first[bit] = crc_times_x(first[2 * bit]);
   for (unsigned bit = 2; bit != 256; bit *= 2) {
     for (unsigned rest = 1; rest != bit; ++rest) first[bit + rest] = first[bit] ^ first[rest];
   }

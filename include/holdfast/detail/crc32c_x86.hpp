@@ -58,6 +58,12 @@ struct CrcSse {
 #define HOLDFAST_CRC_WIDE \
   [[gnu::target("avx512f,avx512bw,avx512vl,avx512vbmi2,vpclmulqdq,pclmul,sse4.2")]]
 
+// The upper half of a word, as the vector types want it.
+[[nodiscard]] constexpr long long crc_high_word(std::uint32_t half) noexcept {
+  std::uint64_t const word = std::uint64_t{half} << 32;
+  return static_cast<long long>(word);
+}
+
 /// Carry-less products in four registers of 512 bits: what is behind is folded onto what lies
 /// ahead.
 struct CrcWide {
@@ -76,11 +82,9 @@ struct CrcWide {
   // What moves a lane ahead: its first word needs x^(8 bytes + 64), its second x^(8 bytes). The
   // product brings one x of its own.
   template <unsigned Bytes>
-  static constexpr long long first = static_cast<long long>(std::uint64_t{crc_x_to<8 * Bytes + 63>}
-                                                            << 32);
+  static constexpr long long first = crc_high_word(crc_x_to<8 * Bytes + 63>);
   template <unsigned Bytes>
-  static constexpr long long second = static_cast<long long>(std::uint64_t{crc_x_to<8 * Bytes - 1>}
-                                                             << 32);
+  static constexpr long long second = crc_high_word(crc_x_to<8 * Bytes - 1>);
   template <unsigned Bytes>  // each of the four
   static constexpr Lanes ahead{first<Bytes>, second<Bytes>, first<Bytes>, second<Bytes>,
                                first<Bytes>, second<Bytes>, first<Bytes>, second<Bytes>};

@@ -177,7 +177,7 @@ class Metrics {
   }
 
   void task(Event const& event) noexcept {
-    try {
+    HOLDFAST_MAY_THROW {
       std::lock_guard const guard{mutex_};
       auto found = tasks_.find(event.task);
       if (found == tasks_.end()) found = tasks_.try_emplace(std::string{event.task}).first;
@@ -188,8 +188,8 @@ class Metrics {
       }
       task.duration.observe(event.at_ns - task.started_ns);
       if (event.cause != nullptr) task.failures.add();
-    } catch (
-        ...) {  // out of memory: an observer must not throw, and the count says that it is short
+    }
+    HOLDFAST_CAUGHT {  // no memory: an observer must not throw, and the count says it is short
       lost_.add();
     }
   }

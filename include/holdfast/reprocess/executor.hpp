@@ -60,12 +60,13 @@ class Threads {
     queue_.push_back(std::move(work));
     changed_.notify_one();
     if (idle_ >= queue_.size() || threads_.size() == most_) return ok();
-    try {
+    HOLDFAST_MAY_THROW {
       threads_.emplace_back([this] { serve(); });
-    } catch (std::exception const& why) {
+    }
+    HOLDFAST_CAUGHT {
       if (!threads_.empty()) return ok();  // another thread will come to it
       queue_.pop_back();
-      return failure(errc::no_memory, "start a thread", why.what());
+      return failure(errc::no_memory, "start a thread");
     }
     return ok();
   }
@@ -101,6 +102,10 @@ namespace detail {
 /// Calls what may throw: an exception is an error like any other.
 template <class F>
 [[nodiscard]] std::invoke_result_t<F&> guarded(char const* where, F&& f) noexcept {
+#if !defined(__cpp_exceptions)
+  static_cast<void>(where);
+  return f();
+#else
   try {
     return f();
   } catch (std::bad_alloc const&) {
@@ -110,6 +115,7 @@ template <class F>
   } catch (...) {
     return failure(errc::backend, where, "an exception");
   }
+#endif
 }
 }  // namespace detail
 

@@ -138,15 +138,16 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       }
       HOLDFAST_TRY(next, std::move(planned));
       auto const text = manifest::encode(next);
+      auto parts = parts_of(next, attempt);
       auto stored = store(loaded.version, as_bytes(text));
-      if (stored) {
+      if (stored) {  // from here on nothing may throw: the record lists it
         dropped_.clear();
         attempt.recorded = true;
         attempt.generation = next.attempt->generation;
         attempt.nonce = nonce;
         attempt.version = stored.assume_value();
         attempt.manifest = std::move(next);
-        attempt.parts = parts_of(attempt.manifest, attempt);
+        attempt.parts = std::move(parts);
         return ok();
       }
       recovered_ = false;
