@@ -4,14 +4,19 @@
 #ifndef HOLDFAST_PROPERTY_TESTS_CRASH_NAIVE_HPP
 #define HOLDFAST_PROPERTY_TESTS_CRASH_NAIVE_HPP
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "holdfast/file_ops.hpp"
 #include "holdfast/testing/disk/hash.hpp"
+#include "holdfast/testing/explorer.hpp"
 #include "holdfast/testing/files.hpp"
 #include "holdfast/testing/scenario.hpp"
 #include "holdfast/testing/simulated_disk.hpp"
@@ -129,6 +134,30 @@ template <class Way>
     return out;
   };
   return {std::move(name), 4096, work, recover};
+}
+
+[[nodiscard]] inline bool is_naive(std::string_view name) noexcept {
+  return name == "clear" || name == "renames";
+}
+
+/// Counts how many of about so many crash states break a law; one JSON line, as of a protocol.
+inline int show_naive(std::string const& name, std::size_t states, std::uint64_t seed) {
+  std::size_t judged = 0, broken = 0;
+  auto const share = states / std::size(hf::testing::crash_modes) + 1;
+  for (auto const mode : hf::testing::crash_modes) {
+    std::size_t left = share;
+    for (std::uint64_t number = seed; left > 0 && number < seed + 64; ++number) {
+      auto const scenario = name == "clear" ? naive_variant<ClearAndRebuild>(name, number)
+                                            : naive_variant<TwoRenames>(name, number);
+      auto const found = hf::testing::explore(
+          scenario, {.mode = mode, .seed = number, .max_states = left, .count_violations = true});
+      judged += found.states;
+      broken += found.violations;
+      left -= std::min(left, found.states);
+    }
+  }
+  std::printf("{\"states\": %zu, \"violations\": %zu}\n", judged, broken);
+  return broken == 0 ? 0 : 1;
 }
 }  // namespace crash
 

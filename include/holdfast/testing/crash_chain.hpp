@@ -37,6 +37,8 @@ struct ExploreOptions {
   /// What garbage consists of, and, where no journal forbids it, what a file reads as where it grew
   /// and its data was lost.
   std::uint8_t fill = 0;
+  /// Go on after a violation, and count them; only the first is reported.
+  bool count_violations = false;
 };
 [[nodiscard]] inline disk::Damage damage_of(Scenario const& scenario,
                                             ExploreOptions const& options) noexcept {

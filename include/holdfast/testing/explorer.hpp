@@ -29,11 +29,12 @@ HOLDFAST_BEGIN
 
 namespace testing {
 struct Exploration {
-  std::size_t states = 0;   ///< distinct (disk, history) that were judged
-  std::size_t subsets = 0;  ///< disks that were built, also equal ones
-  std::size_t points = 0;   ///< crash points of the work itself
-  std::size_t missed = 0;   ///< those of them that the budget did not reach
-  std::optional<Violation> violation{};
+  std::size_t states = 0;                ///< distinct (disk, history) that were judged
+  std::size_t subsets = 0;               ///< disks that were built, also equal ones
+  std::size_t points = 0;                ///< crash points of the work itself
+  std::size_t missed = 0;                ///< those of them that the budget did not reach
+  std::size_t violations = 0;            ///< among the states
+  std::optional<Violation> violation{};  ///< the first
   std::string report{};  ///< the violation for a person: law, mode, seed, crashes, what was lost
 };
 
@@ -78,10 +79,11 @@ class Explorer {
   };
 
   [[nodiscard]] bool is_over() const noexcept {
-    return found_.violation || found_.states >= options_.max_states;
+    return found_it() || found_.states >= options_.max_states;
   }
-  [[nodiscard]] bool stopped() const noexcept {
-    return found_.violation || found_.states >= level_end_;
+  [[nodiscard]] bool stopped() const noexcept { return found_it() || found_.states >= level_end_; }
+  [[nodiscard]] bool found_it() const noexcept {
+    return found_.violation && !options_.count_violations;
   }
 
   void walk(std::shared_ptr<Life const> const& life) {
@@ -239,6 +241,9 @@ class Explorer {
   }
 
   void fail(Violation violation, Crash const* crash, History const& reported) {
+    bool const counted = crash == nullptr || crash->power || options_.mode == CrashMode::process;
+    found_.violations += counted ? 1 : 0;
+    if (found_.violation) return;
     Crash simplest = crash == nullptr ? Crash{} : *crash;
     if (crash != nullptr && crash->power) {
       spare_effects(scenario_, damage_, violation.law, simplest);
