@@ -51,6 +51,7 @@ void each_field(std::same_as<hf::testing::StagedPlan> auto& p, auto field) {
   field("steps", p.steps, 1);
   field("sector_size", p.sector_size, p.sector_size);
   field("reader_at_every_call", p.reader_at_every_call, 0);
+  field("parts", p.parts, 0);
   field("pinned_reader", p.pinned_reader, 0);
   field("rival_at", p.rival_at, 0);
   field("kill_step", p.kill_step, 0);

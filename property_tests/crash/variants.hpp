@@ -152,6 +152,7 @@ template <class Home>
   home.options.publish = dice.below(2) == 0;
   home.options.publish_grace_ms = dice.below(4) == 0 ? 1000 : 0;
   home.raw = dice.below(3) == 0;
+  plan.parts = dice.below(4) == 0;
   return home_of(name, plan, home);
 }
 template <class Fs>

@@ -108,6 +108,13 @@ struct TwoDirectories {
   [[nodiscard]] auto follow(hf::testing::SimulatedProcess const& p) const {
     return hf::open_view(store(p), Register{"/db/CURRENT", Fs{p.files}, p.world});
   }
+  /// Of a build of the first part alone.
+  [[nodiscard]] hf::result<void> put(hf::testing::SimulatedProcess const& p,
+                                     std::tuple<hf::writer_of<First>>& writer,
+                                     std::size_t,
+                                     hf::testing::Files const& files) const {
+    return put_all(Fs{p.files}, std::get<0>(writer), files, raw);
+  }
   [[nodiscard]] hf::result<void> put(hf::testing::SimulatedProcess const& p,
                                      typename Both::writer& writer,
                                      std::size_t part,

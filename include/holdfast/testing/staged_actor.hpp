@@ -106,13 +106,25 @@ class StagedActor {
   [[nodiscard]] Verdict commit() {
     auto stage = begin();
     if (!stage) return std::move(broken_);
-    auto ready = std::move(*stage).seal();
-    if (!ready) return refused("seal", ready.error());
-    auto const g = ready.assume_value().generation().number;
-    auto const number = start(g);
-    auto const done = std::move(ready).assume_value().commit({.marks = {{"built", g}}});
-    if (auto broken = end(number, done)) return broken;
-    return done ? look(false) : Verdict{};
+    return finish(std::move(*stage), {});
+  }
+
+  /// Builds the first of two parts and carries the other over, where the home can.
+  [[nodiscard]] Verdict commit_first() {
+    if constexpr (requires { home_.put(process_, first_stage().value().writer(), 0, Files{}); }) {
+      auto const manifest = base();
+      if (!manifest || manifest->current.number == 0) return commit();
+      broken_ = look(false);
+      if (broken_ || !process_.alive()) return std::move(broken_);
+      auto stage = fill(first_stage(), 1);
+      if (!stage) return std::move(broken_);
+      auto const now = base();
+      auto const* current = now ? holdfast::detail::manifest::find(*now, now->current) : nullptr;
+      if (current == nullptr) return {};
+      return finish(std::move(*stage), {{"part 1", current->parts[1].number}});
+    } else {
+      return commit();
+    }
   }
 
   /// S7: builds and gives up, before or after the seal.
@@ -190,11 +202,28 @@ class StagedActor {
     return laws::staged_recovers.refused(operation, cause);
   }
 
+  [[nodiscard]] auto first_stage() { return staged_->stage(only<0>); }
+
+  template <class AnyStage>
+  [[nodiscard]] Verdict finish(AnyStage stage, Marks marks) {
+    auto ready = std::move(stage).seal();
+    if (!ready) return refused("seal", ready.error());
+    auto const g = ready.assume_value().generation().number;
+    marks.emplace("built", g);
+    auto const number = start(g);
+    auto const done = std::move(ready).assume_value().commit({.marks = std::move(marks)});
+    if (auto broken = end(number, done)) return broken;
+    return done ? look(false) : Verdict{};
+  }
+
   // A filled stage; nothing if something went wrong, which `broken_` then has.
   [[nodiscard]] std::optional<Stage> begin() {
     broken_ = look(false);
     if (broken_ || !process_.alive()) return {};
-    auto stage = staged_->stage();
+    return fill(staged_->stage(), Home::parts);
+  }
+  template <class AnyStage>
+  [[nodiscard]] std::optional<AnyStage> fill(result<AnyStage> stage, std::size_t parts) {
     if (!stage) {
       broken_ = refused("stage", stage.error());
       return {};
@@ -204,7 +233,7 @@ class StagedActor {
     if (broken_) return {};
     run_.note({Note::Kind::given, g, 0, 0});
     static_cast<void>(base());
-    for (std::size_t part = 0; part < Home::parts; ++part) {
+    for (std::size_t part = 0; part < parts; ++part) {
       auto const put = home_.put(process_, stage.assume_value().writer(), part, files_of(g, part));
       if (put) continue;
       broken_ = refused("put", put.error());

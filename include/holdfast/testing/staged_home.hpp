@@ -46,7 +46,12 @@ template <class Home, class View>
     }
     auto const& found = files.assume_value();
     auto const content = found.empty() ? 0 : get_le<std::uint64_t>(found.front().content, 0);
-    seen.contents.push_back(content);
+    // What was carried over has the number that the marks say; else every part has that of the
+    // first.
+    auto const carried = view.marks().find("part " + std::to_string(part));
+    bool const is_carried = part > 0 && carried != view.marks().end();
+    if (is_carried && carried->second != content) seen.damage = "a part that the marks don't say";
+    seen.contents.push_back(is_carried ? seen.contents.front() : content);
     if (found != files_of(content, part))
       seen.damage = "other bytes in part " + std::to_string(part);
   }

@@ -28,6 +28,7 @@ struct StagedPlan {
   std::size_t steps = 4;  ///< commits, discards, reverts, collections; the first is a commit
   std::size_t sector_size = 4096;
   bool reader_at_every_call = false;  ///< a process that refreshes and reads before every call
+  bool parts = false;                 ///< some builds are of the first part alone
   bool pinned_reader = false;         ///< a process that keeps the first generation it sees
   std::uint64_t rival_at = 0;    ///< before that call another process opens and reverts or builds
   std::uint64_t kill_step = 0;   ///< the step in which the builder is killed; 0 = none
@@ -104,7 +105,7 @@ class StagedWork {
   }
 
   [[nodiscard]] Verdict act(Actor& actor, std::uint64_t choice) const {
-    if (choice < 8) return actor.commit();
+    if (choice < 8) return plan_.parts && choice % 2 == 1 ? actor.commit_first() : actor.commit();
     if (choice < 10) return actor.discard(false);
     if (choice < 12) return actor.discard(true);
     if (choice < 15) return actor.revert();
