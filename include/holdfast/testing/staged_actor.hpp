@@ -42,6 +42,14 @@ inline void forget_reader_slots() noexcept {
   holdfast::detail::slot_cache = {};
 }
 
+/// Can a build of the first part alone be filled?
+template <class Home, class Staged>
+concept builds_parts = requires(Home const& home,
+                                SimulatedProcess const& process,
+                                value_of<decltype(std::declval<Staged&>().stage(only<0>))>& stage) {
+  home.put(process, stage.writer(), std::size_t{0}, Files{});
+};
+
 /// A process that builds.
 template <class Home>
 class StagedActor {
@@ -111,12 +119,12 @@ class StagedActor {
 
   /// Builds the first of two parts and carries the other over, where the home can.
   [[nodiscard]] Verdict commit_first() {
-    if constexpr (requires { home_.put(process_, first_stage().value().writer(), 0, Files{}); }) {
+    if constexpr (builds_parts<Home, Staged>) {
       auto const manifest = base();
       if (!manifest || manifest->current.number == 0) return commit();
       broken_ = look(false);
       if (broken_ || !process_.alive()) return std::move(broken_);
-      auto stage = fill(first_stage(), 1);
+      auto stage = fill(staged_->stage(only<0>), 1);
       if (!stage) return std::move(broken_);
       auto const now = base();
       auto const* current = now ? holdfast::detail::manifest::find(*now, now->current) : nullptr;
@@ -201,8 +209,6 @@ class StagedActor {
     if (beaten || refusable_ || !process_.alive()) return {};
     return laws::staged_recovers.refused(operation, cause);
   }
-
-  [[nodiscard]] auto first_stage() { return staged_->stage(only<0>); }
 
   template <class AnyStage>
   [[nodiscard]] Verdict finish(AnyStage stage, Marks marks) {
