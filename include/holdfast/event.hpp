@@ -59,6 +59,10 @@ struct Event {
     publish_failed,
     lock_failed,  ///< the stage lock could not be let go; it lapses with the process
     foreign,      ///< `generation` lies in the store but the record does not list it; left alone
+    task_started,   ///< `task` began to fill `generation`
+    task_finished,  ///< it ended; `cause` says why where it failed
+    hook_failed,    ///< a hook of `task` (of the whole run if empty) failed; nothing else changes
+    retrying,       ///< a whole run failed for `cause` and will be tried again
   };
   Kind kind = Kind::transition;
   State from = State::none;
@@ -67,6 +71,7 @@ struct Event {
   FencingToken token{};
   std::int64_t at_ns = 0;  ///< steady clock
   error const* cause = nullptr;
+  std::string_view task{};
 };
 
 /// As it is written in reports.
@@ -90,6 +95,14 @@ struct Event {
       return "lock_failed";
     case Event::Kind::foreign:
       return "foreign";
+    case Event::Kind::task_started:
+      return "task_started";
+    case Event::Kind::task_finished:
+      return "task_finished";
+    case Event::Kind::hook_failed:
+      return "hook_failed";
+    case Event::Kind::retrying:
+      return "retrying";
   }
   return "?";
 }

@@ -37,6 +37,8 @@ enum class errc : std::uint8_t {
   pinned,
   spent,
   rejected,
+  cancelled,
+  timed_out,
   sync_failed,
   poisoned,
   too_large,
@@ -94,6 +96,10 @@ enum class errc : std::uint8_t {
       return "the handle was moved from or is finished";
     case errc::rejected:
       return "validation rejected the generation";
+    case errc::cancelled:
+      return "it was told to stop";
+    case errc::timed_out:
+      return "the time that it was given is over";
     case errc::sync_failed:
       return "a sync failed; what was written can't be trusted";
     case errc::poisoned:

@@ -138,6 +138,23 @@ struct Native {
 };
 static_assert(world<Native>);
 
+/// Does this world listen to events? Where none does, what tells them is left out by the compiler.
+template <class W>
+inline constexpr bool listens = true;
+template <>
+inline constexpr bool listens<Native> = false;
+
+namespace detail {
+// Gives the event its time; the only way in which anything is told.
+template <world W>
+void tell([[maybe_unused]] W const& w, [[maybe_unused]] Event event) noexcept {
+  if constexpr (listens<W>) {
+    event.at_ns = w.steady_ns();
+    w.on(event);
+  }
+}
+}  // namespace detail
+
 HOLDFAST_END
 
 #endif

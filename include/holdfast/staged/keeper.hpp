@@ -84,10 +84,7 @@ class Keeper {
     Granted& operator=(Granted const&) = delete;
     ~Granted() { core.release(grant); }
   };
-  void tell(Event event) noexcept {
-    event.at_ns = world_.steady_ns();
-    world_.on(event);
-  }
+  void tell(Event const& event) noexcept { detail::tell(world_, event); }
 
   void go(State to, Generation g, error const* cause = nullptr) noexcept {
     auto const from = state_.exchange(to, std::memory_order_relaxed);
