@@ -9,6 +9,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/file_blobs.hpp
     include/holdfast/backend/file_register.hpp
     include/holdfast/backend/file_tree.hpp
+    include/holdfast/backend/generation_folder.hpp
     include/holdfast/backend/hint_file.hpp
     include/holdfast/backend/memory_register.hpp
     include/holdfast/backend/memory_store.hpp
@@ -43,8 +44,12 @@ set(HOLDFAST_HEADERS
     include/holdfast/ids.hpp
     include/holdfast/policy/exclusive.hpp
     include/holdfast/policy/file_lock.hpp
+    include/holdfast/policy/retry.hpp
     include/holdfast/posix.hpp
+    include/holdfast/report/json.hpp
     include/holdfast/report/observer.hpp
+    include/holdfast/report/progress.hpp
+    include/holdfast/report/text.hpp
     include/holdfast/result.hpp
     include/holdfast/staged.hpp
     include/holdfast/staged/builder.hpp
@@ -56,6 +61,8 @@ set(HOLDFAST_HEADERS
     include/holdfast/staged/keeper.hpp
     include/holdfast/staged/operations.hpp
     include/holdfast/staged/readers.hpp
+    include/holdfast/staged/rebuild.hpp
+    include/holdfast/staged/rebuild_plan.hpp
     include/holdfast/staged/refused.hpp
     include/holdfast/staged/selection.hpp
     include/holdfast/staged/source.hpp

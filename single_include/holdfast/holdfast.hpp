@@ -269,6 +269,8 @@ enum class errc : std::uint8_t {
   pinned,
   spent,
   rejected,
+  cancelled,
+  timed_out,
   sync_failed,
   poisoned,
   too_large,
@@ -326,6 +328,10 @@ enum class errc : std::uint8_t {
       return "the handle was moved from or is finished";
     case errc::rejected:
       return "validation rejected the generation";
+    case errc::cancelled:
+      return "it was told to stop";
+    case errc::timed_out:
+      return "the time that it was given is over";
     case errc::sync_failed:
       return "a sync failed; what was written can't be trusted";
     case errc::poisoned:
@@ -1825,6 +1831,44 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/backend/generation_folder.hpp
+// Says how the folder of a generation is named, and which one an outside name gives.
+#ifndef HOLDFAST_BACKEND_GENERATION_FOLDER_HPP
+#define HOLDFAST_BACKEND_GENERATION_FOLDER_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+[[nodiscard]] inline std::string folder_of(Generation g) {
+  auto digits = std::to_string(g.number);
+  return digits.size() < 10 ? std::string(10 - digits.size(), '0') + digits : digits;
+}
+
+[[nodiscard]] inline std::optional<Generation> generation_of(std::string_view folder) {
+  Generation g;
+  for (char const c : folder) {
+    if (c < '0' || c > '9') return std::nullopt;
+    g.number = g.number * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  // Whatever wraps around, or has other zeros than ours, does not come back the same.
+  if (g.number == 0 || folder_of(g) != folder) return std::nullopt;
+  return g;
+}
+
+/// Is this symlink an outside name, and not one on its way?
+[[nodiscard]] inline bool is_outside_name(std::string_view link) noexcept {
+  return link.starts_with("current") && !link.ends_with(".next");
+}
+/// The generation that a symlink beside the folders leads into.
+[[nodiscard]] inline std::optional<Generation> generation_named_by(std::string_view target) {
+  return generation_of(target.substr(0, target.find('/')));
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/posix.hpp
 // The production file system: POSIX calls, with the locks of an open file that Linux has.
 #ifndef HOLDFAST_POSIX_HPP
@@ -2148,7 +2192,7 @@ class SealedDirectory {
   [[nodiscard]] std::string const& name() const noexcept { return name_; }
   [[nodiscard]] Fs const& files() const noexcept { return fs_; }
   [[nodiscard]] std::string path_of(Generation g) const {
-    return detail::join(*root_, folder_of(g));
+    return detail::join(*root_, detail::folder_of(g));
   }
 
   /// Makes the empty folder of g; any remains of an earlier g are `exists`.
@@ -2272,7 +2316,7 @@ class SealedDirectory {
     if (!entries && entries.error().code() == errc::not_found) return found;
     if (!entries) return detail::failed(entries);
     for (auto const& entry : entries.assume_value()) {
-      auto const g = generation_of(entry.name);
+      auto const g = detail::generation_of(entry.name);
       if (g && entry.kind == Entry::Kind::directory) found.push_back(*g);
     }
     std::sort(found.begin(), found.end());
@@ -2284,13 +2328,29 @@ class SealedDirectory {
     HOLDFAST_TRYV(seal_of(g));
     HOLDFAST_TRYV(check_link(g, as));
     auto const fresh = detail::join(*root_, as.link + ".next");
-    auto const target = as.inner.empty() ? folder_of(g) : detail::join(folder_of(g), as.inner);
+    auto const target =
+        as.inner.empty() ? detail::folder_of(g) : detail::join(detail::folder_of(g), as.inner);
     // A crash may have left the symlink that was to be renamed; check_link saw that it is one.
     HOLDFAST_TRYV(detail::remove_if_there(fs_, fresh));
     HOLDFAST_TRYV(fs_.symlink(target, fresh));
     // One rename: a foreign reader finds the old or the new generation, at every moment.
     HOLDFAST_TRYV(fs_.rename(fresh, detail::join(*root_, as.link)));
     return fs_.sync_directory(*root_);
+  }
+
+  /// The newest that an outside name gives: it was surely committed, and may be gone.
+  [[nodiscard]] result<std::optional<Generation>> published() const {
+    HOLDFAST_TRYV(usable("read outside names"));
+    std::optional<Generation> newest;
+    auto entries = fs_.list(*root_);
+    if (!entries && entries.error().code() == errc::not_found) return newest;
+    if (!entries) return detail::failed(entries);
+    for (auto const& entry : entries.assume_value()) {
+      if (entry.kind != Entry::Kind::symlink || !detail::is_outside_name(entry.name)) continue;
+      HOLDFAST_TRY(target, fs_.read_link(detail::join(*root_, entry.name)));
+      newest = std::max(newest, detail::generation_named_by(target));  // nothing is the least
+    }
+    return newest;
   }
 
   /// `invalid` before `place`, or if the name is no plain name.
@@ -2301,22 +2361,6 @@ class SealedDirectory {
   }
 
  private:
-  [[nodiscard]] static std::string folder_of(Generation g) {
-    auto digits = std::to_string(g.number);
-    return digits.size() < 10 ? std::string(10 - digits.size(), '0') + digits : digits;
-  }
-
-  [[nodiscard]] static std::optional<Generation> generation_of(std::string_view folder) {
-    Generation g;
-    for (char const c : folder) {
-      if (c < '0' || c > '9') return std::nullopt;
-      g.number = g.number * 10 + static_cast<std::uint64_t>(c - '0');
-    }
-    // Whatever wraps around, or has other zeros than ours, does not come back the same.
-    if (g.number == 0 || folder_of(g) != folder) return std::nullopt;
-    return g;
-  }
-
   [[nodiscard]] bool skips(std::string_view name) const {
     return name == seal_name || (ignored_ != nullptr && ignored_(name));
   }
@@ -2325,7 +2369,7 @@ class SealedDirectory {
   [[nodiscard]] result<void> find(Generation g) const {
     auto entries = fs_.list(*root_);
     if (!entries) return detail::failed(entries);
-    auto const folder = folder_of(g);
+    auto const folder = detail::folder_of(g);
     for (auto const& entry : entries.assume_value()) {
       if (entry.name != folder) continue;
       if (entry.kind == Entry::Kind::directory) return ok();
@@ -2440,7 +2484,7 @@ class SealedDirectory {
   // it gone.
   [[nodiscard]] result<void> check_unpublished(Generation g) const {
     HOLDFAST_TRY(entries, fs_.list(*root_));
-    auto const folder = folder_of(g);
+    auto const folder = detail::folder_of(g);
     bool named = false;
     for (auto const& entry : entries) {
       if (entry.kind != Entry::Kind::symlink) continue;
@@ -2630,6 +2674,10 @@ class BasicDirectoryStore {
   [[nodiscard]] result<std::vector<Generation>> generations() const {
     return folders_.generations();
   }
+  /// What the outside name gives, if there is one.
+  [[nodiscard]] result<std::optional<Generation>> published() const {
+    return folders_.published();
+  }
   /// Points the symlink `home/name/current` at the folder of g.
   [[nodiscard]] result<void> publish(Generation g) { return folders_.publish(g, {}); }
   [[nodiscard]] result<Space> space(Generation g) const { return folders_.space(g); }
@@ -2797,6 +2845,10 @@ class BasicFileBlobs {
   }
   [[nodiscard]] result<std::vector<Generation>> generations() const {
     return folders_.generations();
+  }
+  /// What the outside name gives, if there is one.
+  [[nodiscard]] result<std::optional<Generation>> published() const {
+    return folders_.published();
   }
   /// Points the symlink `home/name/current` at the file of g.
   [[nodiscard]] result<void> publish(Generation g) {
@@ -3284,6 +3336,10 @@ struct Event {
     publish_failed,
     lock_failed,  ///< the stage lock could not be let go; it lapses with the process
     foreign,      ///< `generation` lies in the store but the record does not list it; left alone
+    task_started,   ///< `task` began to fill `generation`
+    task_finished,  ///< it ended; `cause` says why where it failed
+    hook_failed,    ///< a hook of `task` (of the whole run if empty) failed; nothing else changes
+    retrying,       ///< a whole run failed for `cause` and will be tried again
   };
   Kind kind = Kind::transition;
   State from = State::none;
@@ -3292,6 +3348,7 @@ struct Event {
   FencingToken token{};
   std::int64_t at_ns = 0;  ///< steady clock
   error const* cause = nullptr;
+  std::string_view task{};
 };
 
 /// As it is written in reports.
@@ -3315,6 +3372,14 @@ struct Event {
       return "lock_failed";
     case Event::Kind::foreign:
       return "foreign";
+    case Event::Kind::task_started:
+      return "task_started";
+    case Event::Kind::task_finished:
+      return "task_finished";
+    case Event::Kind::hook_failed:
+      return "hook_failed";
+    case Event::Kind::retrying:
+      return "retrying";
   }
   return "?";
 }
@@ -3452,6 +3517,23 @@ struct Native {
   void on(Event const&) const noexcept {}
 };
 static_assert(world<Native>);
+
+/// Does this world listen to events? Where none does, what tells them is left out by the compiler.
+template <class W>
+inline constexpr bool listens = true;
+template <>
+inline constexpr bool listens<Native> = false;
+
+namespace detail {
+// Gives the event its time; the only way in which anything is told.
+template <world W>
+void tell([[maybe_unused]] W const& w, [[maybe_unused]] Event event) noexcept {
+  if constexpr (listens<W>) {
+    event.at_ns = w.steady_ns();
+    w.on(event);
+  }
+}
+}  // namespace detail
 
 HOLDFAST_END
 
@@ -5332,6 +5414,358 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/policy/retry.hpp
+// Tries again what failed for a reason that can pass: how often, after which delays, and until when.
+//
+// Invariants:
+// - What is tried again is decided by the class of the error, never by its text.
+// - A try never starts after `cancelled` said true, nor a delay that would end after the deadline.
+// - All time and chance come from the world, so that a test needs neither to wait nor to be lucky.
+#ifndef HOLDFAST_POLICY_RETRY_HPP
+#define HOLDFAST_POLICY_RETRY_HPP
+
+HOLDFAST_BEGIN
+
+/// How often and how soon what failed is tried again.
+struct Retry {
+  bool auto_retry_enabled = true;
+  int max_retry_attempts = 3;               ///< tries after the first one
+  std::int64_t base_retry_delay_ms = 1000;  ///< before the second try
+  std::int64_t max_retry_delay_ms = 30'000;
+  double backoff_multiplier = 2;  ///< of each delay by the one before; 1: all are the same
+  double jitter = 0.5;            ///< the share of each delay that is drawn at random, 0 to 1
+  std::int64_t timeout_ms = 0;    ///< of all tries and delays together; 0: none
+};
+
+/// Can this pass by itself, so that the same may succeed later?
+[[nodiscard]] constexpr bool can_pass(errc code) noexcept {
+  switch (code) {
+    case errc::busy:
+    case errc::pinned:
+    case errc::conflict:
+    case errc::full:
+    case errc::no_space:
+    case errc::too_many_files:
+    case errc::no_memory:
+    case errc::io:
+    case errc::timed_out:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// One try.
+struct Try {
+  int number = 1;
+  std::int64_t started_ns = 0;             ///< steady clock
+  std::int64_t deadline_ns = INT64_MAX;    ///< steady clock; of all tries together
+};
+
+/// A try that failed. Lives for the call of the hook only.
+struct FailedTry {
+  Try attempt;
+  error const& cause;
+  std::optional<std::int64_t> delay_ns;  ///< until the next try; nothing: there is none
+};
+
+/// What a caller of `retry` decides and hears. What a hook throws ends the retrying.
+struct RetryHooks {
+  std::function<bool(error const&)> retryable{};  ///< none: `can_pass` of its code
+  std::function<bool()> cancelled{};              ///< asked before each try and while waiting
+  std::function<void(FailedTry const&)> failed{};
+};
+
+namespace detail {
+[[nodiscard]] inline result<void> check(Retry const& policy) {
+  auto const share = [](double x) { return x >= 0 && x <= 1; };
+  if (policy.max_retry_attempts < 0) return failure(errc::invalid, "Retry", "max_retry_attempts");
+  if (policy.base_retry_delay_ms < 0) return failure(errc::invalid, "Retry", "base_retry_delay_ms");
+  if (policy.max_retry_delay_ms < 0) return failure(errc::invalid, "Retry", "max_retry_delay_ms");
+  if (!(policy.backoff_multiplier >= 1)) {
+    return failure(errc::invalid, "Retry", "backoff_multiplier");
+  }
+  if (!share(policy.jitter)) return failure(errc::invalid, "Retry", "jitter");
+  if (policy.timeout_ms < 0) return failure(errc::invalid, "Retry", "timeout_ms");
+  return ok();
+}
+
+// Nanoseconds from now, without running over; nothing is waited for longer than a century.
+[[nodiscard]] constexpr std::int64_t ns_of_ms(std::int64_t ms) noexcept {
+  constexpr std::int64_t century = std::int64_t{100} * 366 * 24 * 3600 * 1000;
+  return std::min(ms, century) * 1'000'000;
+}
+
+// The delay after try `number`: grows by the multiplier up to the maximum; of it, the share
+// `jitter` is multiplied by `chance` (0 to 1).
+[[nodiscard]] inline std::int64_t delay_ns(Retry const& policy, int number, double chance) noexcept {
+  auto const most = static_cast<double>(ns_of_ms(policy.max_retry_delay_ms));
+  auto delay = static_cast<double>(ns_of_ms(policy.base_retry_delay_ms));
+  for (int i = 1; i < number && delay < most; ++i) delay *= policy.backoff_multiplier;
+  delay = std::min(delay, most);
+  return static_cast<std::int64_t>(delay * (1 - policy.jitter + policy.jitter * chance));
+}
+
+// Waits, in slices where someone may cancel. False: cancelled.
+template <world W>
+[[nodiscard]] bool wait_or_cancel(W const& w,
+                                  std::int64_t until_ns,
+                                  std::function<bool()> const& cancelled) {
+  constexpr std::int64_t slice_ns = 50'000'000;
+  if (!cancelled) {
+    w.wait_until(until_ns);
+    return true;
+  }
+  for (auto now = w.steady_ns(); now < until_ns; now = w.steady_ns()) {
+    if (cancelled()) return false;
+    w.wait_until(std::min(until_ns, now + slice_ns));
+  }
+  return !cancelled();
+}
+}  // namespace detail
+
+/// Calls `work(Try)`, which answers a result, until it succeeds or may not be tried again: the last
+/// answer. `cancelled`, with the last cause as detail, if that ended it.
+template <world W, class Work>
+requires some_result<std::invoke_result_t<Work&, Try const&>>
+[[nodiscard]] auto retry(Retry const& policy, W const& w, Work work, RetryHooks const& hooks = {})
+    -> std::invoke_result_t<Work&, Try const&> {
+  HOLDFAST_TRYV(detail::check(policy));
+  if (hooks.cancelled && hooks.cancelled()) return failure(errc::cancelled, "retry");
+  auto const begun = w.steady_ns();
+  auto const deadline = policy.timeout_ms == 0 ? INT64_MAX : begun + detail::ns_of_ms(policy.timeout_ms);
+  for (int number = 1;; ++number) {
+    Try const attempt{number, w.steady_ns(), deadline};
+    auto answer = work(attempt);
+    if (answer) return answer;
+    auto const cause = answer.error();
+    auto const chance = static_cast<double>(w.random64() >> 11) * 0x1p-53;
+    auto const delay = detail::delay_ns(policy, number, chance);
+    auto const now = w.steady_ns();
+    bool const again = policy.auto_retry_enabled && number <= policy.max_retry_attempts &&
+                       delay < deadline - now &&
+                       (hooks.retryable ? hooks.retryable(cause) : can_pass(cause.code()));
+    if (hooks.failed) {
+      hooks.failed({attempt, cause, again ? std::optional{delay} : std::nullopt});
+    }
+    if (!again) return answer;
+    if (!detail::wait_or_cancel(w, now + delay, hooks.cancelled)) {
+      return failure(errc::cancelled, "retry", cause.text());
+    }
+  }
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/report/text.hpp
+// Turns numbers and names into text that a terminal and a person can take.
+#ifndef HOLDFAST_REPORT_TEXT_HPP
+#define HOLDFAST_REPORT_TEXT_HPP
+
+HOLDFAST_BEGIN
+
+/// Bytes of the UTF-8 sequence at the front; 0 if there is none. Refuses overlong forms,
+/// surrogates, and what lies above U+10FFFF.
+[[nodiscard]] constexpr std::size_t utf8_length(std::string_view text) noexcept {
+  auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  auto const follows = [&](std::size_t i, unsigned low, unsigned high) {
+    return i < text.size() && byte(i) >= low && byte(i) <= high;
+  };
+  if (text.empty()) return 0;
+  auto const lead = byte(0);
+  if (lead < 0x80) return 1;
+  if (lead >= 0xc2 && lead <= 0xdf) return follows(1, 0x80, 0xbf) ? 2 : 0;
+  if (lead >= 0xe0 && lead <= 0xef) {
+    unsigned const low = lead == 0xe0 ? 0xa0 : 0x80;
+    unsigned const high = lead == 0xed ? 0x9f : 0xbf;
+    return follows(1, low, high) && follows(2, 0x80, 0xbf) ? 3 : 0;
+  }
+  if (lead >= 0xf0 && lead <= 0xf4) {
+    unsigned const low = lead == 0xf0 ? 0x90 : 0x80;
+    unsigned const high = lead == 0xf4 ? 0x8f : 0xbf;
+    return follows(1, low, high) && follows(2, 0x80, 0xbf) && follows(3, 0x80, 0xbf) ? 4 : 0;
+  }
+  return 0;
+}
+
+[[nodiscard]] constexpr bool is_utf8(std::string_view text) noexcept {
+  while (!text.empty()) {
+    auto const size = utf8_length(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
+namespace detail {
+// Two hexadecimal digits.
+[[nodiscard]] inline std::string hex(unsigned char byte) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  return {digits[byte >> 4], digits[byte & 15]};
+}
+}  // namespace detail
+
+/// A name as a terminal can take it: what is no printable UTF-8 as \xNN.
+[[nodiscard]] inline std::string printable(std::string_view name) {
+  std::string text;
+  while (!name.empty()) {
+    auto const size = utf8_length(name);
+    auto const byte = static_cast<unsigned char>(name.front());
+    if (size == 0 || byte < 0x20 || byte == 0x7f) {
+      text.append("\\x").append(detail::hex(byte));
+      name.remove_prefix(1);
+    } else {
+      text.append(name.substr(0, size));
+      name.remove_prefix(size);
+    }
+  }
+  return text;
+}
+
+/// "1,234,567"
+[[nodiscard]] inline std::string grouped(std::uint64_t number) {
+  auto text = std::to_string(number);
+  for (auto at = text.size(); at > 3; at -= 3) text.insert(at - 3, 1, ',');
+  return text;
+}
+
+/// So many decimals, whatever the locale.
+[[nodiscard]] inline std::string fixed(double number, int decimals = 3) {
+  std::array<char, 400> buffer{};  // the largest number has 309 digits before the point
+  auto const end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number,
+                                 std::chars_format::fixed, decimals);
+  return {buffer.data(), end.ptr};
+}
+
+/// "4.2 MiB"
+[[nodiscard]] inline std::string human_bytes(std::uint64_t bytes) {
+  constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  auto amount = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (amount >= 1024 && unit + 1 < units.size()) {
+    amount /= 1024;
+    ++unit;
+  }
+  return fixed(amount, unit == 0 ? 0 : 1) + " " + units[unit];
+}
+
+/// "850 ms", "12.3 s", "4 min 5 s", "3 h 20 min", "5 d 4 h"
+[[nodiscard]] inline std::string human_time(std::int64_t ns) {
+  if (ns < 0) return "-" + human_time(ns == INT64_MIN ? INT64_MAX : -ns);
+  if (ns < 1'000'000'000) return std::to_string(ns / 1'000'000) + " ms";
+  if (ns < 60'000'000'000) return fixed(static_cast<double>(ns / 100'000'000) / 10, 1) + " s";
+  auto const s = ns / 1'000'000'000;
+  auto const two = [](std::int64_t a, char const* of_a, std::int64_t b, char const* of_b) {
+    return std::to_string(a) + of_a + std::to_string(b) + of_b;
+  };
+  if (s < 3600) return two(s / 60, " min ", s % 60, " s");
+  if (s < 86'400) return two(s / 3600, " h ", s % 3600 / 60, " min");
+  return two(s / 86'400, " d ", s % 86'400 / 3600, " h");
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/report/json.hpp
+// Writes one JSON value, whatever bytes are in its texts.
+#ifndef HOLDFAST_REPORT_JSON_HPP
+#define HOLDFAST_REPORT_JSON_HPP
+
+HOLDFAST_BEGIN
+
+/// Writes one JSON value. A byte that is no UTF-8 becomes the lone surrogate U+DC00 + byte, from
+/// which Python's os.fsencode(json.loads(...)) gives the name back. A number that JSON can't say
+/// (infinite, not a number) and an empty optional are null.
+class Json {
+ public:
+  /// An object whose fields `fill` writes.
+  template <std::invocable Fill>
+  Json& object(Fill fill) {
+    return nested('{', fill, '}');
+  }
+  template <std::invocable Fill>
+  Json& array(Fill fill) {
+    return nested('[', fill, ']');
+  }
+  Json& key(std::string_view name) {
+    comma();
+    quote(name);
+    text_ += ": ";
+    first_ = true;
+    return *this;
+  }
+  Json& value(std::string_view text) {
+    comma();
+    quote(text);
+    return *this;
+  }
+  Json& value(char const* text) { return value(std::string_view{text}); }
+  Json& value(bool yes) { return raw(yes ? "true" : "false"); }
+  /// With 3 decimals.
+  Json& value(double number) { return raw(number - number == 0 ? fixed(number) : "null"); }
+  template <std::integral T>
+  requires(!std::same_as<T, bool>) Json& value(T number) { return raw(std::to_string(number)); }
+  template <class T>
+  Json& value(std::optional<T> const& there) {
+    return there ? value(*there) : raw("null");
+  }
+  template <class T>
+  Json& field(std::string_view name, T const& v) {
+    return key(name).value(v);
+  }
+  [[nodiscard]] std::string const& text() const noexcept { return text_; }
+
+ private:
+  template <class Fill>
+  Json& nested(char open, Fill& fill, char close) {
+    comma();
+    text_ += open;
+    first_ = true;
+    fill();
+    text_ += close;
+    first_ = false;
+    return *this;
+  }
+  Json& raw(std::string_view text) {
+    comma();
+    text_.append(text);
+    return *this;
+  }
+  void comma() {
+    if (!first_) text_ += ", ";
+    first_ = false;
+  }
+  void quote(std::string_view text) {
+    text_ += '"';
+    while (!text.empty()) {
+      auto const size = utf8_length(text);
+      auto const byte = static_cast<unsigned char>(text.front());
+      if (size == 0) {
+        text_.append("\\udc").append(detail::hex(byte));
+      } else if (byte == '"' || byte == '\\') {
+        text_ += '\\';
+        text_ += text.front();
+      } else if (byte < 0x20) {
+        text_.append("\\u00").append(detail::hex(byte));
+      } else {
+        text_.append(text.substr(0, size));
+      }
+      text.remove_prefix(size == 0 ? 1 : size);
+    }
+    text_ += '"';
+  }
+
+  std::string text_;
+  bool first_ = true;
+};
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/report/observer.hpp
 // Lets a function hear every event of a world: the one place where logging and metrics come in.
 #ifndef HOLDFAST_REPORT_OBSERVER_HPP
@@ -5366,6 +5800,160 @@ class Observed {
 template <std::invocable<Event const&> Hear, world W = Native>
 [[nodiscard]] Observed<W, Hear> observed(Hear hear, W inner = {}) {
   return {std::move(inner), std::move(hear)};
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/report/progress.hpp
+// Says how far work is: counted by whoever works, read by anyone, as numbers and as lines.
+#ifndef HOLDFAST_REPORT_PROGRESS_HPP
+#define HOLDFAST_REPORT_PROGRESS_HPP
+
+HOLDFAST_BEGIN
+
+/// Counts what is done of how much. Any thread; one relaxed addition a step.
+class Progress {
+ public:
+  /// How much there is to do; 0 where nobody knows. May grow.
+  void expect(std::uint64_t total) noexcept { total_.store(total, std::memory_order_relaxed); }
+  void add(std::uint64_t n = 1) noexcept { done_.fetch_add(n, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t done() const noexcept {
+    return done_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t total() const noexcept {
+    return total_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<std::uint64_t> done_{0};
+  std::atomic<std::uint64_t> total_{0};
+};
+
+enum class TaskState : std::uint8_t {
+  waiting,  ///< not yet begun
+  running,
+  done,
+  failed,
+  stopped,  ///< by a cancel, the deadline, or another task's failure
+  hung,     ///< was told to stop and did not
+};
+
+/// As it is written in reports.
+[[nodiscard]] constexpr std::string_view name(TaskState state) noexcept {
+  switch (state) {
+    case TaskState::waiting:
+      return "waiting";
+    case TaskState::running:
+      return "running";
+    case TaskState::done:
+      return "done";
+    case TaskState::failed:
+      return "failed";
+    case TaskState::stopped:
+      return "stopped";
+    case TaskState::hung:
+      return "hung";
+  }
+  return "?";
+}
+
+/// How far one task is.
+struct TaskProgress {
+  std::string name;
+  TaskState state = TaskState::waiting;
+  std::uint64_t done = 0;
+  std::uint64_t total = 0;  ///< 0: nobody knows
+  std::string unit{};
+  std::int64_t elapsed_ns = 0;  ///< since it began, until it ended
+  std::int64_t silent_ns = 0;   ///< how long no step was seen
+
+  /// Units a second since it began.
+  [[nodiscard]] double rate() const noexcept {
+    return elapsed_ns > 0 ? static_cast<double>(done) * 1e9 / static_cast<double>(elapsed_ns) : 0;
+  }
+  /// From 0 to 1, where the total is known. A task that is done is whole, whatever it counted.
+  [[nodiscard]] std::optional<double> ratio() const noexcept {
+    if (state == TaskState::done) return 1.0;
+    if (total == 0) return {};
+    return std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
+  }
+  /// Time left at the rate so far, where it can be told.
+  [[nodiscard]] std::optional<std::int64_t> eta_ns() const noexcept {
+    if (state == TaskState::done || (total != 0 && done >= total)) return 0;
+    if (total == 0 || done == 0 || elapsed_ns <= 0) return {};
+    double const left = static_cast<double>(total - done) / rate() * 1e9;
+    return left < 9e18 ? static_cast<std::int64_t>(left) : INT64_MAX;
+  }
+};
+
+/// How far a run is.
+struct RunProgress {
+  bool running = false;
+  int attempt = 0;  ///< the first is 1
+  Generation generation{};
+  std::string phase{};  ///< "stage", "tasks", "seal", "validate", "commit", "delay"
+  std::int64_t elapsed_ns = 0;
+  std::vector<TaskProgress> tasks{};
+  unsigned threads = 0;                     ///< tasks that run just now
+  std::uint64_t memory_bytes = 0;           ///< reserved by tasks
+  std::uint64_t memory_budget_bytes = 0;    ///< 0: no limit
+  std::optional<std::uint64_t> disk_bytes{};  ///< of the stage, where someone measures it
+
+  /// The mean of the tasks; one whose total is not known counts as not begun until it is done.
+  [[nodiscard]] double ratio() const noexcept {
+    if (tasks.empty()) return 0;
+    double sum = 0;
+    for (auto const& task : tasks) sum += task.ratio().value_or(0);
+    return sum / static_cast<double>(tasks.size());
+  }
+  /// Of the task that takes longest; nothing while one can't tell.
+  [[nodiscard]] std::optional<std::int64_t> eta_ns() const noexcept {
+    std::int64_t longest = 0;
+    for (auto const& task : tasks) {
+      auto const eta = task.eta_ns();
+      if (!eta) return {};
+      longest = std::max(longest, *eta);
+    }
+    return longest;
+  }
+  /// The shortest silence of a running task: how long the whole run has shown no sign of life.
+  [[nodiscard]] std::int64_t silent_ns() const noexcept {
+    std::optional<std::int64_t> least;
+    for (auto const& task : tasks) {
+      if (task.state != TaskState::running) continue;
+      least = std::min(least.value_or(task.silent_ns), task.silent_ns);
+    }
+    return least.value_or(0);
+  }
+};
+
+/// "keys: running, 1,200 of 5,000 rows, 24 %, 400 a second, 9.5 s left"
+[[nodiscard]] inline std::string line(TaskProgress const& task) {
+  auto text = printable(task.name) + ": " + std::string{name(task.state)};
+  if (task.state == TaskState::waiting) return text;
+  text += ", " + grouped(task.done);
+  if (task.total != 0) text += " of " + grouped(task.total);
+  if (!task.unit.empty()) text += " " + printable(task.unit);
+  if (task.total != 0) text += ", " + fixed(*task.ratio() * 100, 0) + " %";
+  text += ", " + fixed(task.rate(), 0) + " a second";
+  if (task.state != TaskState::running) return text + ", took " + human_time(task.elapsed_ns);
+  if (auto const eta = task.eta_ns()) text += ", " + human_time(*eta) + " left";
+  return text;
+}
+
+/// A line for the run and one for each task, each with its line break.
+[[nodiscard]] inline std::string lines(RunProgress const& run) {
+  auto text = "generation " + std::to_string(run.generation.number) + ", attempt " +
+              std::to_string(run.attempt) + ": " + run.phase + ", " +
+              fixed(run.ratio() * 100, 0) + " % after " + human_time(run.elapsed_ns);
+  if (auto const eta = run.eta_ns(); eta && run.phase == "tasks") {
+    text += ", " + human_time(*eta) + " left";
+  }
+  text += '\n';
+  for (auto const& task : run.tasks) text += "  " + line(task) + '\n';
+  return text;
 }
 
 HOLDFAST_END
@@ -5924,10 +6512,7 @@ class Keeper {
     Granted& operator=(Granted const&) = delete;
     ~Granted() { core.release(grant); }
   };
-  void tell(Event event) noexcept {
-    event.at_ns = world_.steady_ns();
-    world_.on(event);
-  }
+  void tell(Event const& event) noexcept { detail::tell(world_, event); }
 
   void go(State to, Generation g, error const* cause = nullptr) noexcept {
     auto const from = state_.exchange(to, std::memory_order_relaxed);
@@ -6812,6 +7397,184 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/staged/home.hpp
+// Lays out a home in a directory: its folder, its readme, each store in its place.
+#ifndef HOLDFAST_STAGED_HOME_HPP
+#define HOLDFAST_STAGED_HOME_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+inline constexpr std::string_view home_readme =
+    "This folder is managed by holdfast. CURRENT is its one record: `strings CURRENT` shows it.\n"
+    "Each part has a folder with one numbered folder a generation. Do not edit, move or delete\n"
+    "anything here by hand: what the record does not list is never touched, and what it lists\n"
+    "is never rebuilt by itself.\n";
+
+// The readme is for people only: not synced, made again where a crash left it empty, and not worth
+// refusing a home for.
+template <file_system Fs>
+[[nodiscard]] result<void> make_home(Fs const& fs, std::string const& home) {
+  HOLDFAST_TRYV(make_directories(fs, home));
+  auto const path = join(home, "README.txt");
+  auto file = fs.open(path, Open::create);
+  if (!file && file.error().code() == errc::exists) return ok();
+  if (!file) {
+    // A home that is there already must open on a full disk too.
+    if (fs.identity(join(home, "CURRENT"))) return ok();
+    return failed(file);
+  }
+  static_cast<void>(fs.write_at(file.assume_value(), 0, as_bytes(home_readme)));
+  return ok();
+}
+
+template <placed_store Store>
+[[nodiscard]] Store placed(Store store, std::string const& home) {
+  store_traits<Store>::place(store, home);
+  return store;
+}
+
+template <placed_store First>
+[[nodiscard]] First together(std::string const& home, First first) {
+  return placed(std::move(first), home);
+}
+template <placed_store First, placed_store Second, placed_store... Rest>
+[[nodiscard]] auto together(std::string const& home, First first, Second second, Rest... rest) {
+  return Together<First, Second, Rest...>{placed(std::move(first), home),
+                                          placed(std::move(second), home),
+                                          placed(std::move(rest), home)...};
+}
+
+template <class... Stores>
+constexpr bool explain_placed() {
+  return ((explain_store<Stores>() && explain_place<Stores>()) && ...);
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/staged/operations.hpp
+// Does what an operator asks of a home that goes on serving: verify a generation, back it up.
+#ifndef HOLDFAST_STAGED_OPERATIONS_HPP
+#define HOLDFAST_STAGED_OPERATIONS_HPP
+
+HOLDFAST_BEGIN
+
+/// What a look at every byte of one part of a generation found.
+struct PartVerdict {
+  std::string part;
+  Generation generation;   ///< the part's own, an earlier one if it was carried over
+  result<Verified> found;  ///< what the look could go by, or what is wrong
+};
+
+namespace detail {
+// A retained generation, held so that nobody drops it meanwhile.
+template <class Source>
+struct HeldGeneration {
+  Manifest manifest;
+  Kept kept;
+  typename Source::Hold hold;
+};
+
+template <class Source>
+[[nodiscard]] result<HeldGeneration<Source>> hold_generation(Source& source,
+                                                             std::optional<Generation> wanted,
+                                                             char const* where) {
+  if (source.born().left()) return failure(errc::forked, where);
+  for (int attempt = 0;; ++attempt) {
+    HOLDFAST_TRY(loaded, source.load());
+    if (!loaded || loaded->manifest.current.number == 0) return failure(errc::no_generation, where);
+    auto const g = wanted.value_or(loaded->manifest.current);
+    auto const* kept = manifest::find(loaded->manifest, g);
+    if (kept == nullptr) return failure(errc::not_retained, where, std::to_string(g.number));
+    auto held = source.hold(*kept);
+    HOLDFAST_TRY(after, source.load());  // it may have retired before it was held
+    bool const stays = after && manifest::find(after->manifest, g) != nullptr;
+    if (held && stays) {
+      return HeldGeneration<Source>{std::move(after->manifest), *kept,
+                                    std::move(held).assume_value()};
+    }
+    if (!held && (attempt == 16 || held.error().code() != errc::busy)) return failed(held);
+    if (attempt == 16) return failure(errc::busy, where, "generations retire all the time");
+  }
+}
+
+template <generation_store Store>
+[[nodiscard]] std::vector<PartVerdict> verify_each_part(Store& store,
+                                                        std::vector<std::string> const& names,
+                                                        std::vector<Generation> const& parts) {
+  std::vector<PartVerdict> verdicts;
+  if constexpr (requires { store.verify_parts(parts); }) {
+    auto const found = store.verify_parts(parts);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      verdicts.push_back({names[i], parts[i], found[i]});
+    }
+  } else {
+    verdicts.push_back({names.front(), parts.front(), verify(store, parts.front())});
+  }
+  return verdicts;
+}
+
+template <class Source>
+[[nodiscard]] result<std::vector<PartVerdict>> verify_generation(Source& source, Generation g) {
+  HOLDFAST_TRY(held, hold_generation(source, g, "verify"));
+  return verify_each_part(source.store(), held.manifest.part_names, held.kept.parts);
+}
+
+/// The record of a home that begins with this generation alone.
+inline void keep_only(Manifest& m, Kept kept) {
+  m.current = kept.generation;
+  // What was carried over is listed, or nothing would ever drop it.
+  for (auto const g : kept.parts) {
+    auto const listed = [g](Retiring const& retiring) { return retiring.generation == g; };
+    bool const once = std::none_of(m.retiring.begin(), m.retiring.end(), listed);
+    if (g != m.current && once) m.retiring.push_back({g, 0});
+  }
+  m.retained = {std::move(kept)};
+}
+
+/// The record comes last: a backup that was cut off has none, and does not open.
+template <class Source, class Store, atomic_register Register>
+[[nodiscard]] result<Generation> back_up(Source& source, Store& to, Register& reg) {
+  HOLDFAST_TRY(taken, register_traits<Register>::load(reg));
+  if (taken) return failure(errc::exists, "backup", "there is a home already");
+  HOLDFAST_TRY(remains, store_traits<Store>::generations(to));
+  if (!remains.empty()) return failure(errc::exists, "backup", "generations lie there already");
+  HOLDFAST_TRY(held, hold_generation(source, std::nullopt, "backup"));
+  if constexpr (requires { source.store().copy_parts(held.kept.parts, to); }) {
+    HOLDFAST_TRYV(source.store().copy_parts(held.kept.parts, to));
+  } else {
+    HOLDFAST_TRYV(store_traits<Store>::copy(source.store(), held.kept.generation, to));
+  }
+  auto m = std::move(held.manifest);
+  for (auto& byte : m.home) byte = static_cast<std::uint8_t>(kernel_random64());
+  m.attempt.reset();
+  m.hold.reset();
+  m.commits.clear();  // outcomes are asked of the home that they happened in
+  m.retiring.clear();
+  keep_only(m, std::move(held.kept));
+  auto const text = manifest::encode(m);
+  HOLDFAST_TRYV(register_traits<Register>::store_if(reg, Version::none, as_bytes(text)));
+  return m.current;
+}
+
+template <generation_store Store, class Source, class... Stores>
+[[nodiscard]] result<Generation> back_up_to(Source& source,
+                                            std::string const& to,
+                                            Stores... stores) {
+  HOLDFAST_TRYV(make_home(Posix{}, to));
+  Store there = together(to, std::move(stores)...);
+  FileRegister record{join(to, "CURRENT")};
+  return back_up(source, there, record);
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/staged/follower.hpp
 // Reads a home that other processes build: shows what they committed, and writes nothing.
 #ifndef HOLDFAST_STAGED_FOLLOWER_HPP
@@ -6849,6 +7612,18 @@ class Follower {
     if (!source_) return failure(errc::spent, "refresh");
     HOLDFAST_TRY(shown, source_->refresh());
     return shown.has_value();
+  }
+  /// Looks at every byte of a retained generation, part by part; readers and builds go on.
+  [[nodiscard]] result<std::vector<PartVerdict>> verify(Generation g) const {
+    if (!source_) return failure(errc::spent, "verify");
+    return detail::verify_generation(*source_, g);
+  }
+  /// Copies the current generation into a new home, as that of `open_staged` does.
+  template <class... Stores>
+  requires copying_store<Store>
+  [[nodiscard]] result<Generation> backup(std::string const& to, Stores... stores) const {
+    if (!source_) return failure(errc::spent, "backup");
+    return detail::back_up_to<Store>(*source_, to, std::move(stores)...);
   }
   /// What the record says. Who builds is not told here: ask the lock.
   [[nodiscard]] result<Status> status() const {
@@ -6981,158 +7756,468 @@ HOLDFAST_END
 
 #endif
 
-// ------------ holdfast/staged/home.hpp
-// Lays out a home in a directory: its folder, its readme, each store in its place.
-#ifndef HOLDFAST_STAGED_HOME_HPP
-#define HOLDFAST_STAGED_HOME_HPP
+// ------------ holdfast/staged/rebuild_plan.hpp
+// Decides, without any I/O, which generation a home whose record is lost should be given back.
+//
+// Invariants:
+// - What is proposed is whole in every part.
+// - Only what an outside name gives (a name lags, it never leads) or an old record lists is said to
+//   have been committed; anything else is said to be a guess.
+// - A number that was ever seen is not given out again.
+#ifndef HOLDFAST_STAGED_REBUILD_PLAN_HPP
+#define HOLDFAST_STAGED_REBUILD_PLAN_HPP
 
 HOLDFAST_BEGIN
 
-namespace detail {
-inline constexpr std::string_view home_readme =
-    "This folder is managed by holdfast. CURRENT is its one record: `strings CURRENT` shows it.\n"
-    "Each part has a folder with one numbered folder a generation. Do not edit, move or delete\n"
-    "anything here by hand: what the record does not list is never touched, and what it lists\n"
-    "is never rebuilt by itself.\n";
+/// A generation that a home could be given back, and what a look at every byte of it found.
+struct RebuildCandidate {
+  Generation generation;
+  std::vector<PartVerdict> parts;  ///< in the order of the part names
+  bool named = false;              ///< the outside names give it: it was committed
+  bool recorded = false;           ///< an old record lists it: it was committed
 
-// The readme is for people only: not synced, made again where a crash left it empty, and not worth
-// refusing a home for.
-template <file_system Fs>
-[[nodiscard]] result<void> make_home(Fs const& fs, std::string const& home) {
-  HOLDFAST_TRYV(make_directories(fs, home));
-  auto const path = join(home, "README.txt");
-  auto file = fs.open(path, Open::create);
-  if (!file && file.error().code() == errc::exists) return ok();
-  if (!file) {
-    // A home that is there already must open on a full disk too.
-    if (fs.identity(join(home, "CURRENT"))) return ok();
-    return failed(file);
+  [[nodiscard]] bool whole() const noexcept {
+    return std::all_of(parts.begin(), parts.end(),
+                       [](PartVerdict const& part) { return part.found.has_value(); });
   }
-  static_cast<void>(fs.write_at(file.assume_value(), 0, as_bytes(home_readme)));
-  return ok();
+  [[nodiscard]] std::vector<Generation> generations() const {
+    std::vector<Generation> all;
+    for (auto const& part : parts) all.push_back(part.generation);
+    return all;
+  }
+};
+
+/// What can be done about the record of a home. Made by `plan_rebuild`, which touches nothing.
+struct RebuildPlan {
+  std::vector<std::string> part_names;
+  /// Why the home can't be opened with the record that it has. Nothing: it can.
+  std::optional<error> trouble;
+  std::optional<Manifest> record;            ///< the newest that can still be read; perhaps old
+  std::vector<RebuildCandidate> candidates;  ///< whole in every part, newest first
+  std::vector<RebuildCandidate> broken;      ///< not whole in some part, newest first
+  std::optional<std::size_t> proposed;       ///< among the candidates
+  std::string why;                           ///< of the proposal, or of its absence
+  std::uint64_t next = 1;                    ///< the number that the next build will have
+  std::uint64_t sequence = 0;                ///< the highest that a record was seen to have
+  FencingToken fence;                        ///< the greatest token that a record was seen to have
+
+  /// The first candidate of this number: of several mixes the one that is known better.
+  [[nodiscard]] RebuildCandidate const* find(Generation g) const noexcept {
+    auto const at =
+        std::find_if(candidates.begin(), candidates.end(),
+                     [g](RebuildCandidate const& each) { return each.generation == g; });
+    return at == candidates.end() ? nullptr : &*at;
+  }
+  [[nodiscard]] RebuildCandidate const* proposal() const noexcept {
+    return proposed ? &candidates[*proposed] : nullptr;
+  }
+};
+
+namespace detail {
+/// What was found in the stores: for each number, what each part has of it.
+struct Remains {
+  std::map<Generation, std::vector<PartVerdict>> verdicts;
+  std::vector<std::optional<Generation>> named;  ///< by the outside name of each part
+
+  [[nodiscard]] PartVerdict of(std::string const& name, std::size_t part, Generation g) const {
+    auto const at = verdicts.find(g);
+    if (at != verdicts.end()) return at->second[part];
+    return {name, g, failure(errc::not_found, "find generation", name)};
+  }
+  // Was it built there to its end, whatever has become of it?
+  [[nodiscard]] bool built(std::size_t part, Generation g) const {
+    auto const at = verdicts.find(g);
+    if (at == verdicts.end()) return false;
+    auto const& found = at->second[part].found;
+    return found ||
+           (found.error().code() != errc::not_found && found.error().code() != errc::unsealed);
+  }
+};
+
+// The parts that the outside names give together. A part that was built in g has it, so that its
+// name lags; else it was carried over, from what its name gives.
+struct NamedMix {
+  Generation generation;
+  std::vector<Generation> parts;
+  bool certain = true;
+};
+[[nodiscard]] inline std::optional<NamedMix> named_mix(Remains const& remains) {
+  NamedMix mix;
+  for (auto const& named : remains.named) {
+    if (named) mix.generation = std::max(mix.generation, *named);
+  }
+  if (mix.generation.number == 0) return {};
+  for (std::size_t i = 0; i < remains.named.size(); ++i) {
+    auto from = mix.generation;
+    if (!remains.built(i, from) && remains.named[i]) from = *remains.named[i];
+    // A name that lags gives an older part than was carried over: only the folders between tell.
+    for (auto const& [between, verdicts] : remains.verdicts) {
+      bool const passed = from < between && between < mix.generation && remains.built(i, between);
+      if (passed) mix.certain = false;
+    }
+    mix.parts.push_back(from);
+  }
+  return mix;
 }
 
-template <placed_store Store>
-[[nodiscard]] Store placed(Store store, std::string const& home) {
-  store_traits<Store>::place(store, home);
-  return store;
-}
+class Planner {
+ public:
+  Planner(RebuildPlan& plan, Remains const& remains) : plan_{plan}, remains_{remains} {}
 
-template <placed_store First>
-[[nodiscard]] First together(std::string const& home, First first) {
-  return placed(std::move(first), home);
-}
-template <placed_store First, placed_store Second, placed_store... Rest>
-[[nodiscard]] auto together(std::string const& home, First first, Second second, Rest... rest) {
-  return Together<First, Second, Rest...>{placed(std::move(first), home),
-                                          placed(std::move(second), home),
-                                          placed(std::move(rest), home)...};
-}
+  void decide() {
+    auto const mix = named_mix(remains_);
+    if (mix) add(mix->generation, mix->parts, mix->certain, false);
+    if (plan_.record) {
+      for (auto const& kept : plan_.record->retained) {
+        add(kept.generation, kept.parts, false, true);
+      }
+    }
+    for (auto const& [g, verdicts] : remains_.verdicts) {
+      add(g, std::vector<Generation>(plan_.part_names.size(), g), false, false);
+    }
+    sort_out();
+    propose(mix);
+  }
 
-template <class... Stores>
-constexpr bool explain_placed() {
-  return ((explain_store<Stores>() && explain_place<Stores>()) && ...);
-}
+ private:
+  void add(Generation g, std::vector<Generation> const& parts, bool named, bool recorded) {
+    for (auto& known : all_) {
+      if (known.generation != g || known.generations() != parts) continue;
+      known.named |= named;
+      known.recorded |= recorded;
+      return;
+    }
+    RebuildCandidate next{g, {}, named, recorded};
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      next.parts.push_back(remains_.of(plan_.part_names[i], i, parts[i]));
+    }
+    all_.push_back(std::move(next));
+  }
+
+  // Of one number the mix that is known better comes first; one that is not whole is of no interest
+  // where another is.
+  void sort_out() {
+    std::stable_sort(all_.begin(), all_.end(), [](auto const& a, auto const& b) {
+      if (a.generation != b.generation) return a.generation > b.generation;
+      return a.named + a.recorded > b.named + b.recorded;
+    });
+    for (auto& each : all_) {
+      if (each.whole()) plan_.candidates.push_back(each);
+    }
+    for (auto& each : all_) {
+      if (plan_.find(each.generation) == nullptr) plan_.broken.push_back(std::move(each));
+    }
+  }
+
+  void propose(std::optional<NamedMix> const& mix) {
+    auto const& all = plan_.candidates;
+    if (all.empty()) {
+      plan_.why = "no generation is whole in every part; restore a backup into an empty folder";
+      return;
+    }
+    auto const named = std::find_if(all.begin(), all.end(), [](auto const& c) { return c.named; });
+    auto const number = [](RebuildCandidate const& of) {
+      return std::to_string(of.generation.number);
+    };
+    if (named != all.end()) {
+      plan_.proposed = static_cast<std::size_t>(named - all.begin());
+      plan_.why = "the outside names give it, and a name never leads: it was committed";
+      if (named != all.begin()) {
+        plan_.why += "; generation " + number(all.front()) +
+                     " is whole too and newer: it may have been committed last, or never";
+      }
+      return;
+    }
+    plan_.proposed = 0;
+    if (mix) {
+      plan_.why = "the outside names give generation " + std::to_string(mix->generation.number) +
+                  (mix->certain ? ", which is not whole; " : ", but not for sure of which parts; ");
+    }
+    plan_.why += "it is the newest whole one";
+    if (all.front().recorded) {
+      plan_.why += ", and an old record lists it: it was committed";
+      return;
+    }
+    plan_.why += "; nothing says that it was ever committed";
+    auto const sure =
+        std::find_if(all.begin(), all.end(), [](auto const& c) { return c.recorded; });
+    if (sure != all.end()) {
+      plan_.why += ", as an old record does of generation " + number(*sure);
+    }
+  }
+
+  RebuildPlan& plan_;
+  Remains const& remains_;
+  std::vector<RebuildCandidate> all_;
+};
 }  // namespace detail
 
 HOLDFAST_END
 
 #endif
 
-// ------------ holdfast/staged/operations.hpp
-// Does what an operator asks of a home that goes on serving: verify a generation, back it up.
-#ifndef HOLDFAST_STAGED_OPERATIONS_HPP
-#define HOLDFAST_STAGED_OPERATIONS_HPP
+// ------------ holdfast/staged/rebuild.hpp
+// Gives a home whose record is lost a new one: looks and proposes first, then moves what is left of
+// the old record aside and names one whole generation.
+//
+// The order of durable effects:
+//   1. lock:      a token above every one that a record was seen to have; builders are kept out
+//   2. CURRENT    gets the name CURRENT.replaced-N: nothing is deleted
+//   3. its hint   the same; a crash from here on leaves stores without a record, which no open
+//                 takes for an empty home, and which can be rebuilt again
+//   4. register:  {fence = token, next, current = g}   whole, or not there at all
+#ifndef HOLDFAST_STAGED_REBUILD_HPP
+#define HOLDFAST_STAGED_REBUILD_HPP
 
 HOLDFAST_BEGIN
 
-/// What a look at every byte of one part of a generation found.
-struct PartVerdict {
-  std::string part;
-  Generation generation;   ///< the part's own, an earlier one if it was carried over
-  result<Verified> found;  ///< what the look could go by, or what is wrong
+struct RebuildOptions {
+  /// Replace a record with which the home can be opened.
+  bool replace_usable = false;
+};
+
+/// A home that has a record again. The marks of its generation are lost: set them with the next
+/// commit. A process that had the home open for writing must open it again.
+struct Rebuilt {
+  Generation generation;
+  FencingToken fence;                    ///< whoever built under a smaller token can't commit
+  std::vector<std::string> moved_aside;  ///< what was left of the old record, by its new names
 };
 
 namespace detail {
-// A retained generation, held so that nobody drops it meanwhile.
-template <class Source>
-struct HeldGeneration {
-  Manifest manifest;
-  Kept kept;
-  typename Source::Hold hold;
+// The outside names by part, as far as the store tells them.
+template <class Store>
+[[nodiscard]] result<void> add_published(Store& store,
+                                         std::size_t names,
+                                         std::vector<std::optional<Generation>>& all) {
+  if constexpr (requires { store.published_parts(); }) {
+    HOLDFAST_TRY(each, store.published_parts());
+    all.insert(all.end(), each.begin(), each.end());
+  } else if constexpr (requires { store.stores(); }) {
+    result<void> done = ok();
+    auto const add = [&](auto& part) {
+      std::vector<std::string> own;
+      add_names(part, own);
+      if (done) done = add_published(part, own.size(), all);
+    };
+    std::apply([&](auto&... parts) { (add(parts), ...); }, store.stores());
+    return done;
+  } else if constexpr (requires { store.published(); }) {
+    HOLDFAST_TRY(one, store.published());
+    all.push_back(one);
+  } else {
+    all.insert(all.end(), names, std::nullopt);
+  }
+  return ok();
+}
+
+/// Looks at a home in a directory, whose register is HOME/CURRENT and whose lock HOME/LOCK.
+template <generation_store Store, file_system Fs, world W>
+class Rebuilder {
+  using Register = BasicFileRegister<Fs, W>;
+  using Lock = BasicFileLock<Fs, W>;
+
+ public:
+  Rebuilder(std::string home, Store store, Fs fs, W world)
+      : home_{std::move(home)},
+        fs_{std::move(fs)},
+        world_{std::move(world)},
+        source_{std::move(store), Register{join(home_, "CURRENT"), fs_, world_}} {}
+
+  /// Writes nothing and takes no lock.
+  [[nodiscard]] result<RebuildPlan> plan() {
+    HOLDFAST_TRY(plan, look());
+    Remains remains;
+    for (auto const g : remains_) {
+      std::vector<Generation> const parts(plan.part_names.size(), g);
+      remains.verdicts.emplace(g, verify_each_part(source_.store(), plan.part_names, parts));
+    }
+    HOLDFAST_TRYV(add_published(source_.store(), plan.part_names.size(), remains.named));
+    Planner{plan, remains}.decide();
+    return std::move(plan);
+  }
+
+  [[nodiscard]] result<Rebuilt> rebuild(RebuildCandidate const& chosen,
+                                        RebuildOptions const& options) {
+    HOLDFAST_TRY(before, look());
+    Lock lock{join(home_, "LOCK"), fs_, world_};
+    HOLDFAST_TRY(grant, lock.try_acquire(world_.self(), before.fence));
+    auto done = rebuild_locked(chosen, options, grant.token);
+    // A lock that can't be let go ends with the object; the record stands or does not.
+    static_cast<void>(lock.release(grant));
+    return done;
+  }
+
+ private:
+  [[nodiscard]] auto fail(errc code, std::string_view why) const noexcept {
+    return failure(code, "rebuild the register", why);
+  }
+
+  // What the records and the names of the folders tell; no file of a generation is opened.
+  [[nodiscard]] result<RebuildPlan> look() {
+    RebuildPlan plan;
+    plan.part_names = source_.part_names();
+    HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
+    remains_ = remains;
+    HOLDFAST_TRYV(read_old_records(plan));
+    std::vector<std::optional<Generation>> named;
+    HOLDFAST_TRYV(add_published(source_.store(), plan.part_names.size(), named));
+    auto highest = plan.next - 1;
+    if (!remains.empty()) highest = std::max(highest, remains.back().number);
+    for (auto const& name : named) highest = std::max(highest, name.value_or(Generation{}).number);
+    if (highest == UINT64_MAX) {
+      return fail(errc::full, "no generation has a number left");
+    }
+    HOLDFAST_TRYV(judge(plan));
+    plan.next = highest + 1;
+    return plan;
+  }
+
+  // Can the home be opened with the record that it has? A record that may not be read is not lost.
+  [[nodiscard]] result<void> judge(RebuildPlan& plan) {
+    auto const loaded = source_.load();
+    if (!loaded) {
+      auto const& why = loaded.error();
+      bool const told = why.code() != errc::denied && why.code() != errc::too_many_files &&
+                        why.code() != errc::no_memory;
+      if (!told) return failure(why);
+      plan.trouble = why;
+      return ok();
+    }
+    auto const& found = loaded.assume_value();
+    if (!found) {
+      // A record that its writer did not live to confirm: the next open does.
+      if (unsettled_) return ok();
+      if (remains_.empty()) return fail(errc::not_found, home_ + ": nothing lies there");
+      plan.trouble = error{errc::register_lost, "load", join(home_, "CURRENT")};
+      return ok();
+    }
+    auto const& m = found->manifest;
+    if (m.part_names != plan.part_names) {
+      return fail(errc::foreign, "the home has other parts than the stores that were named");
+    }
+    if (!remains_.empty() && remains_.back().number >= m.next) {
+      plan.trouble =
+          error{errc::stale_register, "load",
+                "generation " + std::to_string(remains_.back().number) + " lies in the store"};
+    }
+    return ok();
+  }
+
+  // CURRENT and all that was moved aside before: numbers and tokens of each were given out.
+  [[nodiscard]] result<void> read_old_records(RebuildPlan& plan) {
+    unsettled_ = false;
+    auto entries = fs_.list(home_);
+    if (!entries && entries.error().code() == errc::not_found) return ok();
+    HOLDFAST_TRY(names, std::move(entries));
+    for (auto const& entry : names) {
+      bool const current = entry.name == "CURRENT";
+      if (entry.kind != Entry::Kind::file) continue;
+      if (!current && !entry.name.starts_with("CURRENT.replaced-")) continue;
+      auto m = read_old_record(join(home_, entry.name));
+      if (!m) continue;
+      if (current) unsettled_ = true;
+      plan.next = std::max(plan.next, m->next);
+      plan.sequence = std::max(plan.sequence, m->sequence);
+      plan.fence = std::max(plan.fence, m->fence);
+      bool const ours = m->part_names == plan.part_names;
+      bool const newer = !plan.record || std::pair{m->sequence, m->next} >
+                                             std::pair{plan.record->sequence, plan.record->next};
+      if (ours && newer) plan.record = std::move(m);
+    }
+    return ok();
+  }
+
+  // The newest slot that is whole, whatever may be missing above it.
+  [[nodiscard]] std::optional<Manifest> read_old_record(std::string const& path) const {
+    auto const content = read_file(fs_, path, ring::slots * ring::slot_size);
+    if (!content) return {};
+    auto const found = ring::scan(content.assume_value(), {}, BootId{}, Version::none);
+    if (!found.newest) return {};
+    auto m = manifest::decode(as_text(found.newest->value));
+    if (!m) return {};
+    return std::move(m).assume_value();
+  }
+
+  [[nodiscard]] result<Rebuilt> rebuild_locked(RebuildCandidate const& chosen,
+                                               RebuildOptions const& options,
+                                               FencingToken token) {
+    HOLDFAST_TRY(now, look());
+    if (!now.trouble && !options.replace_usable) {
+      return fail(errc::exists, home_ + " has a record that can be used");
+    }
+    // Whoever raised it held the lock meanwhile, so that what was chosen may be old.
+    if (now.fence >= token) return fail(errc::conflict, "the record changed meanwhile");
+    auto const parts = chosen.generations();
+    if (parts.size() != now.part_names.size() || chosen.generation.number == 0) {
+      return fail(errc::invalid, "the choice is not of this home");
+    }
+    for (auto const& part : verify_each_part(source_.store(), now.part_names, parts)) {
+      HOLDFAST_TRYV(part.found);
+    }
+    HOLDFAST_TRY(aside, move_aside());
+    auto const text = manifest::encode(record_of(now, chosen.generation, parts, token));
+    // Another object than that which looked: it has seen nothing of the old record.
+    Register fresh{join(home_, "CURRENT"), fs_, world_};
+    HOLDFAST_TRYV(fresh.store_if(Version::none, as_bytes(text)));
+    return Rebuilt{chosen.generation, token, std::move(aside)};
+  }
+
+  [[nodiscard]] Manifest record_of(RebuildPlan const& plan,
+                                   Generation g,
+                                   std::vector<Generation> const& parts,
+                                   FencingToken token) const {
+    // Readers that live on show only what has a higher sequence than they saw. Of commits there
+    // were no more than numbers; this leaves room for the reverts.
+    constexpr std::uint64_t reverts = std::uint64_t{1} << 20;
+    Manifest m;
+    for (auto& byte : m.home) byte = static_cast<std::uint8_t>(world_.random64());
+    m.part_names = plan.part_names;
+    m.sequence = std::max(plan.sequence, plan.next) + reverts;
+    m.fence = token;
+    m.next = plan.next;
+    keep_only(m, {g, m.sequence, {}, parts, world_.wall_ns() / 1'000'000});
+    return m;
+  }
+
+  // The ring before its hint: a hint alone says "lost", a ring alone may pass for a good one.
+  [[nodiscard]] result<std::vector<std::string>> move_aside() const {
+    HOLDFAST_TRY(number, free_number());
+    std::vector<std::string> moved;
+    for (std::string const name : {"CURRENT", "CURRENT.hint"}) {
+      auto const from = join(home_, name);
+      auto const there = fs_.identity(from);
+      if (!there && there.error().code() == errc::not_found) continue;
+      auto const to = name + ".replaced-" + std::to_string(number);
+      HOLDFAST_TRYV(fs_.rename(from, join(home_, to)));
+      HOLDFAST_TRYV(fs_.sync_directory(home_));
+      moved.push_back(to);
+    }
+    return moved;
+  }
+
+  [[nodiscard]] result<std::uint64_t> free_number() const {
+    HOLDFAST_TRY(entries, fs_.list(home_));
+    std::uint64_t highest = 0;
+    for (auto const& entry : entries) {
+      for (std::string_view const prefix : {"CURRENT.replaced-", "CURRENT.hint.replaced-"}) {
+        if (!entry.name.starts_with(prefix)) continue;
+        std::uint64_t number = 0;
+        auto const* const end = entry.name.data() + entry.name.size();
+        auto const read = std::from_chars(entry.name.data() + prefix.size(), end, number);
+        if (read.ec == std::errc{} && read.ptr == end) highest = std::max(highest, number);
+      }
+    }
+    return highest + 1;
+  }
+
+  std::string home_;
+  Fs fs_;
+  W world_;
+  Source<Store, Register> source_;
+  std::vector<Generation> remains_;
+  bool unsettled_ = false;  // CURRENT holds a record, confirmed or not
 };
-
-template <class Source>
-[[nodiscard]] result<HeldGeneration<Source>> hold_generation(Source& source,
-                                                             std::optional<Generation> wanted,
-                                                             char const* where) {
-  if (source.born().left()) return failure(errc::forked, where);
-  for (int attempt = 0;; ++attempt) {
-    HOLDFAST_TRY(loaded, source.load());
-    if (!loaded || loaded->manifest.current.number == 0) return failure(errc::no_generation, where);
-    auto const g = wanted.value_or(loaded->manifest.current);
-    auto const* kept = manifest::find(loaded->manifest, g);
-    if (kept == nullptr) return failure(errc::not_retained, where, std::to_string(g.number));
-    auto held = source.hold(*kept);
-    HOLDFAST_TRY(after, source.load());  // it may have retired before it was held
-    bool const stays = after && manifest::find(after->manifest, g) != nullptr;
-    if (held && stays) {
-      return HeldGeneration<Source>{std::move(after->manifest), *kept,
-                                    std::move(held).assume_value()};
-    }
-    if (!held && (attempt == 16 || held.error().code() != errc::busy)) return failed(held);
-    if (attempt == 16) return failure(errc::busy, where, "generations retire all the time");
-  }
-}
-
-template <class Source>
-[[nodiscard]] result<std::vector<PartVerdict>> verify_generation(Source& source, Generation g) {
-  HOLDFAST_TRY(held, hold_generation(source, g, "verify"));
-  auto const& parts = held.kept.parts;
-  std::vector<PartVerdict> verdicts;
-  if constexpr (requires { source.store().verify_parts(parts); }) {
-    auto const found = source.store().verify_parts(parts);
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      verdicts.push_back({held.manifest.part_names[i], parts[i], found[i]});
-    }
-  } else {
-    verdicts.push_back(
-        {held.manifest.part_names.front(), parts.front(), verify(source.store(), parts.front())});
-  }
-  return verdicts;
-}
-
-/// The record comes last: a backup that was cut off has none, and does not open.
-template <class Source, class Store, atomic_register Register>
-[[nodiscard]] result<Generation> back_up(Source& source, Store& to, Register& reg) {
-  HOLDFAST_TRY(taken, register_traits<Register>::load(reg));
-  if (taken) return failure(errc::exists, "backup", "there is a home already");
-  HOLDFAST_TRY(remains, store_traits<Store>::generations(to));
-  if (!remains.empty()) return failure(errc::exists, "backup", "generations lie there already");
-  HOLDFAST_TRY(held, hold_generation(source, std::nullopt, "backup"));
-  if constexpr (requires { source.store().copy_parts(held.kept.parts, to); }) {
-    HOLDFAST_TRYV(source.store().copy_parts(held.kept.parts, to));
-  } else {
-    HOLDFAST_TRYV(store_traits<Store>::copy(source.store(), held.kept.generation, to));
-  }
-  auto m = std::move(held.manifest);
-  for (auto& byte : m.home) byte = static_cast<std::uint8_t>(kernel_random64());
-  m.attempt.reset();
-  m.hold.reset();
-  m.commits.clear();  // outcomes are asked of the home that they happened in
-  m.retiring.clear();
-  m.current = held.kept.generation;
-  // What was carried over is listed, or nothing would ever drop it.
-  for (auto const g : held.kept.parts) {
-    auto const listed = [g](Retiring const& retiring) { return retiring.generation == g; };
-    bool const once = std::none_of(m.retiring.begin(), m.retiring.end(), listed);
-    if (g != m.current && once) m.retiring.push_back({g, 0});
-  }
-  m.retained = {std::move(held.kept)};
-  auto const text = manifest::encode(m);
-  HOLDFAST_TRYV(register_traits<Register>::store_if(reg, Version::none, as_bytes(text)));
-  return m.current;
-}
 }  // namespace detail
 
 HOLDFAST_END
@@ -7315,10 +8400,7 @@ class Staged {
   requires copying_store<Store>
   [[nodiscard]] result<Generation> backup(std::string const& to, Stores... stores) const {
     if (!core_) return failure(errc::spent, "backup");
-    HOLDFAST_TRYV(detail::make_home(Posix{}, to));
-    Store there = detail::together(to, std::move(stores)...);
-    FileRegister record{detail::join(to, "CURRENT")};
-    return detail::back_up(core_->source(), there, record);
+    return detail::back_up_to<Store>(core_->source(), to, std::move(stores)...);
   }
 
   [[nodiscard]] result<Status> status() const {
@@ -7413,6 +8495,29 @@ requires(sizeof...(Stores) > 0) [[nodiscard]] auto open_view(std::string home, S
   } else {
     return detail::refused{};
   }
+}
+
+/// What can be done about a home whose record is missing, unreadable or older than what it names:
+/// which generations are whole, and which of them it should be given back. Touches nothing, takes
+/// no lock, needs no permission to write.
+template <detail::store_argument... Stores>
+requires(sizeof...(Stores) > 0)
+    [[nodiscard]] result<RebuildPlan> plan_rebuild(std::string home, Stores... stores) {
+  auto store = detail::together(home, std::move(stores)...);
+  return detail::Rebuilder{std::move(home), std::move(store), Posix{}, Native{}}.plan();
+}
+/// Gives the home a new record that names one candidate of a plan and fences out whoever builds.
+/// What is left of the old record gets another name; other generations stay, and are foreign from
+/// then on. `exists` if the record can be used, `busy` while a builder holds the lock.
+template <detail::store_argument... Stores>
+requires(sizeof...(Stores) > 0)
+    [[nodiscard]] result<Rebuilt> rebuild_register(std::string home,
+                                                   RebuildCandidate const& chosen,
+                                                   RebuildOptions const& options,
+                                                   Stores... stores) {
+  auto store = detail::together(home, std::move(stores)...);
+  return detail::Rebuilder{std::move(home), std::move(store), Posix{}, Native{}}.rebuild(chosen,
+                                                                                         options);
 }
 
 HOLDFAST_END

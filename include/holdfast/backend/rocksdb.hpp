@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -208,6 +209,10 @@ class BasicRocksStore {
   [[nodiscard]] result<void> drop(Generation g) { return folders_.drop(g); }
   [[nodiscard]] result<std::vector<Generation>> generations() const {
     return folders_.generations();
+  }
+  /// What the outside name gives, if there is one.
+  [[nodiscard]] result<std::optional<Generation>> published() const {
+    return folders_.published();
   }
   /// Points the symlink `home/name/current` at the folder of g. Others must open it read-only.
   [[nodiscard]] result<void> publish(Generation g) { return folders_.publish(g, {}); }
