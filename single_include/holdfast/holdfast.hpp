@@ -5640,9 +5640,9 @@ namespace detail {
 }
 
 /// "4.2 MiB"
-[[nodiscard]] inline std::string human_bytes(std::uint64_t bytes) {
+[[nodiscard]] inline std::string human_bytes(std::uint64_t size) {
   constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  auto amount = static_cast<double>(bytes);
+  auto amount = static_cast<double>(size);
   std::size_t unit = 0;
   while (amount >= 1024 && unit + 1 < units.size()) {
     amount /= 1024;
@@ -7866,7 +7866,7 @@ class Planner {
 
   void decide() {
     auto const mix = named_mix(remains_);
-    if (mix) add(mix->generation, mix->parts, mix->certain, false);
+    if (mix && mix->certain) add(mix->generation, mix->parts, true, false);
     if (plan_.record) {
       for (auto const& kept : plan_.record->retained) {
         add(kept.generation, kept.parts, false, true);

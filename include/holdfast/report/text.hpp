@@ -88,9 +88,9 @@ namespace detail {
 }
 
 /// "4.2 MiB"
-[[nodiscard]] inline std::string human_bytes(std::uint64_t bytes) {
+[[nodiscard]] inline std::string human_bytes(std::uint64_t size) {
   constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  auto amount = static_cast<double>(bytes);
+  auto amount = static_cast<double>(size);
   std::size_t unit = 0;
   while (amount >= 1024 && unit + 1 < units.size()) {
     amount /= 1024;

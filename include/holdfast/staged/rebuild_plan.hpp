@@ -123,7 +123,7 @@ class Planner {
 
   void decide() {
     auto const mix = named_mix(remains_);
-    if (mix) add(mix->generation, mix->parts, mix->certain, false);
+    if (mix && mix->certain) add(mix->generation, mix->parts, true, false);
     if (plan_.record) {
       for (auto const& kept : plan_.record->retained) {
         add(kept.generation, kept.parts, false, true);
