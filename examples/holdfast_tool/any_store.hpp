@@ -71,8 +71,7 @@ class AnyStore {
   }
 
  private:
-  [[nodiscard]] Folders folders(std::string const& part,
-                                Folders::Ignored ignored = nullptr) const;
+  [[nodiscard]] Folders folders(std::string const& part, Folders::Ignored ignored = nullptr) const;
   [[nodiscard]] Folders folders(std::string const& part, hf::Generation g) const;
   [[nodiscard]] std::vector<hf::Generation> all(hf::Generation g) const {
     return std::vector<hf::Generation>(names_.size(), g);

@@ -5640,9 +5640,9 @@ namespace detail {
 }
 
 /// "4.2 MiB"
-[[nodiscard]] inline std::string human_bytes(std::uint64_t size) {
+[[nodiscard]] inline std::string human_bytes(std::uint64_t count) {
   constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  auto amount = static_cast<double>(size);
+  auto amount = static_cast<double>(count);
   std::size_t unit = 0;
   while (amount >= 1024 && unit + 1 < units.size()) {
     amount /= 1024;
