@@ -3,6 +3,7 @@
 // unhold.
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,7 +29,13 @@ struct Heard {
   std::vector<Generation> dropped{};
   std::uint64_t freed = 0;
   std::vector<std::string> failed{};
+  std::optional<std::string> unpublished{};
 
+  [[nodiscard]] std::vector<std::string> failures() const {
+    auto all = failed;
+    if (unpublished) all.push_back(*unpublished);
+    return all;
+  }
   void hear(Event const& event) {
     auto const number = std::to_string(event.generation.number);
     switch (event.kind) {
@@ -48,8 +55,11 @@ struct Heard {
         failed.push_back("generation " + number + " was not dropped: " + event.cause->text());
         return;
       case Event::Kind::publish_failed:
-        failed.push_back("the outside names were not moved to generation " + number + ": " +
-                         event.cause->text());
+        unpublished =
+            "the outside names were not moved to generation " + number + ": " + event.cause->text();
+        return;
+      case Event::Kind::published:
+        unpublished.reset();
         return;
       default:
         return;
@@ -57,13 +67,17 @@ struct Heard {
   }
 };
 
+struct Hear {
+  std::shared_ptr<Heard> heard;
+  void operator()(Event const& event) const { heard->hear(event); }
+};
+
 auto open(Look const& look, std::shared_ptr<Heard> heard) {
   AnyStore store{look.part_names};
   store.place(look.home);
-  return hf::open_staged(hf::StagedOptions{}, std::move(store),
-                         hf::FileRegister{join(look.home, "CURRENT")},
-                         hf::FileLock{join(look.home, "LOCK")},
-                         hf::observed([heard](Event const& event) { heard->hear(event); }));
+  return hf::open_staged(
+      hf::StagedOptions{}, std::move(store), hf::FileRegister{join(look.home, "CURRENT")},
+      hf::FileLock{join(look.home, "LOCK")}, hf::observed(Hear{std::move(heard)}));
 }
 
 // Looks, opens for writing, lets `work(home, look, heard)` do its part.
@@ -92,15 +106,16 @@ int done(Args const& args, Heard const& heard, std::string const& text, hf::Json
   } else {
     std::printf("%s\n", text.c_str());
   }
-  for (auto const& failure : heard.failed) {
+  auto const failures = heard.failures();
+  for (auto const& failure : failures) {
     std::fprintf(stderr, "holdfast_tool: %s\n", hf::printable(failure).c_str());
   }
-  return heard.failed.empty() ? Exit::fine : Exit::attention;
+  return failures.empty() ? Exit::fine : Exit::attention;
 }
 
 void put_failed(hf::Json& json, Heard const& heard) {
   json.key("failed").array([&] {
-    for (auto const& failure : heard.failed) json.value(failure);
+    for (auto const& failure : heard.failures()) json.value(failure);
   });
 }
 
@@ -166,8 +181,8 @@ int revert(Args const& args) {
       return code;
     }
     auto const& committed = reverted.assume_value();
-    if (committed.housekeeping && heard.failed.empty()) {
-      heard.failed.push_back("the outside names were not moved: " + committed.housekeeping->text());
+    if (committed.housekeeping && !heard.unpublished) {
+      heard.unpublished = "the outside names were not moved: " + committed.housekeeping->text();
     }
     hf::Json json;
     json.object([&] {

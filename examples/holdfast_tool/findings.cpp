@@ -25,7 +25,7 @@ class Judge {
     } else if (!look_.record) {
       note("empty", "nothing was ever committed here", "build");
     }
-    if (look_.record) {
+    if (look_.record && !look_.trouble) {  // one that is too old says nothing of what is there
       retained();
       attempt();
       if (look_.record->hold) held();

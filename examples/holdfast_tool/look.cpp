@@ -206,7 +206,8 @@ std::vector<hf::Retiring> Look::droppable() const {
   std::vector<hf::Retiring> all;
   if (!record) return all;
   for (auto const& retiring : record->retiring) {
-    if (!manifest::carried(*record, retiring.generation)) all.push_back(retiring);
+    bool const there = bytes_of(retiring.generation) != 0;  // else the next store takes it out
+    if (there && !manifest::carried(*record, retiring.generation)) all.push_back(retiring);
   }
   return all;
 }
