@@ -67,6 +67,7 @@ def make_home(recon, scratch, builds=3, name="home"):
     tree, home = make_tree(scratch / "tree", 120), scratch / name
     for _ in range(builds):
         recon.build(tree, home, "--grace-ms", "0")
+    recon.run("recover", "--home", home, "--grace-ms", "0")  # takes what was dropped out of the record
     return tree, home
 
 
@@ -199,6 +200,7 @@ def each_planted_damage_is_named(recon, scratch):
     tree, home = make_home(recon, scratch, builds=2)
     older = (home / "CURRENT").read_bytes()
     recon.build(tree, home, "--grace-ms", "0")
+    recon.run("recover", "--home", home, "--grace-ms", "0")
     table = plants(older)
     for what, plant, code, attention, words in table:
         copy = copy_of(home, scratch / "copy")
@@ -292,6 +294,32 @@ def the_register_of_a_damaged_home(recon, scratch):
     return "the last whole one is proposed, and said to be a guess"
 
 
+def a_mixed_generation(recon, scratch):
+    """Part stats was built alone: keys was carried over from the generation before."""
+    tool = Tool(scratch)
+    tree, home = make_home(recon, scratch)
+    shutil.rmtree(newest(home, "keys"))
+    name(home, "0000000002")
+    (home / "CURRENT").unlink()
+    told = tool.ask("rebuild-register", home, expect=1)
+    same({part["name"]: part["generation"] for part in told["candidates"][0]["parts"]},
+         {"keys": 2, "stats": 3}, "the mix that the outside names give")
+    assert tool.ask(*told["next_command"].split()[1:])["applied"]
+    says(tool.run("status", home)[0], "3[keys 2, stats 3]")
+    tool.run("backup", home, scratch / "copy")
+    for place in (home, scratch / "copy"):
+        same(tool.ask("verify", place)["whole"], True, "whole")
+        planned = {one["generation"]: one["why"] for one in tool.ask("plan", place)["generations"]}
+        says(planned[2], "has parts of it")
+        same(tool.ask("collect", place)["dropped"], [], "dropped")
+        same(tool.ask("inspect", place)["well"], True, "well")
+    recon.build(tree, home, "--grace-ms", "0")
+    tool.run("revert", home, "3")
+    same([os.readlink(home / "keys/current"), os.readlink(home / "stats/current.sqlite3")],
+         ["0000000002", "0000000003/data.sqlite3"], "the outside names")
+    return "found, backed up, kept, reverted to"
+
+
 def start_slow_build(recon, tree, home, generation):
     builder = recon.start("reprocess", tree, "--home", home, "--slow-us", "8000", "--quiet")
     end = time.monotonic() + 30
@@ -312,6 +340,8 @@ def revert_while_a_builder_is_stopped(recon, scratch):
     tree, home = make_home(recon, scratch)
     builder = start_slow_build(recon, tree, home, 4)
     builder.send_signal(signal.SIGSTOP)
+    while "\nState:\tT" not in pathlib.Path(f"/proc/{builder.pid}/status").read_text():
+        time.sleep(0.01)
     told = tool.ask("status", home, expect=1)
     same((told["holder"]["pid"], told["attempt"]["generation"]), (builder.pid, 4), "the builder")
     same(codes(told, True), {"builder_stopped"}, "findings")
@@ -521,7 +551,7 @@ def every_finding_is_in_the_runbook(_recon, _scratch):
 
 if __name__ == "__main__":
     main([each_planted_damage_is_named, what_the_next_command_says_helps,
-          a_lost_register_is_rebuilt, the_register_of_a_damaged_home,
+          a_lost_register_is_rebuilt, the_register_of_a_damaged_home, a_mixed_generation,
           revert_while_a_builder_is_stopped, hold_stops_a_builder_that_hangs, a_build_that_died,
           readers_that_stay, a_backup_is_a_home, a_small_disk, who_may_only_read,
           the_command_line, every_finding_is_in_the_runbook], __doc__)
