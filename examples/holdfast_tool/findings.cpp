@@ -34,9 +34,13 @@ class Judge {
       foreign();
     }
     small_things();
-    std::stable_sort(all_.begin(), all_.end(),
-                     [](Finding const& a, Finding const& b) { return a.attention > b.attention; });
-    return std::move(all_);
+    std::vector<Finding> sorted;
+    for (bool const attention : {true, false}) {
+      for (auto const& one : all_) {
+        if (one.attention == attention) sorted.push_back(one);
+      }
+    }
+    return sorted;
   }
 
  private:

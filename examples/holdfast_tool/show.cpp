@@ -178,11 +178,12 @@ void put_record(hf::Json& json, Look const& look) {
     for (auto const& kept : m.retained) put_kept(json, look, kept);
   });
   json.key("retiring").array([&] {
-    for (auto const& [g, since_ms] : m.retiring) {
+    for (auto const& retiring : m.retiring) {
+      auto const g = retiring.generation;
       json.object([&] {
         json.field("generation", g.number)
             .field("bytes", look.bytes_of(g))
-            .field("since_ms", since_ms)
+            .field("since_ms", retiring.since_ms)
             .field("pinned", look.pin(g) != nullptr)
             .field("carried", hf::detail::manifest::carried(m, g));
       });
@@ -217,7 +218,9 @@ void put_parts(hf::Json& json, Look const& look, bool every) {
         });
         if (!every) return;
         json.key("generations").array([&] {
-          for (auto const& [g, remains] : part.generations) {
+          for (auto const& of : part.generations) {
+            auto const g = of.first;
+            auto const& remains = of.second;
             json.object([&] {
               json.field("generation", g.number)
                   .field("bytes", remains.bytes)

@@ -7897,9 +7897,11 @@ class Planner {
   // Of one number the mix that is known better comes first; one that is not whole is of no interest
   // where another is.
   void sort_out() {
-    std::stable_sort(all_.begin(), all_.end(), [](auto const& a, auto const& b) {
+    std::sort(all_.begin(), all_.end(), [](auto const& a, auto const& b) {
       if (a.generation != b.generation) return a.generation > b.generation;
-      return a.named + a.recorded > b.named + b.recorded;
+      auto const known = [](auto const& of) { return int{of.named} + int{of.recorded}; };
+      if (known(a) != known(b)) return known(a) > known(b);
+      return a.generations() > b.generations();
     });
     for (auto& each : all_) {
       if (each.whole()) plan_.candidates.push_back(each);
