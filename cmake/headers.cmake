@@ -10,6 +10,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/file_register.hpp
     include/holdfast/backend/file_tree.hpp
     include/holdfast/backend/fresh_files.hpp
+    include/holdfast/backend/generation_folder.hpp
     include/holdfast/backend/hint_file.hpp
     include/holdfast/backend/lmdb.hpp
     include/holdfast/backend/lmdb_build.hpp
@@ -81,6 +82,8 @@ set(HOLDFAST_HEADERS
     include/holdfast/staged/keeper.hpp
     include/holdfast/staged/operations.hpp
     include/holdfast/staged/readers.hpp
+    include/holdfast/staged/rebuild.hpp
+    include/holdfast/staged/rebuild_plan.hpp
     include/holdfast/staged/refused.hpp
     include/holdfast/staged/selection.hpp
     include/holdfast/staged/source.hpp

@@ -112,7 +112,7 @@ void ask_once(Reader& reader, Tally& tally) {
   auto const done = reader.read([&](Parts const& parts, Shown const& shown) -> hf::result<void> {
     HOLDFAST_TRY(answer, ask(parts));
     auto mix = answer.mix;
-    if (shown.marks) {
+    if (shown.marks && !shown.marks->empty()) {
       auto const of = [&](char const* name) { return shown.marks->at(name); };
       bool const same = of("files") == answer.counts.files && of("bytes") == answer.counts.bytes &&
                         of("entries") == answer.counts.entries() && shown.generation == answer.run;

@@ -27,6 +27,7 @@
 #include "holdfast/staged/handles.hpp"
 #include "holdfast/staged/home.hpp"
 #include "holdfast/staged/operations.hpp"
+#include "holdfast/staged/rebuild.hpp"
 #include "holdfast/staged/refused.hpp"
 #include "holdfast/staged/view.hpp"
 #include "holdfast/world.hpp"
@@ -141,10 +142,7 @@ class Staged {
   requires copying_store<Store>
   [[nodiscard]] result<Generation> backup(std::string const& to, Stores... stores) const {
     if (!core_) return failure(errc::spent, "backup");
-    HOLDFAST_TRYV(detail::make_home(Posix{}, to));
-    Store there = detail::together(to, std::move(stores)...);
-    FileRegister record{detail::join(to, "CURRENT")};
-    return detail::back_up(core_->source(), there, record);
+    return detail::back_up_to<Store>(core_->source(), to, std::move(stores)...);
   }
 
   [[nodiscard]] result<Status> status() const {
@@ -239,6 +237,29 @@ requires(sizeof...(Stores) > 0) [[nodiscard]] auto open_view(std::string home, S
   } else {
     return detail::refused{};
   }
+}
+
+/// What can be done about a home whose record is missing, unreadable or older than what it names:
+/// which generations are whole, and which of them it should be given back. Touches nothing, takes
+/// no lock, needs no permission to write.
+template <detail::store_argument... Stores>
+requires(sizeof...(Stores) > 0)
+    [[nodiscard]] result<RebuildPlan> plan_rebuild(std::string home, Stores... stores) {
+  auto store = detail::together(home, std::move(stores)...);
+  return detail::Rebuilder{std::move(home), std::move(store), Posix{}, Native{}}.plan();
+}
+/// Gives the home a new record that names one candidate of a plan and fences out whoever builds.
+/// What is left of the old record gets another name; other generations stay, and are foreign from
+/// then on. `exists` if the record can be used, `busy` while a builder holds the lock.
+template <detail::store_argument... Stores>
+requires(sizeof...(Stores) > 0)
+    [[nodiscard]] result<Rebuilt> rebuild_register(std::string home,
+                                                   RebuildCandidate const& chosen,
+                                                   RebuildOptions const& options,
+                                                   Stores... stores) {
+  auto store = detail::together(home, std::move(stores)...);
+  return detail::Rebuilder{std::move(home), std::move(store), Posix{}, Native{}}.rebuild(chosen,
+                                                                                         options);
 }
 
 HOLDFAST_END

@@ -2227,6 +2227,44 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/backend/generation_folder.hpp
+// Says how the folder of a generation is named, and which one an outside name gives.
+#ifndef HOLDFAST_BACKEND_GENERATION_FOLDER_HPP
+#define HOLDFAST_BACKEND_GENERATION_FOLDER_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+[[nodiscard]] inline std::string folder_of(Generation g) {
+  auto digits = std::to_string(g.number);
+  return digits.size() < 10 ? std::string(10 - digits.size(), '0') + digits : digits;
+}
+
+[[nodiscard]] inline std::optional<Generation> generation_of(std::string_view folder) {
+  Generation g;
+  for (char const c : folder) {
+    if (c < '0' || c > '9') return std::nullopt;
+    g.number = g.number * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  // Whatever wraps around, or has other zeros than ours, does not come back the same.
+  if (g.number == 0 || folder_of(g) != folder) return std::nullopt;
+  return g;
+}
+
+/// Is this symlink an outside name, and not one on its way?
+[[nodiscard]] inline bool is_outside_name(std::string_view link) noexcept {
+  return link.starts_with("current") && !link.ends_with(".next");
+}
+/// The generation that a symlink beside the folders leads into.
+[[nodiscard]] inline std::optional<Generation> generation_named_by(std::string_view target) {
+  return generation_of(target.substr(0, target.find('/')));
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/posix.hpp
 // The production file system: POSIX calls, with the locks of an open file that Linux has.
 #ifndef HOLDFAST_POSIX_HPP
@@ -2556,7 +2594,7 @@ class SealedDirectory {
   [[nodiscard]] std::string const& name() const noexcept { return name_; }
   [[nodiscard]] Fs const& files() const noexcept { return fs_; }
   [[nodiscard]] std::string path_of(Generation g) const {
-    return detail::join(*root_, folder_of(g));
+    return detail::join(*root_, detail::folder_of(g));
   }
 
   /// Makes the empty folder of g; any remains of an earlier g are `exists`.
@@ -2680,7 +2718,7 @@ class SealedDirectory {
     if (!entries && entries.error().code() == errc::not_found) return found;
     if (!entries) return detail::failed(entries);
     for (auto const& entry : entries.assume_value()) {
-      auto const g = generation_of(entry.name);
+      auto const g = detail::generation_of(entry.name);
       if (g && entry.kind == Entry::Kind::directory) found.push_back(*g);
     }
     std::sort(found.begin(), found.end());
@@ -2692,13 +2730,29 @@ class SealedDirectory {
     HOLDFAST_TRYV(seal_of(g));
     HOLDFAST_TRYV(check_link(g, as));
     auto const fresh = detail::join(*root_, as.link + ".next");
-    auto const target = as.inner.empty() ? folder_of(g) : detail::join(folder_of(g), as.inner);
+    auto const target =
+        as.inner.empty() ? detail::folder_of(g) : detail::join(detail::folder_of(g), as.inner);
     // A crash may have left the symlink that was to be renamed; check_link saw that it is one.
     HOLDFAST_TRYV(detail::remove_if_there(fs_, fresh));
     HOLDFAST_TRYV(fs_.symlink(target, fresh));
     // One rename: a foreign reader finds the old or the new generation, at every moment.
     HOLDFAST_TRYV(fs_.rename(fresh, detail::join(*root_, as.link)));
     return fs_.sync_directory(*root_);
+  }
+
+  /// The newest that an outside name gives: it was surely committed, and may be gone.
+  [[nodiscard]] result<std::optional<Generation>> published() const {
+    HOLDFAST_TRYV(usable("read outside names"));
+    std::optional<Generation> newest;
+    auto entries = fs_.list(*root_);
+    if (!entries && entries.error().code() == errc::not_found) return newest;
+    if (!entries) return detail::failed(entries);
+    for (auto const& entry : entries.assume_value()) {
+      if (entry.kind != Entry::Kind::symlink || !detail::is_outside_name(entry.name)) continue;
+      HOLDFAST_TRY(target, fs_.read_link(detail::join(*root_, entry.name)));
+      newest = std::max(newest, detail::generation_named_by(target));  // nothing is the least
+    }
+    return newest;
   }
 
   /// `invalid` before `place`, or if the name is no plain name.
@@ -2709,22 +2763,6 @@ class SealedDirectory {
   }
 
  private:
-  [[nodiscard]] static std::string folder_of(Generation g) {
-    auto digits = std::to_string(g.number);
-    return digits.size() < 10 ? std::string(10 - digits.size(), '0') + digits : digits;
-  }
-
-  [[nodiscard]] static std::optional<Generation> generation_of(std::string_view folder) {
-    Generation g;
-    for (char const c : folder) {
-      if (c < '0' || c > '9') return std::nullopt;
-      g.number = g.number * 10 + static_cast<std::uint64_t>(c - '0');
-    }
-    // Whatever wraps around, or has other zeros than ours, does not come back the same.
-    if (g.number == 0 || folder_of(g) != folder) return std::nullopt;
-    return g;
-  }
-
   [[nodiscard]] bool skips(std::string_view name) const {
     return name == seal_name || (ignored_ != nullptr && ignored_(name));
   }
@@ -2733,7 +2771,7 @@ class SealedDirectory {
   [[nodiscard]] result<void> find(Generation g) const {
     auto entries = fs_.list(*root_);
     if (!entries) return detail::failed(entries);
-    auto const folder = folder_of(g);
+    auto const folder = detail::folder_of(g);
     for (auto const& entry : entries.assume_value()) {
       if (entry.name != folder) continue;
       if (entry.kind == Entry::Kind::directory) return ok();
@@ -2848,7 +2886,7 @@ class SealedDirectory {
   // it gone.
   [[nodiscard]] result<void> check_unpublished(Generation g) const {
     HOLDFAST_TRY(entries, fs_.list(*root_));
-    auto const folder = folder_of(g);
+    auto const folder = detail::folder_of(g);
     bool named = false;
     for (auto const& entry : entries) {
       if (entry.kind != Entry::Kind::symlink) continue;
@@ -3034,6 +3072,10 @@ class BasicDirectoryStore {
   [[nodiscard]] result<std::vector<Generation>> generations() const {
     return folders_.generations();
   }
+  /// What the outside name gives, if there is one.
+  [[nodiscard]] result<std::optional<Generation>> published() const {
+    return folders_.published();
+  }
   /// Points the symlink `home/name/current` at the folder of g.
   [[nodiscard]] result<void> publish(Generation g) { return folders_.publish(g, {}); }
   [[nodiscard]] result<Space> space(Generation g) const { return folders_.space(g); }
@@ -3204,6 +3246,10 @@ class BasicFileBlobs {
   }
   [[nodiscard]] result<std::vector<Generation>> generations() const {
     return folders_.generations();
+  }
+  /// What the outside name gives, if there is one.
+  [[nodiscard]] result<std::optional<Generation>> published() const {
+    return folders_.published();
   }
   /// Points the symlink `home/name/current` at the file of g.
   [[nodiscard]] result<void> publish(Generation g) {
@@ -9887,6 +9933,184 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/staged/home.hpp
+// Lays out a home in a directory: its folder, its readme, each store in its place.
+#ifndef HOLDFAST_STAGED_HOME_HPP
+#define HOLDFAST_STAGED_HOME_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+inline constexpr std::string_view home_readme =
+    "This folder is managed by holdfast. CURRENT is its one record: `strings CURRENT` shows it.\n"
+    "Each part has a folder with one numbered folder a generation. Do not edit, move or delete\n"
+    "anything here by hand: what the record does not list is never touched, and what it lists\n"
+    "is never rebuilt by itself.\n";
+
+// The readme is for people only: not synced, made again where a crash left it empty, and not worth
+// refusing a home for.
+template <file_system Fs>
+[[nodiscard]] result<void> make_home(Fs const& fs, std::string const& home) {
+  HOLDFAST_TRYV(make_directories(fs, home));
+  auto const path = join(home, "README.txt");
+  auto file = fs.open(path, Open::create);
+  if (!file && file.error().code() == errc::exists) return ok();
+  if (!file) {
+    // A home that is there already must open on a full disk too.
+    if (fs.identity(join(home, "CURRENT"))) return ok();
+    return failed(file);
+  }
+  static_cast<void>(fs.write_at(file.assume_value(), 0, as_bytes(home_readme)));
+  return ok();
+}
+
+template <placed_store Store>
+[[nodiscard]] Store placed(Store store, std::string const& home) {
+  store_traits<Store>::place(store, home);
+  return store;
+}
+
+template <placed_store First>
+[[nodiscard]] First together(std::string const& home, First first) {
+  return placed(std::move(first), home);
+}
+template <placed_store First, placed_store Second, placed_store... Rest>
+[[nodiscard]] auto together(std::string const& home, First first, Second second, Rest... rest) {
+  return Together<First, Second, Rest...>{placed(std::move(first), home),
+                                          placed(std::move(second), home),
+                                          placed(std::move(rest), home)...};
+}
+
+template <class... Stores>
+constexpr bool explain_placed() {
+  return ((explain_store<Stores>() && explain_place<Stores>()) && ...);
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/staged/operations.hpp
+// Does what an operator asks of a home that goes on serving: verify a generation, back it up.
+#ifndef HOLDFAST_STAGED_OPERATIONS_HPP
+#define HOLDFAST_STAGED_OPERATIONS_HPP
+
+HOLDFAST_BEGIN
+
+/// What a look at every byte of one part of a generation found.
+struct PartVerdict {
+  std::string part;
+  Generation generation;   ///< the part's own, an earlier one if it was carried over
+  result<Verified> found;  ///< what the look could go by, or what is wrong
+};
+
+namespace detail {
+// A retained generation, held so that nobody drops it meanwhile.
+template <class Source>
+struct HeldGeneration {
+  Manifest manifest;
+  Kept kept;
+  typename Source::Hold hold;
+};
+
+template <class Source>
+[[nodiscard]] result<HeldGeneration<Source>> hold_generation(Source& source,
+                                                             std::optional<Generation> wanted,
+                                                             char const* where) {
+  if (source.born().left()) return failure(errc::forked, where);
+  for (int attempt = 0;; ++attempt) {
+    HOLDFAST_TRY(loaded, source.load());
+    if (!loaded || loaded->manifest.current.number == 0) return failure(errc::no_generation, where);
+    auto const g = wanted.value_or(loaded->manifest.current);
+    auto const* kept = manifest::find(loaded->manifest, g);
+    if (kept == nullptr) return failure(errc::not_retained, where, std::to_string(g.number));
+    auto held = source.hold(*kept);
+    HOLDFAST_TRY(after, source.load());  // it may have retired before it was held
+    bool const stays = after && manifest::find(after->manifest, g) != nullptr;
+    if (held && stays) {
+      return HeldGeneration<Source>{std::move(after->manifest), *kept,
+                                    std::move(held).assume_value()};
+    }
+    if (!held && (attempt == 16 || held.error().code() != errc::busy)) return failed(held);
+    if (attempt == 16) return failure(errc::busy, where, "generations retire all the time");
+  }
+}
+
+template <generation_store Store>
+[[nodiscard]] std::vector<PartVerdict> verify_each_part(Store& store,
+                                                        std::vector<std::string> const& names,
+                                                        std::vector<Generation> const& parts) {
+  std::vector<PartVerdict> verdicts;
+  if constexpr (requires { store.verify_parts(parts); }) {
+    auto const found = store.verify_parts(parts);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      verdicts.push_back({names[i], parts[i], found[i]});
+    }
+  } else {
+    verdicts.push_back({names.front(), parts.front(), verify(store, parts.front())});
+  }
+  return verdicts;
+}
+
+template <class Source>
+[[nodiscard]] result<std::vector<PartVerdict>> verify_generation(Source& source, Generation g) {
+  HOLDFAST_TRY(held, hold_generation(source, g, "verify"));
+  return verify_each_part(source.store(), held.manifest.part_names, held.kept.parts);
+}
+
+/// The record of a home that begins with this generation alone.
+inline void keep_only(Manifest& m, Kept kept) {
+  m.current = kept.generation;
+  // What was carried over is listed, or nothing would ever drop it.
+  for (auto const g : kept.parts) {
+    auto const listed = [g](Retiring const& retiring) { return retiring.generation == g; };
+    bool const once = std::none_of(m.retiring.begin(), m.retiring.end(), listed);
+    if (g != m.current && once) m.retiring.push_back({g, 0});
+  }
+  m.retained = {std::move(kept)};
+}
+
+/// The record comes last: a backup that was cut off has none, and does not open.
+template <class Source, class Store, atomic_register Register>
+[[nodiscard]] result<Generation> back_up(Source& source, Store& to, Register& reg) {
+  HOLDFAST_TRY(taken, register_traits<Register>::load(reg));
+  if (taken) return failure(errc::exists, "backup", "there is a home already");
+  HOLDFAST_TRY(remains, store_traits<Store>::generations(to));
+  if (!remains.empty()) return failure(errc::exists, "backup", "generations lie there already");
+  HOLDFAST_TRY(held, hold_generation(source, std::nullopt, "backup"));
+  if constexpr (requires { source.store().copy_parts(held.kept.parts, to); }) {
+    HOLDFAST_TRYV(source.store().copy_parts(held.kept.parts, to));
+  } else {
+    HOLDFAST_TRYV(store_traits<Store>::copy(source.store(), held.kept.generation, to));
+  }
+  auto m = std::move(held.manifest);
+  for (auto& byte : m.home) byte = static_cast<std::uint8_t>(kernel_random64());
+  m.attempt.reset();
+  m.hold.reset();
+  m.commits.clear();  // outcomes are asked of the home that they happened in
+  m.retiring.clear();
+  keep_only(m, std::move(held.kept));
+  auto const text = manifest::encode(m);
+  HOLDFAST_TRYV(register_traits<Register>::store_if(reg, Version::none, as_bytes(text)));
+  return m.current;
+}
+
+template <generation_store Store, class Source, class... Stores>
+[[nodiscard]] result<Generation> back_up_to(Source& source,
+                                            std::string const& to,
+                                            Stores... stores) {
+  HOLDFAST_TRYV(make_home(Posix{}, to));
+  Store there = together(to, std::move(stores)...);
+  FileRegister record{join(to, "CURRENT")};
+  return back_up(source, there, record);
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/staged/follower.hpp
 // Reads a home that other processes build: shows what they committed, and writes nothing.
 #ifndef HOLDFAST_STAGED_FOLLOWER_HPP
@@ -9924,6 +10148,18 @@ class Follower {
     if (!source_) return failure(errc::spent, "refresh");
     HOLDFAST_TRY(shown, source_->refresh());
     return shown.has_value();
+  }
+  /// Looks at every byte of a retained generation, part by part; readers and builds go on.
+  [[nodiscard]] result<std::vector<PartVerdict>> verify(Generation g) const {
+    if (!source_) return failure(errc::spent, "verify");
+    return detail::verify_generation(*source_, g);
+  }
+  /// Copies the current generation into a new home, as that of `open_staged` does.
+  template <class... Stores>
+  requires copying_store<Store>
+  [[nodiscard]] result<Generation> backup(std::string const& to, Stores... stores) const {
+    if (!source_) return failure(errc::spent, "backup");
+    return detail::back_up_to<Store>(*source_, to, std::move(stores)...);
   }
   /// What the record says. Who builds is not told here: ask the lock.
   [[nodiscard]] result<Status> status() const {
@@ -10056,158 +10292,470 @@ HOLDFAST_END
 
 #endif
 
-// ------------ holdfast/staged/home.hpp
-// Lays out a home in a directory: its folder, its readme, each store in its place.
-#ifndef HOLDFAST_STAGED_HOME_HPP
-#define HOLDFAST_STAGED_HOME_HPP
+// ------------ holdfast/staged/rebuild_plan.hpp
+// Decides, without any I/O, which generation a home whose record is lost should be given back.
+//
+// Invariants:
+// - What is proposed is whole in every part.
+// - Only what an outside name gives (a name lags, it never leads) or an old record lists is said to
+//   have been committed; anything else is said to be a guess.
+// - A number that was ever seen is not given out again.
+#ifndef HOLDFAST_STAGED_REBUILD_PLAN_HPP
+#define HOLDFAST_STAGED_REBUILD_PLAN_HPP
 
 HOLDFAST_BEGIN
 
-namespace detail {
-inline constexpr std::string_view home_readme =
-    "This folder is managed by holdfast. CURRENT is its one record: `strings CURRENT` shows it.\n"
-    "Each part has a folder with one numbered folder a generation. Do not edit, move or delete\n"
-    "anything here by hand: what the record does not list is never touched, and what it lists\n"
-    "is never rebuilt by itself.\n";
+/// A generation that a home could be given back, and what a look at every byte of it found.
+struct RebuildCandidate {
+  Generation generation;
+  std::vector<PartVerdict> parts;  ///< in the order of the part names
+  bool named = false;              ///< the outside names give it: it was committed
+  bool recorded = false;           ///< an old record lists it: it was committed
 
-// The readme is for people only: not synced, made again where a crash left it empty, and not worth
-// refusing a home for.
-template <file_system Fs>
-[[nodiscard]] result<void> make_home(Fs const& fs, std::string const& home) {
-  HOLDFAST_TRYV(make_directories(fs, home));
-  auto const path = join(home, "README.txt");
-  auto file = fs.open(path, Open::create);
-  if (!file && file.error().code() == errc::exists) return ok();
-  if (!file) {
-    // A home that is there already must open on a full disk too.
-    if (fs.identity(join(home, "CURRENT"))) return ok();
-    return failed(file);
+  [[nodiscard]] bool whole() const noexcept {
+    return std::all_of(parts.begin(), parts.end(),
+                       [](PartVerdict const& part) { return part.found.has_value(); });
   }
-  static_cast<void>(fs.write_at(file.assume_value(), 0, as_bytes(home_readme)));
-  return ok();
+  [[nodiscard]] std::vector<Generation> generations() const {
+    std::vector<Generation> all;
+    for (auto const& part : parts) all.push_back(part.generation);
+    return all;
+  }
+};
+
+/// What can be done about the record of a home. Made by `plan_rebuild`, which touches nothing.
+struct RebuildPlan {
+  std::vector<std::string> part_names;
+  /// Why the home can't be opened with the record that it has. Nothing: it can.
+  std::optional<error> trouble;
+  std::optional<Manifest> record;            ///< the newest that can still be read; perhaps old
+  std::vector<RebuildCandidate> candidates;  ///< whole in every part, newest first
+  std::vector<RebuildCandidate> broken;      ///< not whole in some part, newest first
+  std::optional<std::size_t> proposed;       ///< among the candidates
+  std::string why;                           ///< of the proposal, or of its absence
+  std::uint64_t next = 1;                    ///< the number that the next build will have
+  std::uint64_t sequence = 0;                ///< the highest that a record was seen to have
+  FencingToken fence;                        ///< the greatest token that a record was seen to have
+
+  /// The first candidate of this number: of several mixes the one that is known better.
+  [[nodiscard]] RebuildCandidate const* find(Generation g) const noexcept {
+    auto const at =
+        std::find_if(candidates.begin(), candidates.end(),
+                     [g](RebuildCandidate const& each) { return each.generation == g; });
+    return at == candidates.end() ? nullptr : &*at;
+  }
+  [[nodiscard]] RebuildCandidate const* proposal() const noexcept {
+    return proposed ? &candidates[*proposed] : nullptr;
+  }
+};
+
+namespace detail {
+/// What was found in the stores: for each number, what each part has of it.
+struct Remains {
+  std::map<Generation, std::vector<PartVerdict>> verdicts;
+  std::vector<std::optional<Generation>> named;  ///< by the outside name of each part
+
+  [[nodiscard]] PartVerdict of(std::string const& name, std::size_t part, Generation g) const {
+    auto const at = verdicts.find(g);
+    if (at != verdicts.end()) return at->second[part];
+    return {name, g, failure(errc::not_found, "find generation", name)};
+  }
+  // Was it built there to its end, whatever has become of it?
+  [[nodiscard]] bool built(std::size_t part, Generation g) const {
+    auto const at = verdicts.find(g);
+    if (at == verdicts.end()) return false;
+    auto const& found = at->second[part].found;
+    return found ||
+           (found.error().code() != errc::not_found && found.error().code() != errc::unsealed);
+  }
+};
+
+// The parts that the outside names give together. A part that was built in g has it, so that its
+// name lags; else it was carried over, from what its name gives.
+struct NamedMix {
+  Generation generation;
+  std::vector<Generation> parts;
+  bool certain = true;
+};
+[[nodiscard]] inline std::optional<NamedMix> named_mix(Remains const& remains) {
+  NamedMix mix;
+  for (auto const& named : remains.named) {
+    if (named) mix.generation = std::max(mix.generation, *named);
+  }
+  if (mix.generation.number == 0) return {};
+  for (std::size_t i = 0; i < remains.named.size(); ++i) {
+    auto from = mix.generation;
+    if (!remains.built(i, from) && remains.named[i]) from = *remains.named[i];
+    // A name that lags gives an older part than was carried over: only the folders between tell.
+    for (auto const& [between, verdicts] : remains.verdicts) {
+      bool const passed = from < between && between < mix.generation && remains.built(i, between);
+      if (passed) mix.certain = false;
+    }
+    mix.parts.push_back(from);
+  }
+  return mix;
 }
 
-template <placed_store Store>
-[[nodiscard]] Store placed(Store store, std::string const& home) {
-  store_traits<Store>::place(store, home);
-  return store;
-}
+class Planner {
+ public:
+  Planner(RebuildPlan& plan, Remains const& remains) : plan_{plan}, remains_{remains} {}
 
-template <placed_store First>
-[[nodiscard]] First together(std::string const& home, First first) {
-  return placed(std::move(first), home);
-}
-template <placed_store First, placed_store Second, placed_store... Rest>
-[[nodiscard]] auto together(std::string const& home, First first, Second second, Rest... rest) {
-  return Together<First, Second, Rest...>{placed(std::move(first), home),
-                                          placed(std::move(second), home),
-                                          placed(std::move(rest), home)...};
-}
+  void decide() {
+    auto const mix = named_mix(remains_);
+    if (mix && mix->certain) add(mix->generation, mix->parts, true, false);
+    if (plan_.record) {
+      for (auto const& kept : plan_.record->retained) {
+        add(kept.generation, kept.parts, false, true);
+      }
+    }
+    for (auto const& [g, verdicts] : remains_.verdicts) {
+      add(g, std::vector<Generation>(plan_.part_names.size(), g), false, false);
+    }
+    sort_out();
+    propose(mix);
+  }
 
-template <class... Stores>
-constexpr bool explain_placed() {
-  return ((explain_store<Stores>() && explain_place<Stores>()) && ...);
-}
+ private:
+  void add(Generation g, std::vector<Generation> const& parts, bool named, bool recorded) {
+    for (auto& known : all_) {
+      if (known.generation != g || known.generations() != parts) continue;
+      known.named |= named;
+      known.recorded |= recorded;
+      return;
+    }
+    RebuildCandidate next{g, {}, named, recorded};
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      next.parts.push_back(remains_.of(plan_.part_names[i], i, parts[i]));
+    }
+    all_.push_back(std::move(next));
+  }
+
+  // Of one number the mix that is known better comes first; one that is not whole is of no interest
+  // where another is.
+  void sort_out() {
+    std::sort(all_.begin(), all_.end(), [](auto const& a, auto const& b) {
+      if (a.generation != b.generation) return a.generation > b.generation;
+      auto const known = [](auto const& of) { return int{of.named} + int{of.recorded}; };
+      if (known(a) != known(b)) return known(a) > known(b);
+      return a.generations() > b.generations();
+    });
+    for (auto& each : all_) {
+      if (each.whole()) plan_.candidates.push_back(each);
+    }
+    for (auto& each : all_) {
+      if (plan_.find(each.generation) == nullptr) plan_.broken.push_back(std::move(each));
+    }
+  }
+
+  void propose(std::optional<NamedMix> const& mix) {
+    auto const& all = plan_.candidates;
+    if (all.empty()) {
+      plan_.why = "no generation is whole in every part; restore a backup into an empty folder";
+      return;
+    }
+    auto const named = std::find_if(all.begin(), all.end(), [](auto const& c) { return c.named; });
+    auto const number = [](RebuildCandidate const& of) {
+      return std::to_string(of.generation.number);
+    };
+    if (named != all.end()) {
+      plan_.proposed = static_cast<std::size_t>(named - all.begin());
+      plan_.why = "the outside names give it, and a name never leads: it was committed";
+      if (named != all.begin()) {
+        plan_.why += "; generation " + number(all.front()) +
+                     " is whole too and newer: it may have been committed last, or never";
+      }
+      return;
+    }
+    plan_.proposed = 0;
+    if (mix) {
+      plan_.why = "the outside names give generation " + std::to_string(mix->generation.number) +
+                  (mix->certain ? ", which is not whole; " : ", but not for sure of which parts; ");
+    }
+    plan_.why += "it is the newest whole one";
+    if (all.front().recorded) {
+      plan_.why += ", and an old record lists it: it was committed";
+      return;
+    }
+    plan_.why += "; nothing says that it was ever committed";
+    auto const sure =
+        std::find_if(all.begin(), all.end(), [](auto const& c) { return c.recorded; });
+    if (sure != all.end()) {
+      plan_.why += ", as an old record does of generation " + number(*sure);
+    }
+  }
+
+  RebuildPlan& plan_;
+  Remains const& remains_;
+  std::vector<RebuildCandidate> all_;
+};
 }  // namespace detail
 
 HOLDFAST_END
 
 #endif
 
-// ------------ holdfast/staged/operations.hpp
-// Does what an operator asks of a home that goes on serving: verify a generation, back it up.
-#ifndef HOLDFAST_STAGED_OPERATIONS_HPP
-#define HOLDFAST_STAGED_OPERATIONS_HPP
+// ------------ holdfast/staged/rebuild.hpp
+// Gives a home whose record is lost a new one: looks and proposes first, then moves what is left of
+// the old record aside and names one whole generation.
+//
+// The order of durable effects:
+//   1. lock:      a token above every one that a record was seen to have; builders are kept out
+//   2. CURRENT    gets the name CURRENT.replaced-N: nothing is deleted
+//   3. its hint   the same; a crash from here on leaves stores without a record, which no open
+//                 takes for an empty home, and which can be rebuilt again
+//   4. register:  {fence = token, next, current = g}   whole, or not there at all
+#ifndef HOLDFAST_STAGED_REBUILD_HPP
+#define HOLDFAST_STAGED_REBUILD_HPP
 
 HOLDFAST_BEGIN
 
-/// What a look at every byte of one part of a generation found.
-struct PartVerdict {
-  std::string part;
-  Generation generation;   ///< the part's own, an earlier one if it was carried over
-  result<Verified> found;  ///< what the look could go by, or what is wrong
+struct RebuildOptions {
+  /// Replace a record with which the home can be opened.
+  bool replace_usable = false;
+};
+
+/// A home that has a record again. The marks of its generation are lost: set them with the next
+/// commit. A process that had the home open for writing must open it again.
+struct Rebuilt {
+  Generation generation;
+  FencingToken fence;                    ///< whoever built under a smaller token can't commit
+  std::vector<std::string> moved_aside;  ///< what was left of the old record, by its new names
 };
 
 namespace detail {
-// A retained generation, held so that nobody drops it meanwhile.
-template <class Source>
-struct HeldGeneration {
-  Manifest manifest;
-  Kept kept;
-  typename Source::Hold hold;
+// The outside names by part, as far as the store tells them.
+template <class Store>
+[[nodiscard]] result<void> add_published(Store& store,
+                                         std::size_t names,
+                                         std::vector<std::optional<Generation>>& all) {
+  if constexpr (requires { store.published_parts(); }) {
+    HOLDFAST_TRY(each, store.published_parts());
+    all.insert(all.end(), each.begin(), each.end());
+  } else if constexpr (requires { store.stores(); }) {
+    result<void> done = ok();
+    auto const add = [&](auto& part) {
+      std::vector<std::string> own;
+      add_names(part, own);
+      if (done) done = add_published(part, own.size(), all);
+    };
+    std::apply([&](auto&... parts) { (add(parts), ...); }, store.stores());
+    return done;
+  } else if constexpr (requires { store.published(); }) {
+    HOLDFAST_TRY(one, store.published());
+    all.push_back(one);
+  } else {
+    all.insert(all.end(), names, std::nullopt);
+  }
+  return ok();
+}
+
+/// Looks at a home in a directory, whose register is HOME/CURRENT and whose lock HOME/LOCK.
+template <generation_store Store, file_system Fs, world W>
+class Rebuilder {
+  using Register = BasicFileRegister<Fs, W>;
+  using Lock = BasicFileLock<Fs, W>;
+
+ public:
+  Rebuilder(std::string home, Store store, Fs fs, W world)
+      : home_{std::move(home)},
+        fs_{std::move(fs)},
+        world_{std::move(world)},
+        source_{std::move(store), Register{join(home_, "CURRENT"), fs_, world_}} {}
+
+  /// Writes nothing and takes no lock.
+  [[nodiscard]] result<RebuildPlan> plan() {
+    HOLDFAST_TRY(plan, look());
+    Remains remains;
+    for (auto const g : remains_) {
+      std::vector<Generation> const parts(plan.part_names.size(), g);
+      remains.verdicts.emplace(g, verify_each_part(source_.store(), plan.part_names, parts));
+    }
+    HOLDFAST_TRYV(add_published(source_.store(), plan.part_names.size(), remains.named));
+    Planner{plan, remains}.decide();
+    return std::move(plan);
+  }
+
+  [[nodiscard]] result<Rebuilt> rebuild(RebuildCandidate const& chosen,
+                                        RebuildOptions const& options) {
+    HOLDFAST_TRY(before, look());
+    Lock lock{join(home_, "LOCK"), fs_, world_};
+    HOLDFAST_TRY(grant, lock.try_acquire(world_.self(), before.fence));
+    auto done = rebuild_locked(chosen, options, grant.token);
+    // A lock that can't be let go ends with the object; the record stands or does not.
+    static_cast<void>(lock.release(grant));
+    return done;
+  }
+
+ private:
+  [[nodiscard]] auto fail(errc code, std::string_view why) const noexcept {
+    return failure(code, "rebuild the register", why);
+  }
+
+  // What the records and the names of the folders tell; no file of a generation is opened.
+  [[nodiscard]] result<RebuildPlan> look() {
+    RebuildPlan plan;
+    plan.part_names = source_.part_names();
+    HOLDFAST_TRY(remains, store_traits<Store>::generations(source_.store()));
+    remains_ = remains;
+    HOLDFAST_TRYV(read_old_records(plan));
+    std::vector<std::optional<Generation>> named;
+    HOLDFAST_TRYV(add_published(source_.store(), plan.part_names.size(), named));
+    auto highest = plan.next - 1;
+    if (!remains.empty()) highest = std::max(highest, remains.back().number);
+    for (auto const& name : named) highest = std::max(highest, name.value_or(Generation{}).number);
+    if (highest == UINT64_MAX) {
+      return fail(errc::full, "no generation has a number left");
+    }
+    HOLDFAST_TRYV(judge(plan));
+    plan.next = highest + 1;
+    return plan;
+  }
+
+  // Can the home be opened with the record that it has? A record that may not be read is not lost.
+  [[nodiscard]] result<void> judge(RebuildPlan& plan) {
+    auto const loaded = source_.load();
+    if (!loaded) {
+      auto const& why = loaded.error();
+      bool const told = why.code() != errc::denied && why.code() != errc::too_many_files &&
+                        why.code() != errc::no_memory;
+      if (!told) return failure(why);
+      plan.trouble = why;
+      return ok();
+    }
+    auto const& found = loaded.assume_value();
+    if (!found) {
+      // A record that its writer did not live to confirm: the next open does.
+      if (unsettled_) return ok();
+      if (remains_.empty()) return fail(errc::not_found, home_ + ": nothing lies there");
+      plan.trouble = error{errc::register_lost, "load", join(home_, "CURRENT")};
+      return ok();
+    }
+    auto const& m = found->manifest;
+    if (m.part_names != plan.part_names) {
+      return fail(errc::foreign, "the home has other parts than the stores that were named");
+    }
+    if (!remains_.empty() && remains_.back().number >= m.next) {
+      plan.trouble =
+          error{errc::stale_register, "load",
+                "generation " + std::to_string(remains_.back().number) + " lies in the store"};
+    }
+    return ok();
+  }
+
+  // CURRENT and all that was moved aside before: numbers and tokens of each were given out.
+  [[nodiscard]] result<void> read_old_records(RebuildPlan& plan) {
+    unsettled_ = false;
+    auto entries = fs_.list(home_);
+    if (!entries && entries.error().code() == errc::not_found) return ok();
+    HOLDFAST_TRY(names, std::move(entries));
+    for (auto const& entry : names) {
+      bool const current = entry.name == "CURRENT";
+      if (entry.kind != Entry::Kind::file) continue;
+      if (!current && !entry.name.starts_with("CURRENT.replaced-")) continue;
+      auto m = read_old_record(join(home_, entry.name));
+      if (!m) continue;
+      if (current) unsettled_ = true;
+      plan.next = std::max(plan.next, m->next);
+      plan.sequence = std::max(plan.sequence, m->sequence);
+      plan.fence = std::max(plan.fence, m->fence);
+      bool const ours = m->part_names == plan.part_names;
+      bool const newer = !plan.record || std::pair{m->sequence, m->next} >
+                                             std::pair{plan.record->sequence, plan.record->next};
+      if (ours && newer) plan.record = std::move(m);
+    }
+    return ok();
+  }
+
+  // The newest slot that is whole, whatever may be missing above it.
+  [[nodiscard]] std::optional<Manifest> read_old_record(std::string const& path) const {
+    auto const content = read_file(fs_, path, ring::slots * ring::slot_size);
+    if (!content) return {};
+    auto const found = ring::scan(content.assume_value(), {}, BootId{}, Version::none);
+    if (!found.newest) return {};
+    auto m = manifest::decode(as_text(found.newest->value));
+    if (!m) return {};
+    return std::move(m).assume_value();
+  }
+
+  [[nodiscard]] result<Rebuilt> rebuild_locked(RebuildCandidate const& chosen,
+                                               RebuildOptions const& options,
+                                               FencingToken token) {
+    HOLDFAST_TRY(now, look());
+    if (!now.trouble && !options.replace_usable) {
+      return fail(errc::exists, home_ + " has a record that can be used");
+    }
+    // Whoever raised it held the lock meanwhile, so that what was chosen may be old.
+    if (now.fence >= token) return fail(errc::conflict, "the record changed meanwhile");
+    auto const parts = chosen.generations();
+    if (parts.size() != now.part_names.size() || chosen.generation.number == 0) {
+      return fail(errc::invalid, "the choice is not of this home");
+    }
+    for (auto const& part : verify_each_part(source_.store(), now.part_names, parts)) {
+      HOLDFAST_TRYV(part.found);
+    }
+    HOLDFAST_TRY(aside, move_aside());
+    auto const text = manifest::encode(record_of(now, chosen.generation, parts, token));
+    // Another object than that which looked: it has seen nothing of the old record.
+    Register fresh{join(home_, "CURRENT"), fs_, world_};
+    HOLDFAST_TRYV(fresh.store_if(Version::none, as_bytes(text)));
+    return Rebuilt{chosen.generation, token, std::move(aside)};
+  }
+
+  [[nodiscard]] Manifest record_of(RebuildPlan const& plan,
+                                   Generation g,
+                                   std::vector<Generation> const& parts,
+                                   FencingToken token) const {
+    // Readers that live on show only what has a higher sequence than they saw. Of commits there
+    // were no more than numbers; this leaves room for the reverts.
+    constexpr std::uint64_t reverts = std::uint64_t{1} << 20;
+    Manifest m;
+    for (auto& byte : m.home) byte = static_cast<std::uint8_t>(world_.random64());
+    m.part_names = plan.part_names;
+    m.sequence = std::max(plan.sequence, plan.next) + reverts;
+    m.fence = token;
+    m.next = plan.next;
+    keep_only(m, {g, m.sequence, {}, parts, world_.wall_ns() / 1'000'000});
+    return m;
+  }
+
+  // The ring before its hint: a hint alone says "lost", a ring alone may pass for a good one.
+  [[nodiscard]] result<std::vector<std::string>> move_aside() const {
+    HOLDFAST_TRY(number, free_number());
+    std::vector<std::string> moved;
+    for (std::string const name : {"CURRENT", "CURRENT.hint"}) {
+      auto const from = join(home_, name);
+      auto const there = fs_.identity(from);
+      if (!there && there.error().code() == errc::not_found) continue;
+      auto const to = name + ".replaced-" + std::to_string(number);
+      HOLDFAST_TRYV(fs_.rename(from, join(home_, to)));
+      HOLDFAST_TRYV(fs_.sync_directory(home_));
+      moved.push_back(to);
+    }
+    return moved;
+  }
+
+  [[nodiscard]] result<std::uint64_t> free_number() const {
+    HOLDFAST_TRY(entries, fs_.list(home_));
+    std::uint64_t highest = 0;
+    for (auto const& entry : entries) {
+      for (std::string_view const prefix : {"CURRENT.replaced-", "CURRENT.hint.replaced-"}) {
+        if (!entry.name.starts_with(prefix)) continue;
+        std::uint64_t number = 0;
+        auto const* const end = entry.name.data() + entry.name.size();
+        auto const read = std::from_chars(entry.name.data() + prefix.size(), end, number);
+        if (read.ec == std::errc{} && read.ptr == end) highest = std::max(highest, number);
+      }
+    }
+    return highest + 1;
+  }
+
+  std::string home_;
+  Fs fs_;
+  W world_;
+  Source<Store, Register> source_;
+  std::vector<Generation> remains_;
+  bool unsettled_ = false;  // CURRENT holds a record, confirmed or not
 };
-
-template <class Source>
-[[nodiscard]] result<HeldGeneration<Source>> hold_generation(Source& source,
-                                                             std::optional<Generation> wanted,
-                                                             char const* where) {
-  if (source.born().left()) return failure(errc::forked, where);
-  for (int attempt = 0;; ++attempt) {
-    HOLDFAST_TRY(loaded, source.load());
-    if (!loaded || loaded->manifest.current.number == 0) return failure(errc::no_generation, where);
-    auto const g = wanted.value_or(loaded->manifest.current);
-    auto const* kept = manifest::find(loaded->manifest, g);
-    if (kept == nullptr) return failure(errc::not_retained, where, std::to_string(g.number));
-    auto held = source.hold(*kept);
-    HOLDFAST_TRY(after, source.load());  // it may have retired before it was held
-    bool const stays = after && manifest::find(after->manifest, g) != nullptr;
-    if (held && stays) {
-      return HeldGeneration<Source>{std::move(after->manifest), *kept,
-                                    std::move(held).assume_value()};
-    }
-    if (!held && (attempt == 16 || held.error().code() != errc::busy)) return failed(held);
-    if (attempt == 16) return failure(errc::busy, where, "generations retire all the time");
-  }
-}
-
-template <class Source>
-[[nodiscard]] result<std::vector<PartVerdict>> verify_generation(Source& source, Generation g) {
-  HOLDFAST_TRY(held, hold_generation(source, g, "verify"));
-  auto const& parts = held.kept.parts;
-  std::vector<PartVerdict> verdicts;
-  if constexpr (requires { source.store().verify_parts(parts); }) {
-    auto const found = source.store().verify_parts(parts);
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      verdicts.push_back({held.manifest.part_names[i], parts[i], found[i]});
-    }
-  } else {
-    verdicts.push_back(
-        {held.manifest.part_names.front(), parts.front(), verify(source.store(), parts.front())});
-  }
-  return verdicts;
-}
-
-/// The record comes last: a backup that was cut off has none, and does not open.
-template <class Source, class Store, atomic_register Register>
-[[nodiscard]] result<Generation> back_up(Source& source, Store& to, Register& reg) {
-  HOLDFAST_TRY(taken, register_traits<Register>::load(reg));
-  if (taken) return failure(errc::exists, "backup", "there is a home already");
-  HOLDFAST_TRY(remains, store_traits<Store>::generations(to));
-  if (!remains.empty()) return failure(errc::exists, "backup", "generations lie there already");
-  HOLDFAST_TRY(held, hold_generation(source, std::nullopt, "backup"));
-  if constexpr (requires { source.store().copy_parts(held.kept.parts, to); }) {
-    HOLDFAST_TRYV(source.store().copy_parts(held.kept.parts, to));
-  } else {
-    HOLDFAST_TRYV(store_traits<Store>::copy(source.store(), held.kept.generation, to));
-  }
-  auto m = std::move(held.manifest);
-  for (auto& byte : m.home) byte = static_cast<std::uint8_t>(kernel_random64());
-  m.attempt.reset();
-  m.hold.reset();
-  m.commits.clear();  // outcomes are asked of the home that they happened in
-  m.retiring.clear();
-  m.current = held.kept.generation;
-  // What was carried over is listed, or nothing would ever drop it.
-  for (auto const g : held.kept.parts) {
-    auto const listed = [g](Retiring const& retiring) { return retiring.generation == g; };
-    bool const once = std::none_of(m.retiring.begin(), m.retiring.end(), listed);
-    if (g != m.current && once) m.retiring.push_back({g, 0});
-  }
-  m.retained = {std::move(held.kept)};
-  auto const text = manifest::encode(m);
-  HOLDFAST_TRYV(register_traits<Register>::store_if(reg, Version::none, as_bytes(text)));
-  return m.current;
-}
 }  // namespace detail
 
 HOLDFAST_END
@@ -10390,10 +10938,7 @@ class Staged {
   requires copying_store<Store>
   [[nodiscard]] result<Generation> backup(std::string const& to, Stores... stores) const {
     if (!core_) return failure(errc::spent, "backup");
-    HOLDFAST_TRYV(detail::make_home(Posix{}, to));
-    Store there = detail::together(to, std::move(stores)...);
-    FileRegister record{detail::join(to, "CURRENT")};
-    return detail::back_up(core_->source(), there, record);
+    return detail::back_up_to<Store>(core_->source(), to, std::move(stores)...);
   }
 
   [[nodiscard]] result<Status> status() const {
@@ -10488,6 +11033,29 @@ requires(sizeof...(Stores) > 0) [[nodiscard]] auto open_view(std::string home, S
   } else {
     return detail::refused{};
   }
+}
+
+/// What can be done about a home whose record is missing, unreadable or older than what it names:
+/// which generations are whole, and which of them it should be given back. Touches nothing, takes
+/// no lock, needs no permission to write.
+template <detail::store_argument... Stores>
+requires(sizeof...(Stores) > 0)
+    [[nodiscard]] result<RebuildPlan> plan_rebuild(std::string home, Stores... stores) {
+  auto store = detail::together(home, std::move(stores)...);
+  return detail::Rebuilder{std::move(home), std::move(store), Posix{}, Native{}}.plan();
+}
+/// Gives the home a new record that names one candidate of a plan and fences out whoever builds.
+/// What is left of the old record gets another name; other generations stay, and are foreign from
+/// then on. `exists` if the record can be used, `busy` while a builder holds the lock.
+template <detail::store_argument... Stores>
+requires(sizeof...(Stores) > 0)
+    [[nodiscard]] result<Rebuilt> rebuild_register(std::string home,
+                                                   RebuildCandidate const& chosen,
+                                                   RebuildOptions const& options,
+                                                   Stores... stores) {
+  auto store = detail::together(home, std::move(stores)...);
+  return detail::Rebuilder{std::move(home), std::move(store), Posix{}, Native{}}.rebuild(chosen,
+                                                                                         options);
 }
 
 HOLDFAST_END

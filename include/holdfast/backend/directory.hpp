@@ -3,6 +3,7 @@
 #ifndef HOLDFAST_BACKEND_DIRECTORY_HPP
 #define HOLDFAST_BACKEND_DIRECTORY_HPP
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -153,6 +154,10 @@ class BasicDirectoryStore {
   [[nodiscard]] result<void> drop(Generation g) { return folders_.drop(g); }
   [[nodiscard]] result<std::vector<Generation>> generations() const {
     return folders_.generations();
+  }
+  /// What the outside name gives, if there is one.
+  [[nodiscard]] result<std::optional<Generation>> published() const {
+    return folders_.published();
   }
   /// Points the symlink `home/name/current` at the folder of g.
   [[nodiscard]] result<void> publish(Generation g) { return folders_.publish(g, {}); }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -88,6 +89,10 @@ class BasicFileBlobs {
   }
   [[nodiscard]] result<std::vector<Generation>> generations() const {
     return folders_.generations();
+  }
+  /// What the outside name gives, if there is one.
+  [[nodiscard]] result<std::optional<Generation>> published() const {
+    return folders_.published();
   }
   /// Points the symlink `home/name/current` at the file of g.
   [[nodiscard]] result<void> publish(Generation g) {

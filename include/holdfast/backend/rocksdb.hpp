@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -218,6 +219,10 @@ class BasicRocksStore {
   [[nodiscard]] result<void> drop(Generation g) { return folders_.drop(g); }
   [[nodiscard]] result<std::vector<Generation>> generations() const {
     return folders_.generations();
+  }
+  /// What the outside name gives, if there is one.
+  [[nodiscard]] result<std::optional<Generation>> published() const {
+    return folders_.published();
   }
   /// Points the symlink `home/name/current` at the folder of g. Others must open it read-only.
   [[nodiscard]] result<void> publish(Generation g) { return folders_.publish(g, {}); }

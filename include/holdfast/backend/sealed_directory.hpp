@@ -21,6 +21,7 @@
 
 #include "holdfast/backend/building.hpp"
 #include "holdfast/backend/file_tree.hpp"
+#include "holdfast/backend/generation_folder.hpp"
 #include "holdfast/backend/seal_format.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/file_ops.hpp"
@@ -48,7 +49,7 @@ class SealedDirectory {
   [[nodiscard]] std::string const& name() const noexcept { return name_; }
   [[nodiscard]] Fs const& files() const noexcept { return fs_; }
   [[nodiscard]] std::string path_of(Generation g) const {
-    return detail::join(*root_, folder_of(g));
+    return detail::join(*root_, detail::folder_of(g));
   }
 
   /// Makes the empty folder of g; any remains of an earlier g are `exists`.
@@ -172,7 +173,7 @@ class SealedDirectory {
     if (!entries && entries.error().code() == errc::not_found) return found;
     if (!entries) return detail::failed(entries);
     for (auto const& entry : entries.assume_value()) {
-      auto const g = generation_of(entry.name);
+      auto const g = detail::generation_of(entry.name);
       if (g && entry.kind == Entry::Kind::directory) found.push_back(*g);
     }
     std::sort(found.begin(), found.end());
@@ -184,13 +185,29 @@ class SealedDirectory {
     HOLDFAST_TRYV(seal_of(g));
     HOLDFAST_TRYV(check_link(g, as));
     auto const fresh = detail::join(*root_, as.link + ".next");
-    auto const target = as.inner.empty() ? folder_of(g) : detail::join(folder_of(g), as.inner);
+    auto const target =
+        as.inner.empty() ? detail::folder_of(g) : detail::join(detail::folder_of(g), as.inner);
     // A crash may have left the symlink that was to be renamed; check_link saw that it is one.
     HOLDFAST_TRYV(detail::remove_if_there(fs_, fresh));
     HOLDFAST_TRYV(fs_.symlink(target, fresh));
     // One rename: a foreign reader finds the old or the new generation, at every moment.
     HOLDFAST_TRYV(fs_.rename(fresh, detail::join(*root_, as.link)));
     return fs_.sync_directory(*root_);
+  }
+
+  /// The newest that an outside name gives: it was surely committed, and may be gone.
+  [[nodiscard]] result<std::optional<Generation>> published() const {
+    HOLDFAST_TRYV(usable("read outside names"));
+    std::optional<Generation> newest;
+    auto entries = fs_.list(*root_);
+    if (!entries && entries.error().code() == errc::not_found) return newest;
+    if (!entries) return detail::failed(entries);
+    for (auto const& entry : entries.assume_value()) {
+      if (entry.kind != Entry::Kind::symlink || !detail::is_outside_name(entry.name)) continue;
+      HOLDFAST_TRY(target, fs_.read_link(detail::join(*root_, entry.name)));
+      newest = std::max(newest, detail::generation_named_by(target));  // nothing is the least
+    }
+    return newest;
   }
 
   /// `invalid` before `place`, or if the name is no plain name.
@@ -201,22 +218,6 @@ class SealedDirectory {
   }
 
  private:
-  [[nodiscard]] static std::string folder_of(Generation g) {
-    auto digits = std::to_string(g.number);
-    return digits.size() < 10 ? std::string(10 - digits.size(), '0') + digits : digits;
-  }
-
-  [[nodiscard]] static std::optional<Generation> generation_of(std::string_view folder) {
-    Generation g;
-    for (char const c : folder) {
-      if (c < '0' || c > '9') return std::nullopt;
-      g.number = g.number * 10 + static_cast<std::uint64_t>(c - '0');
-    }
-    // Whatever wraps around, or has other zeros than ours, does not come back the same.
-    if (g.number == 0 || folder_of(g) != folder) return std::nullopt;
-    return g;
-  }
-
   [[nodiscard]] bool skips(std::string_view name) const {
     return name == seal_name || (ignored_ != nullptr && ignored_(name));
   }
@@ -225,7 +226,7 @@ class SealedDirectory {
   [[nodiscard]] result<void> find(Generation g) const {
     auto entries = fs_.list(*root_);
     if (!entries) return detail::failed(entries);
-    auto const folder = folder_of(g);
+    auto const folder = detail::folder_of(g);
     for (auto const& entry : entries.assume_value()) {
       if (entry.name != folder) continue;
       if (entry.kind == Entry::Kind::directory) return ok();
@@ -340,7 +341,7 @@ class SealedDirectory {
   // it gone.
   [[nodiscard]] result<void> check_unpublished(Generation g) const {
     HOLDFAST_TRY(entries, fs_.list(*root_));
-    auto const folder = folder_of(g);
+    auto const folder = detail::folder_of(g);
     bool named = false;
     for (auto const& entry : entries) {
       if (entry.kind != Entry::Kind::symlink) continue;

@@ -4,12 +4,16 @@
 #define HOLDFAST_STAGED_FOLLOWER_HPP
 
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
+#include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
 #include "holdfast/staged/housekeeping.hpp"
+#include "holdfast/staged/operations.hpp"
 #include "holdfast/staged/source.hpp"
 
 HOLDFAST_BEGIN
@@ -44,6 +48,18 @@ class Follower {
     if (!source_) return failure(errc::spent, "refresh");
     HOLDFAST_TRY(shown, source_->refresh());
     return shown.has_value();
+  }
+  /// Looks at every byte of a retained generation, part by part; readers and builds go on.
+  [[nodiscard]] result<std::vector<PartVerdict>> verify(Generation g) const {
+    if (!source_) return failure(errc::spent, "verify");
+    return detail::verify_generation(*source_, g);
+  }
+  /// Copies the current generation into a new home, as that of `open_staged` does.
+  template <class... Stores>
+  requires copying_store<Store>
+  [[nodiscard]] result<Generation> backup(std::string const& to, Stores... stores) const {
+    if (!source_) return failure(errc::spent, "backup");
+    return detail::back_up_to<Store>(*source_, to, std::move(stores)...);
   }
   /// What the record says. Who builds is not told here: ask the lock.
   [[nodiscard]] result<Status> status() const {

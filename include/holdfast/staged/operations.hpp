@@ -11,14 +11,18 @@
 #include <utility>
 #include <vector>
 
+#include "holdfast/backend/file_register.hpp"
 #include "holdfast/bytes.hpp"
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/detail/manifest_text.hpp"
+#include "holdfast/file_ops.hpp"
 #include "holdfast/guarantees.hpp"
 #include "holdfast/ids.hpp"
+#include "holdfast/posix.hpp"
 #include "holdfast/result.hpp"
+#include "holdfast/staged/home.hpp"
 #include "holdfast/staged/source.hpp"
 #include "holdfast/world.hpp"
 
@@ -63,21 +67,38 @@ template <class Source>
   }
 }
 
+template <generation_store Store>
+[[nodiscard]] std::vector<PartVerdict> verify_each_part(Store& store,
+                                                        std::vector<std::string> const& names,
+                                                        std::vector<Generation> const& parts) {
+  std::vector<PartVerdict> verdicts;
+  if constexpr (requires { store.verify_parts(parts); }) {
+    auto const found = store.verify_parts(parts);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      verdicts.push_back({names[i], parts[i], found[i]});
+    }
+  } else {
+    verdicts.push_back({names.front(), parts.front(), verify(store, parts.front())});
+  }
+  return verdicts;
+}
+
 template <class Source>
 [[nodiscard]] result<std::vector<PartVerdict>> verify_generation(Source& source, Generation g) {
   HOLDFAST_TRY(held, hold_generation(source, g, "verify"));
-  auto const& parts = held.kept.parts;
-  std::vector<PartVerdict> verdicts;
-  if constexpr (requires { source.store().verify_parts(parts); }) {
-    auto const found = source.store().verify_parts(parts);
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      verdicts.push_back({held.manifest.part_names[i], parts[i], found[i]});
-    }
-  } else {
-    verdicts.push_back(
-        {held.manifest.part_names.front(), parts.front(), verify(source.store(), parts.front())});
+  return verify_each_part(source.store(), held.manifest.part_names, held.kept.parts);
+}
+
+/// The record of a home that begins with this generation alone.
+inline void keep_only(Manifest& m, Kept kept) {
+  m.current = kept.generation;
+  // What was carried over is listed, or nothing would ever drop it.
+  for (auto const g : kept.parts) {
+    auto const listed = [g](Retiring const& retiring) { return retiring.generation == g; };
+    bool const once = std::none_of(m.retiring.begin(), m.retiring.end(), listed);
+    if (g != m.current && once) m.retiring.push_back({g, 0});
   }
-  return verdicts;
+  m.retained = {std::move(kept)};
 }
 
 /// The record comes last: a backup that was cut off has none, and does not open.
@@ -99,17 +120,20 @@ template <class Source, class Store, atomic_register Register>
   m.hold.reset();
   m.commits.clear();  // outcomes are asked of the home that they happened in
   m.retiring.clear();
-  m.current = held.kept.generation;
-  // What was carried over is listed, or nothing would ever drop it.
-  for (auto const g : held.kept.parts) {
-    auto const listed = [g](Retiring const& retiring) { return retiring.generation == g; };
-    bool const once = std::none_of(m.retiring.begin(), m.retiring.end(), listed);
-    if (g != m.current && once) m.retiring.push_back({g, 0});
-  }
-  m.retained = {std::move(held.kept)};
+  keep_only(m, std::move(held.kept));
   auto const text = manifest::encode(m);
   HOLDFAST_TRYV(register_traits<Register>::store_if(reg, Version::none, as_bytes(text)));
   return m.current;
+}
+
+template <generation_store Store, class Source, class... Stores>
+[[nodiscard]] result<Generation> back_up_to(Source& source,
+                                            std::string const& to,
+                                            Stores... stores) {
+  HOLDFAST_TRYV(make_home(Posix{}, to));
+  Store there = together(to, std::move(stores)...);
+  FileRegister record{join(to, "CURRENT")};
+  return back_up(source, there, record);
 }
 }  // namespace detail
 

@@ -197,3 +197,22 @@ TEST_CASE("room is measured where there is nothing yet", "[staged][headroom]") {
   CHECK(space.free > 0);
   CHECK(!std::filesystem::exists(place / "not"));
 }
+
+TEST_CASE("who only follows a home verifies it and backs it up, and writes nothing to it",
+          "[staged][verify][backup]") {
+  support::Place const place{support::On::memory};
+  auto const home = place / "home", copy = place / "copy";
+  {
+    auto db = hf::open_staged(home, Folders{"keys"}, Folders{"stats"}).value();
+    REQUIRE(commit_files(db, "one", {{"offset", 7}}));
+  }
+  auto const before = support::traces(home);
+  auto const reader = hf::open_view(home, Folders{"keys"}, Folders{"stats"}).value();
+  for (auto const& verdict : reader.verify({1}).value()) CHECK(verdict.found);
+  CHECK(code_of(reader.verify({2})) == errc::not_retained);
+  CHECK(reader.backup(copy, Folders{"keys"}, Folders{"stats"}).value() == Generation{1});
+  CHECK((support::traces(home) == before));
+  auto const other = hf::open_view(copy, Folders{"keys"}, Folders{"stats"}).value();
+  CHECK(shown_files(other) == "one");
+  CHECK(other.view().value().marks() == hf::Marks{{"offset", 7}});
+}
