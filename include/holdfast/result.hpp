@@ -143,7 +143,7 @@ struct Ticket {
 /// An error: small, trivially copyable, and never allocates.
 class error {
  public:
-  error() noexcept : detail_{} {}
+  error() noexcept {}  // the detail is read up to its size alone: every result would pay for more
   explicit error(errc code,
                  char const* where = "",
                  std::string_view detail = {},

@@ -375,7 +375,7 @@ struct Ticket {
 /// An error: small, trivially copyable, and never allocates.
 class error {
  public:
-  error() noexcept : detail_{} {}
+  error() noexcept {}  // the detail is read up to its size alone: every result would pay for more
   explicit error(errc code,
                  char const* where = "",
                  std::string_view detail = {},
@@ -3073,9 +3073,7 @@ class BasicDirectoryStore {
     return folders_.generations();
   }
   /// What the outside name gives, if there is one.
-  [[nodiscard]] result<std::optional<Generation>> published() const {
-    return folders_.published();
-  }
+  [[nodiscard]] result<std::optional<Generation>> published() const { return folders_.published(); }
   /// Points the symlink `home/name/current` at the folder of g.
   [[nodiscard]] result<void> publish(Generation g) { return folders_.publish(g, {}); }
   [[nodiscard]] result<Space> space(Generation g) const { return folders_.space(g); }
@@ -3248,9 +3246,7 @@ class BasicFileBlobs {
     return folders_.generations();
   }
   /// What the outside name gives, if there is one.
-  [[nodiscard]] result<std::optional<Generation>> published() const {
-    return folders_.published();
-  }
+  [[nodiscard]] result<std::optional<Generation>> published() const { return folders_.published(); }
   /// Points the symlink `home/name/current` at the file of g.
   [[nodiscard]] result<void> publish(Generation g) {
     return folders_.publish(g, {.link = "current", .inner = file_name, .beside = {}});

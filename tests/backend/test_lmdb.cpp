@@ -495,3 +495,23 @@ TEST_CASE("an LMDB switches together with another store", "[lmdb][staged]") {
   CHECK(ask(keys, "key") == "two");
   CHECK(scratch::text(files.get("file").value()) == "two");
 }
+
+TEST_CASE("an LMDB may begin as a copy, and be copied sealed into another store", "[lmdb]") {
+  scratch::Folder home, elsewhere;
+  auto store = store_in(home.path());
+  build(store, 1, "one");
+  auto writer = store.clone({1}, {2});
+  INFO(said(writer));
+  REQUIRE(writer);
+  REQUIRE(writer.value().put("other", "two"));
+  REQUIRE(store.seal(writer.value()));
+  CHECK(code(store.open({1}).value().get("other")) == errc::not_found);
+  REQUIRE(store.drop({1}));
+  auto const reader = store.open({2}).value();
+  CHECK(ask(reader, "key") == "one");
+  CHECK(ask(reader, "other") == "two");
+
+  auto other = store_in(elsewhere.path(), {.verify_on_open = true});
+  REQUIRE(store.copy({2}, other));
+  CHECK(ask(other.open({2}).value(), "other") == "two");
+}

@@ -156,9 +156,7 @@ class BasicDirectoryStore {
     return folders_.generations();
   }
   /// What the outside name gives, if there is one.
-  [[nodiscard]] result<std::optional<Generation>> published() const {
-    return folders_.published();
-  }
+  [[nodiscard]] result<std::optional<Generation>> published() const { return folders_.published(); }
   /// Points the symlink `home/name/current` at the folder of g.
   [[nodiscard]] result<void> publish(Generation g) { return folders_.publish(g, {}); }
   [[nodiscard]] result<Space> space(Generation g) const { return folders_.space(g); }

@@ -91,9 +91,7 @@ class BasicFileBlobs {
     return folders_.generations();
   }
   /// What the outside name gives, if there is one.
-  [[nodiscard]] result<std::optional<Generation>> published() const {
-    return folders_.published();
-  }
+  [[nodiscard]] result<std::optional<Generation>> published() const { return folders_.published(); }
   /// Points the symlink `home/name/current` at the file of g.
   [[nodiscard]] result<void> publish(Generation g) {
     return folders_.publish(g, {.link = "current", .inner = file_name, .beside = {}});

@@ -216,10 +216,21 @@ class BasicLmdbStore {
 
   [[nodiscard]] result<writer> create(Generation g) {
     HOLDFAST_TRY(building, folders_.create(g));
-    auto made = start(std::move(building));
+    auto made = start(std::move(building), Open::create);
     // Why it failed is what counts; what a failed drop leaves, the record of the attempt lists.
     if (!made) static_cast<void>(folders_.drop(g));
     return made;
+  }
+
+  /// A new generation that begins as a copy of `from`.
+  [[nodiscard]] result<writer> clone(Generation from, Generation g) {
+    HOLDFAST_TRY(building, folders_.copy(folders_, from, g));
+    return start(std::move(building), Open::write);
+  }
+  /// Makes the same generation, sealed, in another store.
+  [[nodiscard]] result<void> copy(Generation g, BasicLmdbStore& to) const {
+    HOLDFAST_TRY(building, to.folders_.copy(folders_, g, g));
+    return to.folders_.seal(building, to.digest());
   }
 
   /// `busy` while a transaction of the caller's is open: the writer is as it was. Once the
@@ -255,6 +266,7 @@ class BasicLmdbStore {
   }
   /// Points the symlink `home/name/current` at the folder of g. Others must open it read-only.
   [[nodiscard]] result<void> publish(Generation g) { return folders_.publish(g, {}); }
+  [[nodiscard]] result<Space> space(Generation g) const { return folders_.space(g); }
   /// Says `names_and_sizes` if g was sealed without a digest.
   [[nodiscard]] result<Verified> verify(Generation g) const { return folders_.verify(g); }
 
@@ -268,9 +280,9 @@ class BasicLmdbStore {
     return options_.verify_on_open ? Digest::read_back : options_.digest;
   }
 
-  [[nodiscard]] result<writer> start(Building building) const {
+  [[nodiscard]] result<writer> start(Building building, Open how) const {
     // Made by us and empty, which LMDB takes for a new one.
-    HOLDFAST_TRY(file, folders_.files().open(detail::join(building.path, data_name), Open::create));
+    HOLDFAST_TRY(file, folders_.files().open(detail::join(building.path, data_name), how));
     HOLDFAST_TRY(build,
                  detail::LmdbBuild::open(building.path, options_.max_dbs, options_.database_flags,
                                          options_.room, options_.batch));

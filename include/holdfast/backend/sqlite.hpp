@@ -179,9 +179,7 @@ class BasicSqliteStore {
     return folders_.generations();
   }
   /// What the outside name gives, if there is one.
-  [[nodiscard]] result<std::optional<Generation>> published() const {
-    return folders_.published();
-  }
+  [[nodiscard]] result<std::optional<Generation>> published() const { return folders_.published(); }
 
   /// Points the symlink `home/name/current.sqlite3` (with the file's extension) at the database of
   /// g. `exists` while a journal beside either name would be taken for a part of it.
