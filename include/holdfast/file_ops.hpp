@@ -107,6 +107,14 @@ template <file_system Fs>
   return settle_directory(fs, path);
 }
 
+/// Anything of that name, a symlink too.
+template <file_system Fs>
+[[nodiscard]] result<bool> is_there(Fs const& fs, std::string const& path) {
+  auto const found = fs.identity(path);
+  if (!found && found.error().code() != errc::not_found) return failed(found);
+  return found.has_value();
+}
+
 /// Removes a file, a symlink or an empty directory. Missing is fine.
 template <file_system Fs>
 [[nodiscard]] result<void> remove_if_there(Fs const& fs, std::string const& path) {

@@ -68,12 +68,11 @@ class Staged {
   /// The same, beginning as a copy of the current generation. `no_generation` before the first
   /// commit.
   [[nodiscard]] auto stage_from_current() requires cloning_store<Store> {
-    using Copied = detail::Copied<Store>;
-    using Answer = result<Stage<Core, Copied>>;
+    using Answer = result<stage_type>;
     if (!core_) return Answer{failure(errc::spent, "stage")};
-    auto attempt = core_->template stage<Copied>();
+    auto attempt = core_->template stage<detail::Copied<Store>>();
     if (!attempt) return Answer{detail::failed(attempt)};
-    return Answer{Stage<Core, Copied>{core_, std::move(attempt).assume_value()}};
+    return Answer{stage_type{core_, std::move(attempt).assume_value()}};
   }
 
   /// The current generation, for this scope. Never waits. `no_generation` before the first commit.

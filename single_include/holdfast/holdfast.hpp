@@ -1123,11 +1123,12 @@ requires(sizeof...(Parts) > 0) class Together {
       if (done) return result<Writers>{take(made, places)};
     }
     HOLDFAST_CAUGHT {
-      undo_each(g, made, some, places);
+      static_cast<void>(undo_each(g, made, some, places));  // the exception is what counts
       HOLDFAST_RETHROW;
     }
-    undo_each(g, made, some, places);
-    return result<Writers>{detail::failed(done)};
+    // What could not be dropped again decides: the caller must not take it for another's.
+    auto const undone = undo_each(g, made, some, places);
+    return result<Writers>{detail::failed(undone ? done : undone)};
   }
   template <std::size_t I>
   [[nodiscard]] result<writer_of<Part<I>>> make_part(
@@ -1145,17 +1146,21 @@ requires(sizeof...(Parts) > 0) class Together {
     }
     return traits<I>::create(std::get<I>(stores_), g);
   }
-  // Writers go first: a backend may not drop what it still has open. A drop that fails as well is
-  // not told: the caller's record of the attempt lists g, and recovery drops it.
+  // Writers go first: a backend may not drop what it still has open.
   template <std::size_t I, class Made>
-  void undo(Generation g, std::optional<Made>& made) {
-    if (!made) return;
+  result<void> undo(Generation g, std::optional<Made>& made) {
+    if (!made) return ok();
     made.reset();
-    static_cast<void>(traits<I>::drop(std::get<I>(stores_), g));
+    return traits<I>::drop(std::get<I>(stores_), g);
   }
   template <class Made, std::size_t... I, std::size_t... J>
-  void undo_each(Generation g, Made& made, std::index_sequence<I...>, std::index_sequence<J...>) {
-    (undo<I>(g, std::get<J>(made)), ...);
+  result<void> undo_each(Generation g,
+                         Made& made,
+                         std::index_sequence<I...>,
+                         std::index_sequence<J...>) {
+    result<void> all = ok();
+    (note(all, undo<I>(g, std::get<J>(made))), ...);
+    return all;
   }
   template <class Writers, std::size_t... I, std::size_t... J>
   result<void> seal_each(Writers& w, std::index_sequence<I...>, std::index_sequence<J...>) {
@@ -2083,6 +2088,14 @@ template <file_system Fs>
   return settle_directory(fs, path);
 }
 
+/// Anything of that name, a symlink too.
+template <file_system Fs>
+[[nodiscard]] result<bool> is_there(Fs const& fs, std::string const& path) {
+  auto const found = fs.identity(path);
+  if (!found && found.error().code() != errc::not_found) return failed(found);
+  return found.has_value();
+}
+
 /// Removes a file, a symlink or an empty directory. Missing is fine.
 template <file_system Fs>
 [[nodiscard]] result<void> remove_if_there(Fs const& fs, std::string const& path) {
@@ -2668,8 +2681,13 @@ class SealedDirectory {
     HOLDFAST_TRYV(usable("measure"));
     Space space{.device = 0, .free = ~std::uint64_t{0}, .used = 0};
     if (g.number != 0) {
-      HOLDFAST_TRY(seal, seal_of(g));
-      for (auto const& file : seal.files) space.used += file.size;
+      auto const seal = seal_of(g);
+      auto const code = seal ? errc::unknown : seal.error().code();
+      bool const none = code == errc::damaged || code == errc::unsealed || code == errc::not_found;
+      if (!seal && !none) return detail::failed(seal);  // damage takes no room, and blocks no build
+      if (seal) {
+        for (auto const& file : seal.assume_value().files) space.used += file.size;
+      }
     }
     if constexpr (requires { fs_.free_space(*root_); }) {
       auto path = *root_;
@@ -3141,14 +3159,14 @@ requires requires(Fs const& fs, std::string const& path) {
                                            Fs const& fs = {}) {
   auto const next = source + ".next", kept = source + ".adopted";
   for (auto const* suffix : {"-wal", "-journal", "-shm"}) {
-    if (fs.identity(source + suffix)) {
-      return failure(errc::busy, "finish adoption", source + suffix);
-    }
+    HOLDFAST_TRY(journal, detail::is_there(fs, source + suffix));
+    if (journal) return failure(errc::busy, "finish adoption", source + suffix);
   }
   auto const now = fs.read_link(source);
   bool const switched = now && now.assume_value() == target;
   if (!switched) {
-    if (fs.identity(kept)) return failure(errc::exists, "finish adoption", kept);
+    HOLDFAST_TRY(taken, detail::is_there(fs, kept));
+    if (taken) return failure(errc::exists, "finish adoption", kept);
     HOLDFAST_TRYV(fs.identity(source));
     auto const left = fs.read_link(next);
     if (left && left.assume_value() == target) {
@@ -3160,7 +3178,8 @@ requires requires(Fs const& fs, std::string const& path) {
   }
   // The exchange before the new name: else a power cut might leave the symlink under both names.
   HOLDFAST_TRYV(fs.sync_directory(detail::parent_of(source)));
-  if (!fs.identity(next)) return ok();
+  HOLDFAST_TRY(old, detail::is_there(fs, next));
+  if (!old) return ok();
   HOLDFAST_TRYV(fs.rename(next, kept));
   return fs.sync_directory(detail::parent_of(source));
 }
@@ -3517,11 +3536,7 @@ class HintFile {
     return failed(content);
   }
 
-  [[nodiscard]] result<bool> exists(Fs const& fs) const {
-    auto const found = fs.identity(path_);
-    if (!found && found.error().code() != errc::not_found) return failed(found);
-    return found.has_value();
-  }
+  [[nodiscard]] result<bool> exists(Fs const& fs) const { return is_there(fs, path_); }
 
   /// Stays open between writes, unless another file has its name by now.
   [[nodiscard]] bool write(Fs const& fs, ring::Hint const& hint) noexcept {
@@ -3690,15 +3705,33 @@ class PinsFile {
     // Allocates before there is a lock to lose.
     auto const place = holds.emplace(g.number, typename Core::Held{mode, 1}).first;
     auto locked = core_->fs.try_lock(*core_->file, Core::byte(g), mode);
-    if (locked && locked.assume_value()) return Hold{core_, g};
+    if (locked && locked.assume_value()) {
+      Hold hold{core_, g};  // lets go if the file was replaced just now: others lock another
+      HOLDFAST_TRY(same, is_named());
+      if (same) return hold;
+      return failure(refusal, where, core_->path);
+    }
     holds.erase(place);
     if (!locked) return detail::failed(locked);
     return failure(refusal, where, core_->path);
   }
 
-  // Opened once and kept: closing the file would let every hold go.
+  // Is the open file still the one that has the name? Locks of another one exclude nobody.
+  [[nodiscard]] result<bool> is_named() const {
+    HOLDFAST_TRY(ours, core_->fs.identity(*core_->file));
+    auto const named = core_->fs.identity(core_->path);
+    if (!named && named.error().code() != errc::not_found) return detail::failed(named);
+    return named.has_value() && named.assume_value() == ours;
+  }
+
+  // Kept open: closing the file would let every hold go.
   [[nodiscard]] result<void> open() {
-    if (core_->file) return ok();
+    if (core_->file) {
+      HOLDFAST_TRY(same, is_named());
+      if (same) return ok();
+      if (!core_->holds.empty()) return failure(errc::busy, "PINS was replaced", core_->path);
+      core_->file.reset();
+    }
     auto opened = core_->fs.open(core_->path, Open::write);
     bool const writable = opened.has_value();
     bool const refused = !writable && (opened.error().code() == errc::denied ||
@@ -4211,7 +4244,11 @@ class BasicFileRegister {
     HOLDFAST_TRYV(std::move(opened));
     HOLDFAST_TRY(locked, detail::lock_patiently(c.fs, c.world, *c.ring, Range{}, Mode::exclusive));
     if (!locked) return fail(errc::busy, "lock");
-    return RingLock{c};
+    RingLock lock{c};
+    // It may have been moved aside while this waited: what is written now would be lost.
+    HOLDFAST_TRY(named, c.fs.identity(c.path));
+    if (named != c.ring_id) return fail(errc::conflict, "lock");
+    return lock;
   }
 
   // The common case without a look at the whole ring: what we made durable ourselves is there, and
@@ -4705,9 +4742,11 @@ enum class Outcome : std::uint8_t { committed, not_committed, unknown };
 namespace detail::manifest {
 inline constexpr std::size_t max_listed = 64;  // retained and retiring together
 inline constexpr std::size_t max_retained = 48;
-inline constexpr std::size_t max_commits = 16;  // outcomes that can still be asked for
-inline constexpr std::size_t max_marks = 2048;  // bytes of all marks as text
-inline constexpr std::size_t max_reason = 120;  // bytes of the reason of a hold
+inline constexpr std::size_t max_commits = 16;    // outcomes that can still be asked for
+inline constexpr std::size_t max_marks = 2048;    // bytes of all marks as text
+inline constexpr std::size_t max_reason = 120;    // bytes of the reason of a hold
+inline constexpr std::size_t attempt_size = 384;  // bytes that an attempt adds, at most
+inline constexpr std::size_t reserve = 512;  // bytes that a commit leaves for a hold and reverts
 
 [[nodiscard]] inline Kept const* find(Manifest const& m, Generation g) noexcept {
   for (auto const& kept : m.retained) {
@@ -4791,6 +4830,7 @@ inline void order(Manifest& m) {
 struct Retention {
   std::size_t least = 1;
   std::int64_t young_ms = 0;
+  std::size_t most = max_retained;
 };
 
 // From here on its grace counts, also for what it carried.
@@ -4816,7 +4856,8 @@ inline void retire_last(Manifest& m, std::int64_t now_ms) {
       {attempt.generation, m.sequence, std::move(marks), std::move(parts), now_ms});
   order(m);
   auto const stays = [&](Kept const& kept) {
-    return m.retained.size() <= max_retained && now_ms - kept.committed_ms < keep.young_ms;
+    auto const age_ms = now_ms - kept.committed_ms;  // negative where the clock went back
+    return m.retained.size() <= keep.most && age_ms >= 0 && age_ms < keep.young_ms;
   };
   while (m.retained.size() > std::max<std::size_t>(keep.least, 1) && !stays(m.retained.back())) {
     retire_last(m, now_ms);
@@ -9332,22 +9373,28 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     Manifest manifest;  // as recorded then
     std::vector<Generation> parts{};
     std::unique_ptr<Shown> opened{};
-    bool others = false;  // what lies under its number is not ours and stays
-    bool lost = false;    // a sync failed: it can only be dropped
+    bool others = false;     // what lies under its number is not ours and stays
+    bool lost = false;       // a sync failed: it can only be dropped
+    bool overtaken = false;  // others changed the record meanwhile
   };
   using AttemptPtr = std::unique_ptr<Attempt>;
+  /// One that is written through such a writer.
+  template <class Writer>
+  struct AttemptWith : Attempt {
+    using Attempt::Attempt;
+    std::optional<Writer> writer{};
+  };
   /// A build of the parts that `Selection` names.
   template <class Selection>
-  struct AttemptOf final : Attempt {
-    using Attempt::Attempt;
+  struct AttemptOf final : AttemptWith<typename Selection::Writer> {
+    using AttemptWith<typename Selection::Writer>::AttemptWith;
     result<void> create(Store& store, Kept const* current) override {
       HOLDFAST_TRY(made, Selection::create(store, this->generation, current));
-      writer.emplace(std::move(made));
+      this->writer.emplace(std::move(made));
       return ok();
     }
-    result<void> seal(Store& store) override { return Selection::seal(store, *writer); }
-    void close() noexcept override { writer.reset(); }
-    std::optional<typename Selection::Writer> writer{};
+    result<void> seal(Store& store) override { return Selection::seal(store, *this->writer); }
+    void close() noexcept override { this->writer.reset(); }
   };
 
   using Base::Base;
@@ -9355,6 +9402,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
  protected:
   using Base::check_home, Base::collect_locked, Base::go, Base::recover_locked, Base::release;
   using Base::dropped_, Base::options_, Base::recovered_, Base::source_, Base::world_;
+  using Base::publish_locked;
   using Base::require_loaded, Base::store;
 
   // Discards an attempt that did not come to be, also when a callback throws.
@@ -9475,6 +9523,12 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     return ok();
   }
 
+  // Bytes that a build may make of the record: an operator must still be able to hold and revert.
+  [[nodiscard]] std::size_t room() {
+    auto const limit = register_traits<Register>::max_size(source_.reg());
+    return limit - std::min(manifest::reserve, limit / 8);
+  }
+
   // The record of the attempt, if a commit after it will fit too.
   [[nodiscard]] result<Manifest> plan(Manifest const& m,
                                       Attempt const& attempt,
@@ -9486,7 +9540,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     auto const committed = manifest::commit(next, {}, parts_of(next, attempt), {options_.retain},
                                             world_.wall_ns() / 1'000'000);
     auto const size = std::max(manifest::encode(committed).size(), manifest::encode(next).size());
-    auto const limit = register_traits<Register>::max_size(source_.reg());
+    auto const limit = room();
     if (size <= limit) return std::move(next);
     return failure(errc::too_large, "stage",
                    "the record: " + std::to_string(size) + " of " + std::to_string(limit) +
@@ -9504,6 +9558,8 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       go(failed ? State::failed : State::none, attempt->generation, failed ? &*failed : nullptr);
     }
     if (failed) recovered_ = false;
+    // Whoever reverted meanwhile left the outside names to the one that holds the lock.
+    if (attempt->overtaken) static_cast<void>(housekeep([&] { return publish_locked(); }));
     release(attempt->grant);
     building_ = false;
   }
@@ -9519,9 +9575,10 @@ class Builder : public Keeper<Store, Register, Locking, W> {
   }
 
   // Others may have reverted meanwhile; only our own attempt is taken out.
-  [[nodiscard]] result<void> end_attempt(Attempt const& attempt) {
+  [[nodiscard]] result<void> end_attempt(Attempt& attempt) {
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(loaded, require_loaded("discard"));
+      attempt.overtaken |= loaded.version != attempt.version;
       auto const& listed = loaded.manifest.attempt;
       if (!listed || listed->nonce != attempt.nonce) return ok();
       auto stored =
@@ -9642,8 +9699,8 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   using Whole = detail::Whole<Store>;
   template <std::size_t... I>
   using Some = detail::Some<Store, I...>;
-  template <class Selection>
-  using AttemptOf = typename Base::template AttemptOf<Selection>;
+  template <class Writer>
+  using AttemptWith = typename Base::template AttemptWith<Writer>;
 
   using Base::Base;
   // A commit that is still uncertain is left to whoever opens the home next.
@@ -9731,9 +9788,14 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] result<Committed> commit(AttemptPtr& attempt, CommitOptions options) {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(look(*attempt));  // opened before the switch: it can't leave readers with nothing
-    auto next = committed(*attempt, options.marks, {options_.retain, options_.retain_for_ms});
-    // A record has room for what must stay; what is kept only because it is young must give way.
-    if (!fits(next)) next = committed(*attempt, options.marks, {options_.retain});
+    manifest::Retention keep{options_.retain, options_.retain_for_ms};
+    auto next = committed(*attempt, options.marks, keep);
+    // A record has room for what must stay; what is kept only because it is young gives way to it
+    // and to the next attempt.
+    while (!fits(next, manifest::attempt_size) && next.retained.size() > options_.retain) {
+      keep.most = next.retained.size() - 1;
+      next = committed(*attempt, options.marks, keep);
+    }
     if (!fits(next)) {
       return failure(
           errc::too_large, "commit",
@@ -9851,8 +9913,8 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     return manifest::commit(attempt.manifest, marks, attempt.parts, keep,
                             world_.wall_ns() / 1'000'000);
   }
-  [[nodiscard]] bool fits(Manifest const& m) {
-    return manifest::encode(m).size() <= register_traits<Register>::max_size(source_.reg()) &&
+  [[nodiscard]] bool fits(Manifest const& m, std::size_t beside = 0) {
+    return manifest::encode(m).size() + beside <= Base::room() &&
            manifest::size_of_marks(m) <= manifest::max_marks;
   }
 
@@ -10270,8 +10332,8 @@ class [[nodiscard]] Stage : public detail::Handle<Core> {
   /// The store's writer (a tuple of them for `Together`, those of the parts that are built). The
   /// handle must not have been moved from.
   [[nodiscard]] typename Selection::Writer& writer() & noexcept {
-    using AttemptOf = typename Core::template AttemptOf<Selection>;
-    return *static_cast<AttemptOf&>(*this->attempt_).writer;
+    using AttemptWith = typename Core::template AttemptWith<typename Selection::Writer>;
+    return *static_cast<AttemptWith&>(*this->attempt_).writer;
   }
   typename Selection::Writer& writer() && = delete;
 
@@ -10613,7 +10675,8 @@ class Rebuilder {
     if (!loaded) {
       auto const& why = loaded.error();
       bool const told = why.code() != errc::denied && why.code() != errc::too_many_files &&
-                        why.code() != errc::no_memory;
+                        why.code() != errc::no_memory && why.code() != errc::newer_format &&
+                        why.code() != errc::busy;
       if (!told) return failure(why);
       plan.trouble = why;
       return ok();
@@ -10676,6 +10739,9 @@ class Rebuilder {
   [[nodiscard]] result<Rebuilt> rebuild_locked(RebuildCandidate const& chosen,
                                                RebuildOptions const& options,
                                                FencingToken token) {
+    // Whoever is about to write to the old record writes before, or finds it gone.
+    std::optional<typename Fs::file> ring;
+    HOLDFAST_TRYV(lock_old_record(ring));
     HOLDFAST_TRY(now, look());
     if (!now.trouble && !options.replace_usable) {
       return fail(errc::exists, home_ + " has a record that can be used");
@@ -10712,6 +10778,16 @@ class Rebuilder {
     m.next = plan.next;
     keep_only(m, {g, m.sequence, {}, parts, world_.wall_ns() / 1'000'000});
     return m;
+  }
+
+  [[nodiscard]] result<void> lock_old_record(std::optional<typename Fs::file>& ring) const {
+    auto opened = fs_.open(join(home_, "CURRENT"), Open::write);
+    if (!opened && opened.error().code() == errc::not_found) return ok();
+    HOLDFAST_TRYV(std::move(opened));
+    ring = std::move(opened).assume_value();
+    HOLDFAST_TRY(locked, lock_patiently(fs_, world_, *ring, Range{}, Mode::exclusive));
+    if (!locked) return fail(errc::busy, "another process writes the record");
+    return ok();
   }
 
   // The ring before its hint: a hint alone says "lost", a ring alone may pass for a good one.
@@ -10860,12 +10936,11 @@ class Staged {
   /// The same, beginning as a copy of the current generation. `no_generation` before the first
   /// commit.
   [[nodiscard]] auto stage_from_current() requires cloning_store<Store> {
-    using Copied = detail::Copied<Store>;
-    using Answer = result<Stage<Core, Copied>>;
+    using Answer = result<stage_type>;
     if (!core_) return Answer{failure(errc::spent, "stage")};
-    auto attempt = core_->template stage<Copied>();
+    auto attempt = core_->template stage<detail::Copied<Store>>();
     if (!attempt) return Answer{detail::failed(attempt)};
-    return Answer{Stage<Core, Copied>{core_, std::move(attempt).assume_value()}};
+    return Answer{stage_type{core_, std::move(attempt).assume_value()}};
   }
 
   /// The current generation, for this scope. Never waits. `no_generation` before the first commit.

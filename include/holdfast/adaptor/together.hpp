@@ -219,11 +219,12 @@ requires(sizeof...(Parts) > 0) class Together {
       if (done) return result<Writers>{take(made, places)};
     }
     HOLDFAST_CAUGHT {
-      undo_each(g, made, some, places);
+      static_cast<void>(undo_each(g, made, some, places));  // the exception is what counts
       HOLDFAST_RETHROW;
     }
-    undo_each(g, made, some, places);
-    return result<Writers>{detail::failed(done)};
+    // What could not be dropped again decides: the caller must not take it for another's.
+    auto const undone = undo_each(g, made, some, places);
+    return result<Writers>{detail::failed(undone ? done : undone)};
   }
   template <std::size_t I>
   [[nodiscard]] result<writer_of<Part<I>>> make_part(
@@ -241,17 +242,21 @@ requires(sizeof...(Parts) > 0) class Together {
     }
     return traits<I>::create(std::get<I>(stores_), g);
   }
-  // Writers go first: a backend may not drop what it still has open. A drop that fails as well is
-  // not told: the caller's record of the attempt lists g, and recovery drops it.
+  // Writers go first: a backend may not drop what it still has open.
   template <std::size_t I, class Made>
-  void undo(Generation g, std::optional<Made>& made) {
-    if (!made) return;
+  result<void> undo(Generation g, std::optional<Made>& made) {
+    if (!made) return ok();
     made.reset();
-    static_cast<void>(traits<I>::drop(std::get<I>(stores_), g));
+    return traits<I>::drop(std::get<I>(stores_), g);
   }
   template <class Made, std::size_t... I, std::size_t... J>
-  void undo_each(Generation g, Made& made, std::index_sequence<I...>, std::index_sequence<J...>) {
-    (undo<I>(g, std::get<J>(made)), ...);
+  result<void> undo_each(Generation g,
+                         Made& made,
+                         std::index_sequence<I...>,
+                         std::index_sequence<J...>) {
+    result<void> all = ok();
+    (note(all, undo<I>(g, std::get<J>(made))), ...);
+    return all;
   }
   template <class Writers, std::size_t... I, std::size_t... J>
   result<void> seal_each(Writers& w, std::index_sequence<I...>, std::index_sequence<J...>) {

@@ -63,14 +63,14 @@ requires requires(Fs const& fs, std::string const& path) {
                                            Fs const& fs = {}) {
   auto const next = source + ".next", kept = source + ".adopted";
   for (auto const* suffix : {"-wal", "-journal", "-shm"}) {
-    if (fs.identity(source + suffix)) {
-      return failure(errc::busy, "finish adoption", source + suffix);
-    }
+    HOLDFAST_TRY(journal, detail::is_there(fs, source + suffix));
+    if (journal) return failure(errc::busy, "finish adoption", source + suffix);
   }
   auto const now = fs.read_link(source);
   bool const switched = now && now.assume_value() == target;
   if (!switched) {
-    if (fs.identity(kept)) return failure(errc::exists, "finish adoption", kept);
+    HOLDFAST_TRY(taken, detail::is_there(fs, kept));
+    if (taken) return failure(errc::exists, "finish adoption", kept);
     HOLDFAST_TRYV(fs.identity(source));
     auto const left = fs.read_link(next);
     if (left && left.assume_value() == target) {
@@ -82,7 +82,8 @@ requires requires(Fs const& fs, std::string const& path) {
   }
   // The exchange before the new name: else a power cut might leave the symlink under both names.
   HOLDFAST_TRYV(fs.sync_directory(detail::parent_of(source)));
-  if (!fs.identity(next)) return ok();
+  HOLDFAST_TRY(old, detail::is_there(fs, next));
+  if (!old) return ok();
   HOLDFAST_TRYV(fs.rename(next, kept));
   return fs.sync_directory(detail::parent_of(source));
 }

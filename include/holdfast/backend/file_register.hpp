@@ -231,7 +231,11 @@ class BasicFileRegister {
     HOLDFAST_TRYV(std::move(opened));
     HOLDFAST_TRY(locked, detail::lock_patiently(c.fs, c.world, *c.ring, Range{}, Mode::exclusive));
     if (!locked) return fail(errc::busy, "lock");
-    return RingLock{c};
+    RingLock lock{c};
+    // It may have been moved aside while this waited: what is written now would be lost.
+    HOLDFAST_TRY(named, c.fs.identity(c.path));
+    if (named != c.ring_id) return fail(errc::conflict, "lock");
+    return lock;
   }
 
   // The common case without a look at the whole ring: what we made durable ourselves is there, and

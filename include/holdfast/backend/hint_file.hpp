@@ -33,11 +33,7 @@ class HintFile {
     return failed(content);
   }
 
-  [[nodiscard]] result<bool> exists(Fs const& fs) const {
-    auto const found = fs.identity(path_);
-    if (!found && found.error().code() != errc::not_found) return failed(found);
-    return found.has_value();
-  }
+  [[nodiscard]] result<bool> exists(Fs const& fs) const { return is_there(fs, path_); }
 
   /// Stays open between writes, unless another file has its name by now.
   [[nodiscard]] bool write(Fs const& fs, ring::Hint const& hint) noexcept {

@@ -108,15 +108,33 @@ class PinsFile {
     // Allocates before there is a lock to lose.
     auto const place = holds.emplace(g.number, typename Core::Held{mode, 1}).first;
     auto locked = core_->fs.try_lock(*core_->file, Core::byte(g), mode);
-    if (locked && locked.assume_value()) return Hold{core_, g};
+    if (locked && locked.assume_value()) {
+      Hold hold{core_, g};  // lets go if the file was replaced just now: others lock another
+      HOLDFAST_TRY(same, is_named());
+      if (same) return hold;
+      return failure(refusal, where, core_->path);
+    }
     holds.erase(place);
     if (!locked) return detail::failed(locked);
     return failure(refusal, where, core_->path);
   }
 
-  // Opened once and kept: closing the file would let every hold go.
+  // Is the open file still the one that has the name? Locks of another one exclude nobody.
+  [[nodiscard]] result<bool> is_named() const {
+    HOLDFAST_TRY(ours, core_->fs.identity(*core_->file));
+    auto const named = core_->fs.identity(core_->path);
+    if (!named && named.error().code() != errc::not_found) return detail::failed(named);
+    return named.has_value() && named.assume_value() == ours;
+  }
+
+  // Kept open: closing the file would let every hold go.
   [[nodiscard]] result<void> open() {
-    if (core_->file) return ok();
+    if (core_->file) {
+      HOLDFAST_TRY(same, is_named());
+      if (same) return ok();
+      if (!core_->holds.empty()) return failure(errc::busy, "PINS was replaced", core_->path);
+      core_->file.reset();
+    }
     auto opened = core_->fs.open(core_->path, Open::write);
     bool const writable = opened.has_value();
     bool const refused = !writable && (opened.error().code() == errc::denied ||

@@ -187,7 +187,7 @@ class BasicRocksStore {
   /// Makes the same generation, sealed, in another store.
   [[nodiscard]] result<void> copy(Generation g, BasicRocksStore& to) const {
     HOLDFAST_TRY(building, to.folders_.copy(folders_, g, g));
-    return to.folders_.seal(building, to.options_.digest);
+    return to.folders_.seal(building, to.digest());
   }
 
   /// `busy` while a snapshot is held: the writer is as it was. Once the database is closed it can
@@ -198,8 +198,7 @@ class BasicRocksStore {
     if (w.build_->database.get() != nullptr) {
       HOLDFAST_TRYV(finish(w));
     }
-    return folders_.seal(w.building_,
-                         options_.verify_on_open ? Digest::read_back : options_.digest);
+    return folders_.seal(w.building_, digest());
   }
 
   [[nodiscard]] result<reader> open(Generation g) const {
@@ -240,6 +239,9 @@ class BasicRocksStore {
     return name == "LOG" || name.starts_with("LOG.old.");
   }
 
+  [[nodiscard]] Digest digest() const noexcept {
+    return options_.verify_on_open ? Digest::read_back : options_.digest;
+  }
   [[nodiscard]] static bool is_table(std::string_view name) { return name.ends_with(".sst"); }
 
   [[nodiscard]] result<void> check_places() const {

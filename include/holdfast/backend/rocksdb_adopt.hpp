@@ -97,9 +97,9 @@ template <file_system Fs>
   return detail::adopt_families(writer, source, families, how);
 }
 
-/// Takes over every family of the database in the folder `source`, which another process may be
-/// writing, as its log tells of it now. `options` as its owner's: comparators and merge operators
-/// count.
+/// After an error drop the build: what was taken over so far would be sealed with it. Takes over
+/// every family of the database in the folder `source`, which another process may be writing, as
+/// its log tells of it now. `options` as its owner's: comparators and merge operators count.
 template <file_system Fs>
 [[nodiscard]] result<void> adopt(RocksWriter<Fs>& writer,
                                  std::string const& source,
@@ -117,12 +117,11 @@ template <file_system Fs>
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   rocksdb::DB* raw = nullptr;
   status = rocksdb::DB::OpenAsSecondary(options, source, scratch, described, &families, &raw);
-  if (!status.ok()) return detail::rocks_error(status, "adopt: open");
   std::unique_ptr<rocksdb::DB> const second{raw};
-  status = second->TryCatchUpWithPrimary();
+  if (status.ok()) status = second->TryCatchUpWithPrimary();
   // It stays as it is until it is told to catch up again: that is the one instant.
   auto done = status.ok() ? detail::adopt_families(writer, *second, families, {})
-                          : result<void>{detail::rocks_error(status, "adopt: catch up")};
+                          : result<void>{detail::rocks_error(status, "adopt: open")};
   for (auto* const family : families) second->DestroyColumnFamilyHandle(family);
   auto* const env = writer.db().GetEnv();
   std::vector<std::string> left;

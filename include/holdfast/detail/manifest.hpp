@@ -81,9 +81,11 @@ enum class Outcome : std::uint8_t { committed, not_committed, unknown };
 namespace detail::manifest {
 inline constexpr std::size_t max_listed = 64;  // retained and retiring together
 inline constexpr std::size_t max_retained = 48;
-inline constexpr std::size_t max_commits = 16;  // outcomes that can still be asked for
-inline constexpr std::size_t max_marks = 2048;  // bytes of all marks as text
-inline constexpr std::size_t max_reason = 120;  // bytes of the reason of a hold
+inline constexpr std::size_t max_commits = 16;    // outcomes that can still be asked for
+inline constexpr std::size_t max_marks = 2048;    // bytes of all marks as text
+inline constexpr std::size_t max_reason = 120;    // bytes of the reason of a hold
+inline constexpr std::size_t attempt_size = 384;  // bytes that an attempt adds, at most
+inline constexpr std::size_t reserve = 512;  // bytes that a commit leaves for a hold and reverts
 
 [[nodiscard]] inline Kept const* find(Manifest const& m, Generation g) noexcept {
   for (auto const& kept : m.retained) {
@@ -167,6 +169,7 @@ inline void order(Manifest& m) {
 struct Retention {
   std::size_t least = 1;
   std::int64_t young_ms = 0;
+  std::size_t most = max_retained;
 };
 
 // From here on its grace counts, also for what it carried.
@@ -192,7 +195,8 @@ inline void retire_last(Manifest& m, std::int64_t now_ms) {
       {attempt.generation, m.sequence, std::move(marks), std::move(parts), now_ms});
   order(m);
   auto const stays = [&](Kept const& kept) {
-    return m.retained.size() <= max_retained && now_ms - kept.committed_ms < keep.young_ms;
+    auto const age_ms = now_ms - kept.committed_ms;  // negative where the clock went back
+    return m.retained.size() <= keep.most && age_ms >= 0 && age_ms < keep.young_ms;
   };
   while (m.retained.size() > std::max<std::size_t>(keep.least, 1) && !stays(m.retained.back())) {
     retire_last(m, now_ms);

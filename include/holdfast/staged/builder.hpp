@@ -55,22 +55,28 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     Manifest manifest;  // as recorded then
     std::vector<Generation> parts{};
     std::unique_ptr<Shown> opened{};
-    bool others = false;  // what lies under its number is not ours and stays
-    bool lost = false;    // a sync failed: it can only be dropped
+    bool others = false;     // what lies under its number is not ours and stays
+    bool lost = false;       // a sync failed: it can only be dropped
+    bool overtaken = false;  // others changed the record meanwhile
   };
   using AttemptPtr = std::unique_ptr<Attempt>;
+  /// One that is written through such a writer.
+  template <class Writer>
+  struct AttemptWith : Attempt {
+    using Attempt::Attempt;
+    std::optional<Writer> writer{};
+  };
   /// A build of the parts that `Selection` names.
   template <class Selection>
-  struct AttemptOf final : Attempt {
-    using Attempt::Attempt;
+  struct AttemptOf final : AttemptWith<typename Selection::Writer> {
+    using AttemptWith<typename Selection::Writer>::AttemptWith;
     result<void> create(Store& store, Kept const* current) override {
       HOLDFAST_TRY(made, Selection::create(store, this->generation, current));
-      writer.emplace(std::move(made));
+      this->writer.emplace(std::move(made));
       return ok();
     }
-    result<void> seal(Store& store) override { return Selection::seal(store, *writer); }
-    void close() noexcept override { writer.reset(); }
-    std::optional<typename Selection::Writer> writer{};
+    result<void> seal(Store& store) override { return Selection::seal(store, *this->writer); }
+    void close() noexcept override { this->writer.reset(); }
   };
 
   using Base::Base;
@@ -78,6 +84,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
  protected:
   using Base::check_home, Base::collect_locked, Base::go, Base::recover_locked, Base::release;
   using Base::dropped_, Base::options_, Base::recovered_, Base::source_, Base::world_;
+  using Base::publish_locked;
   using Base::require_loaded, Base::store;
 
   // Discards an attempt that did not come to be, also when a callback throws.
@@ -198,6 +205,12 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     return ok();
   }
 
+  // Bytes that a build may make of the record: an operator must still be able to hold and revert.
+  [[nodiscard]] std::size_t room() {
+    auto const limit = register_traits<Register>::max_size(source_.reg());
+    return limit - std::min(manifest::reserve, limit / 8);
+  }
+
   // The record of the attempt, if a commit after it will fit too.
   [[nodiscard]] result<Manifest> plan(Manifest const& m,
                                       Attempt const& attempt,
@@ -209,7 +222,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     auto const committed = manifest::commit(next, {}, parts_of(next, attempt), {options_.retain},
                                             world_.wall_ns() / 1'000'000);
     auto const size = std::max(manifest::encode(committed).size(), manifest::encode(next).size());
-    auto const limit = register_traits<Register>::max_size(source_.reg());
+    auto const limit = room();
     if (size <= limit) return std::move(next);
     return failure(errc::too_large, "stage",
                    "the record: " + std::to_string(size) + " of " + std::to_string(limit) +
@@ -227,6 +240,8 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       go(failed ? State::failed : State::none, attempt->generation, failed ? &*failed : nullptr);
     }
     if (failed) recovered_ = false;
+    // Whoever reverted meanwhile left the outside names to the one that holds the lock.
+    if (attempt->overtaken) static_cast<void>(housekeep([&] { return publish_locked(); }));
     release(attempt->grant);
     building_ = false;
   }
@@ -242,9 +257,10 @@ class Builder : public Keeper<Store, Register, Locking, W> {
   }
 
   // Others may have reverted meanwhile; only our own attempt is taken out.
-  [[nodiscard]] result<void> end_attempt(Attempt const& attempt) {
+  [[nodiscard]] result<void> end_attempt(Attempt& attempt) {
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(loaded, require_loaded("discard"));
+      attempt.overtaken |= loaded.version != attempt.version;
       auto const& listed = loaded.manifest.attempt;
       if (!listed || listed->nonce != attempt.nonce) return ok();
       auto stored =

@@ -55,8 +55,8 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   using Whole = detail::Whole<Store>;
   template <std::size_t... I>
   using Some = detail::Some<Store, I...>;
-  template <class Selection>
-  using AttemptOf = typename Base::template AttemptOf<Selection>;
+  template <class Writer>
+  using AttemptWith = typename Base::template AttemptWith<Writer>;
 
   using Base::Base;
   // A commit that is still uncertain is left to whoever opens the home next.
@@ -144,9 +144,14 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] result<Committed> commit(AttemptPtr& attempt, CommitOptions options) {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(look(*attempt));  // opened before the switch: it can't leave readers with nothing
-    auto next = committed(*attempt, options.marks, {options_.retain, options_.retain_for_ms});
-    // A record has room for what must stay; what is kept only because it is young must give way.
-    if (!fits(next)) next = committed(*attempt, options.marks, {options_.retain});
+    manifest::Retention keep{options_.retain, options_.retain_for_ms};
+    auto next = committed(*attempt, options.marks, keep);
+    // A record has room for what must stay; what is kept only because it is young gives way to it
+    // and to the next attempt.
+    while (!fits(next, manifest::attempt_size) && next.retained.size() > options_.retain) {
+      keep.most = next.retained.size() - 1;
+      next = committed(*attempt, options.marks, keep);
+    }
     if (!fits(next)) {
       return failure(
           errc::too_large, "commit",
@@ -264,8 +269,8 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     return manifest::commit(attempt.manifest, marks, attempt.parts, keep,
                             world_.wall_ns() / 1'000'000);
   }
-  [[nodiscard]] bool fits(Manifest const& m) {
-    return manifest::encode(m).size() <= register_traits<Register>::max_size(source_.reg()) &&
+  [[nodiscard]] bool fits(Manifest const& m, std::size_t beside = 0) {
+    return manifest::encode(m).size() + beside <= Base::room() &&
            manifest::size_of_marks(m) <= manifest::max_marks;
   }
 

@@ -101,8 +101,8 @@ class [[nodiscard]] Stage : public detail::Handle<Core> {
   /// The store's writer (a tuple of them for `Together`, those of the parts that are built). The
   /// handle must not have been moved from.
   [[nodiscard]] typename Selection::Writer& writer() & noexcept {
-    using AttemptOf = typename Core::template AttemptOf<Selection>;
-    return *static_cast<AttemptOf&>(*this->attempt_).writer;
+    using AttemptWith = typename Core::template AttemptWith<typename Selection::Writer>;
+    return *static_cast<AttemptWith&>(*this->attempt_).writer;
   }
   typename Selection::Writer& writer() && = delete;
 

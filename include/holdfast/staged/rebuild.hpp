@@ -27,6 +27,7 @@
 #include "holdfast/bytes.hpp"
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
+#include "holdfast/detail/lock_wait.hpp"
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/detail/manifest_text.hpp"
 #include "holdfast/detail/ring.hpp"
@@ -150,7 +151,8 @@ class Rebuilder {
     if (!loaded) {
       auto const& why = loaded.error();
       bool const told = why.code() != errc::denied && why.code() != errc::too_many_files &&
-                        why.code() != errc::no_memory;
+                        why.code() != errc::no_memory && why.code() != errc::newer_format &&
+                        why.code() != errc::busy;
       if (!told) return failure(why);
       plan.trouble = why;
       return ok();
@@ -213,6 +215,9 @@ class Rebuilder {
   [[nodiscard]] result<Rebuilt> rebuild_locked(RebuildCandidate const& chosen,
                                                RebuildOptions const& options,
                                                FencingToken token) {
+    // Whoever is about to write to the old record writes before, or finds it gone.
+    std::optional<typename Fs::file> ring;
+    HOLDFAST_TRYV(lock_old_record(ring));
     HOLDFAST_TRY(now, look());
     if (!now.trouble && !options.replace_usable) {
       return fail(errc::exists, home_ + " has a record that can be used");
@@ -249,6 +254,16 @@ class Rebuilder {
     m.next = plan.next;
     keep_only(m, {g, m.sequence, {}, parts, world_.wall_ns() / 1'000'000});
     return m;
+  }
+
+  [[nodiscard]] result<void> lock_old_record(std::optional<typename Fs::file>& ring) const {
+    auto opened = fs_.open(join(home_, "CURRENT"), Open::write);
+    if (!opened && opened.error().code() == errc::not_found) return ok();
+    HOLDFAST_TRYV(std::move(opened));
+    ring = std::move(opened).assume_value();
+    HOLDFAST_TRY(locked, lock_patiently(fs_, world_, *ring, Range{}, Mode::exclusive));
+    if (!locked) return fail(errc::busy, "another process writes the record");
+    return ok();
   }
 
   // The ring before its hint: a hint alone says "lost", a ring alone may pass for a good one.

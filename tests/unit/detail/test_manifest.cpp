@@ -176,3 +176,12 @@ TEST_CASE("parts of a generation that nothing lists make no sense", "[manifest]"
   m.retiring.clear();
   CHECK(support::code_of(manifest::decode(manifest::encode(m))) == errc::damaged);
 }
+
+TEST_CASE("where the clock went back nothing counts as young", "[manifest]") {
+  Manifest m;
+  m.part_names = {"keys"};
+  for (std::int64_t now : {9000, 1000, 900, 800, 700}) {
+    m = committed(m, {.least = 2, .young_ms = 50}, {}, now);
+  }
+  CHECK(numbers(m.retained) == Numbers{5, 4});
+}

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -216,4 +217,36 @@ TEST_CASE("who only follows a home verifies it and backs it up, and writes nothi
   auto const other = hf::open_view(copy, Folders{"keys"}, Folders{"stats"}).value();
   CHECK(shown_files(other) == "one");
   CHECK(other.view().value().marks() == hf::Marks{{"offset", 7}});
+}
+
+TEST_CASE("damage of what is current does not keep a build from being measured",
+          "[staged][headroom]") {
+  support::Place const place{support::On::memory};
+  auto const home = place / "home";
+  auto db =
+      hf::open_staged(home, hf::StagedOptions{.headroom = 1.1}, Folders{"keys"}, Folders{"stats"})
+          .value();
+  REQUIRE(commit_files(db, "one"));
+  std::filesystem::remove(home + "/keys/0000000001/SEAL");
+  CHECK(commit_files(db, "two"));
+}
+
+TEST_CASE("a builder whose file of pins was replaced stops, and drops nothing that others read",
+          "[staged][pins]") {
+  FileHome home;
+  home.options.retain = 1;
+  std::optional<FileHome::Staged> db = home.open().value();
+  REQUIRE(commit_files(*db, "one"));
+  std::filesystem::remove(home / "PINS");
+  REQUIRE(home.open());  // makes it anew
+  auto const reader = home.follow().value();
+  auto const view = reader.view();
+  REQUIRE(view);
+  auto const refused = commit_files(*db, "two");
+  REQUIRE(code_of(refused) == errc::busy);
+  CHECK(refused.error().text().find("PINS") != std::string::npos);
+  db = home.open().value();
+  for (std::string const text : {"two", "three"}) REQUIRE(commit_files(*db, text));
+  REQUIRE(db->collect());
+  CHECK(support::text_in(view.value()) == "one");
 }
