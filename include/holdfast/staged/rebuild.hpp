@@ -258,7 +258,9 @@ class Rebuilder {
 
   [[nodiscard]] result<void> lock_old_record(std::optional<typename Fs::file>& ring) const {
     auto opened = fs_.open(join(home_, "CURRENT"), Open::write);
-    if (!opened && opened.error().code() == errc::not_found) return ok();
+    auto const code = opened ? errc::unknown : opened.error().code();
+    // What is no file of ours no register writes to either.
+    if (code == errc::not_found || code == errc::foreign || code == errc::invalid) return ok();
     HOLDFAST_TRYV(std::move(opened));
     ring = std::move(opened).assume_value();
     HOLDFAST_TRY(locked, lock_patiently(fs_, world_, *ring, Range{}, Mode::exclusive));

@@ -447,3 +447,21 @@ TEST_CASE("the short form works over one store and over several", "[staged][rebu
   CHECK(hf::open_staged(one, Folders{"keys"}).value().view());
   CHECK(code_of(hf::plan_rebuild(two, Folders{"keys"}, Folders{"stats"})) == errc::not_found);
 }
+
+TEST_CASE("a record of a newer format is not replaced, whatever is asked for",
+          "[staged][rebuild]") {
+  FileHome const home;
+  commit_some(home, 2);
+  auto const candidate = *plan_of(home).find({2});
+  auto record = support::read_file(home / "CURRENT");
+  // Every slot says that a program of the future wrote it.
+  for (std::size_t at = 0; at < record.size(); at += hf::detail::ring::slot_size) {
+    record[at + 8] = 7;
+  }
+  support::write_file(home / "CURRENT", record);
+  REQUIRE(code_of(home.open()) == errc::newer_format);
+  CHECK(code_of(rebuilder(home).plan()) == errc::newer_format);
+  auto const forced = rebuilder(home).rebuild(candidate, {.replace_usable = true});
+  CHECK(code_of(forced) == errc::newer_format);
+  CHECK(support::read_file(home / "CURRENT") == record);
+}
