@@ -454,10 +454,11 @@ TEST_CASE("a record of a newer format is not replaced, whatever is asked for",
   commit_some(home, 2);
   auto const candidate = *plan_of(home).find({2});
   auto record = support::read_file(home / "CURRENT");
-  // Every slot says that a program of the future wrote it.
-  for (std::size_t at = 0; at < record.size(); at += hf::detail::ring::slot_size) {
-    record[at + 8] = 7;
-  }
+  namespace ring = hf::detail::ring;
+  auto const slot = hf::bytes_span{reinterpret_cast<std::byte*>(record.data()) + 5 * 4096, 4096};
+  ring::encode({{21, 1}, 20, {}, {}}, slot.first<4096>());
+  hf::put_le(slot, ring::at::form, ring::format + 1);
+  hf::put_le(slot, ring::at::crc, ring::crc_of(slot, 0));
   support::write_file(home / "CURRENT", record);
   REQUIRE(code_of(home.open()) == errc::newer_format);
   CHECK(code_of(rebuilder(home).plan()) == errc::newer_format);
