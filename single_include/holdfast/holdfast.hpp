@@ -3381,8 +3381,11 @@ struct Hint {
 
 enum class Slot : std::uint8_t { empty, valid, bad, newer };
 
-namespace at {  // byte offsets within a slot and a hint
-inline constexpr std::size_t magic = 0, form = 8, length = 12, sequence = 16, nonce = 24;
+// Byte offsets within a slot and a hint. The nonce comes first: where two writes of one slot were
+// each torn, the start of one and the end of the other must not make up a whole record, as they
+// could if both began with the same bytes.
+namespace at {
+inline constexpr std::size_t nonce = 0, magic = 8, form = 16, length = 20, sequence = 24;
 inline constexpr std::size_t confirmed = 32, boot = 40, crc = 56;
 }  // namespace at
 
