@@ -3709,9 +3709,12 @@ class PinsFile {
     auto const place = holds.emplace(g.number, typename Core::Held{mode, 1}).first;
     auto locked = core_->fs.try_lock(*core_->file, Core::byte(g), mode);
     if (locked && locked.assume_value()) {
-      Hold hold{core_, g};  // lets go if the file was replaced just now: others lock another
-      HOLDFAST_TRY(same, is_named());
-      if (same) return hold;
+      auto const same = is_named();
+      if (same && same.assume_value()) return Hold{core_, g};
+      // Replaced just now: others lock another file.
+      static_cast<void>(core_->fs.unlock(*core_->file, Core::byte(g)));
+      holds.erase(place);
+      if (!same) return detail::failed(same);
       return failure(refusal, where, core_->path);
     }
     holds.erase(place);
