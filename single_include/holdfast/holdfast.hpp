@@ -3162,11 +3162,15 @@ requires requires(Fs const& fs, std::string const& path) {
     HOLDFAST_TRY(journal, detail::is_there(fs, source + suffix));
     if (journal) return failure(errc::busy, "finish adoption", source + suffix);
   }
+  auto const check_free = [&]() -> result<void> {
+    HOLDFAST_TRY(taken, detail::is_there(fs, kept));
+    if (taken) return failure(errc::exists, "finish adoption", kept);
+    return ok();
+  };
   auto const now = fs.read_link(source);
   bool const switched = now && now.assume_value() == target;
   if (!switched) {
-    HOLDFAST_TRY(taken, detail::is_there(fs, kept));
-    if (taken) return failure(errc::exists, "finish adoption", kept);
+    HOLDFAST_TRYV(check_free());
     HOLDFAST_TRYV(fs.identity(source));
     auto const left = fs.read_link(next);
     if (left && left.assume_value() == target) {
@@ -3180,6 +3184,7 @@ requires requires(Fs const& fs, std::string const& path) {
   HOLDFAST_TRYV(fs.sync_directory(detail::parent_of(source)));
   HOLDFAST_TRY(old, detail::is_there(fs, next));
   if (!old) return ok();
+  HOLDFAST_TRYV(check_free());  // also in a run that goes on: a rename replaces
   HOLDFAST_TRYV(fs.rename(next, kept));
   return fs.sync_directory(detail::parent_of(source));
 }
