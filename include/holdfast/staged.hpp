@@ -76,7 +76,7 @@ class Staged {
   }
 
   /// The current generation, for this scope. Never waits. `no_generation` before the first commit.
-  [[nodiscard]] result<view_type> view() const {
+  [[nodiscard, gnu::always_inline]] result<view_type> view() const {
     if (!core_) [[unlikely]] {
       return failure(errc::spent, "view");
     }

@@ -101,10 +101,10 @@ def flip_every_slot(home):
 def every_slot_of_a_newer_format(home):
     ring = bytearray((home / "CURRENT").read_bytes())
     for at in range(0, len(ring), SLOT):
-        length = struct.unpack_from("<I", ring, at + 12)[0]
-        if not any(ring[at:at + 8]):
+        length = struct.unpack_from("<I", ring, at + 20)[0]  # offsets: detail/ring.hpp
+        if not any(ring[at + 8:at + 16]):
             continue
-        struct.pack_into("<I", ring, at + 8, 2)
+        struct.pack_into("<I", ring, at + 16, 2)
         crc = crc32c(bytes(ring[at:at + 56]) + bytes(ring[at + 64:at + 64 + length]))
         struct.pack_into("<I", ring, at + 56, crc)
     (home / "CURRENT").write_bytes(ring)

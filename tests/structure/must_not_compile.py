@@ -5,8 +5,9 @@
 The source's leading comment lines state what is expected:
     // expect: <regular expression>    one or more; each must match the compiler's output
     // errors: <count>                 optional; exactly that many lines with `error:`
-The same source with -DHOLDFAST_CONTROL must compile (looked at with --control, which one compiler of
-several does): then it is the misuse that fails, and not a missing include. The compiler runs under a time-out, because a misuse that hangs it helps nobody.
+The same source with -DHOLDFAST_CONTROL must compile (looked at with --control, which one compiler
+of several does): then it is the misuse that fails, and nothing else. The compiler runs under a
+time-out, because a misuse that hangs it helps nobody.
 """
 import argparse
 import os

@@ -32,7 +32,7 @@ class Follower {
   explicit Follower(std::shared_ptr<Source> source) noexcept : source_{std::move(source)} {}
 
   /// The generation shown by the last `refresh`, for this scope. Never waits.
-  [[nodiscard]] result<view_type> view() const {
+  [[nodiscard, gnu::always_inline]] result<view_type> view() const {
     if (!source_) [[unlikely]] {
       return failure(errc::spent, "view");
     }
