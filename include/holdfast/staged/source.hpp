@@ -130,14 +130,14 @@ class Source {
   [[nodiscard, gnu::always_inline]] result<View<Shown>> view() {
     auto const protection = readers_.protect();
     if (protection.shown == nullptr) [[unlikely]] {
-      return why_nothing();
+      return failure(why_nothing());
     }
     return result<View<Shown>>{boost::outcome_v2::in_place_type<View<Shown>>, protection};
   }
 
   [[nodiscard]] result<Pin<Shown>> pin(std::shared_ptr<void> keeper) {
     auto protection = readers_.protect();
-    if (protection.shown == nullptr) return detail::failed(why_nothing());
+    if (protection.shown == nullptr) return failure(why_nothing());
     protection.shown->pins.fetch_add(1, std::memory_order_relaxed);
     protection.release();  // counted before: the reclaimer reads the slots first
     return Pin<Shown>{std::move(keeper), protection.shown};
@@ -187,11 +187,11 @@ class Source {
     }
   }
 
-  [[nodiscard, gnu::noinline]] result<View<Shown>> why_nothing() {
-    if (born().left()) return failure(errc::forked, "view");
+  // An error and not a result: a view stays in registers where nothing takes its address.
+  [[nodiscard, gnu::noinline]] error why_nothing() {
+    if (born().left()) return error{errc::forked, "view"};
     auto const why = trouble();
-    if (why) return failure(*why);
-    return failure(errc::no_generation, "view");
+    return why ? *why : error{errc::no_generation, "view"};
   }
 
   Store store_;
