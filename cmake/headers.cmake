@@ -67,6 +67,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/reprocess/budget.hpp
     include/holdfast/reprocess/crew.hpp
     include/holdfast/reprocess/executor.hpp
+    include/holdfast/reprocess/flight.hpp
     include/holdfast/reprocess/options.hpp
     include/holdfast/reprocess/report.hpp
     include/holdfast/reprocess/task.hpp

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // The commands that change a home, each by the library's own operation: collect, revert, hold,
 // unhold.
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -72,12 +73,14 @@ struct Hear {
   void operator()(Event const& event) const { heard->hear(event); }
 };
 
-auto open(Look const& look, std::shared_ptr<Heard> heard) {
+// Opening drops too, so that it gives readers by the outside names their grace.
+auto open(Look const& look, std::int64_t grace_ms, std::shared_ptr<Heard> heard) {
   AnyStore store{look.part_names};
   store.place(look.home);
-  return hf::open_staged(
-      hf::StagedOptions{}, std::move(store), hf::FileRegister{join(look.home, "CURRENT")},
-      hf::FileLock{join(look.home, "LOCK")}, hf::observed(Hear{std::move(heard)}));
+  return hf::open_staged(hf::StagedOptions{.publish_grace_ms = grace_ms}, std::move(store),
+                         hf::FileRegister{join(look.home, "CURRENT")},
+                         hf::FileLock{join(look.home, "LOCK")},
+                         hf::observed(Hear{std::move(heard)}));
 }
 
 // Looks, opens for writing, lets `work(home, look, heard)` do its part.
@@ -95,7 +98,7 @@ int with_home(Args const& args, Work const& work) {
   auto const heard = std::make_shared<Heard>();
   heard->look = &seen;
   heard->tells = !args.has("--json");
-  auto home = open(seen, heard);
+  auto home = open(seen, args.grace_ms(), heard);
   if (!home) return refuse(args, home.error());
   return work(home.assume_value(), seen, *heard);
 }

@@ -8,6 +8,7 @@
 
 #include "holdfast/report/json.hpp"
 #include "holdfast/report/text.hpp"
+#include "holdfast/staged/housekeeping.hpp"
 #include "show.hpp"
 
 namespace tool {
@@ -57,6 +58,11 @@ std::string Args::get(std::string_view option) const {
 std::uint64_t Args::number(std::string_view option, std::uint64_t otherwise) const {
   auto const found = values_.find(option);
   return found == values_.end() ? otherwise : parse(found->second).value_or(otherwise);
+}
+std::int64_t Args::grace_ms() const {
+  if (!has("--grace")) return hf::StagedOptions{}.publish_grace_ms;
+  constexpr std::uint64_t century = std::uint64_t{100} * 366 * 24 * 3600;
+  return static_cast<std::int64_t>(std::min(number("--grace", 0), century) * 1000);
 }
 std::optional<std::uint64_t> Args::generation() const {
   return parse(operand_);

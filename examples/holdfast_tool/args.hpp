@@ -41,6 +41,8 @@ class Args {
   [[nodiscard]] std::string get(std::string_view option) const;
   /// The value was checked to be a number when the command line was read.
   [[nodiscard]] std::uint64_t number(std::string_view option, std::uint64_t otherwise) const;
+  /// `--grace` in milliseconds; without it, the library's own.
+  [[nodiscard]] std::int64_t grace_ms() const;
   /// The operand as a generation; nothing if it was left out.
   [[nodiscard]] std::optional<std::uint64_t> generation() const;
 

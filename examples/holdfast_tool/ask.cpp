@@ -39,11 +39,11 @@ struct Fate {
   bool drops = false;
   std::string why;
 };
-bool in_grace(Look const& look, std::int64_t since_ms) {
+bool in_grace(Look const& look, std::int64_t since_ms, std::int64_t grace_ms) {
   auto const age_ms = look.now_ns / 1'000'000 - since_ms;
-  return age_ms >= 0 && age_ms < hf::StagedOptions{}.publish_grace_ms;
+  return age_ms >= 0 && age_ms < grace_ms;
 }
-std::vector<Fate> fates(Look const& look) {
+std::vector<Fate> fates(Look const& look, std::int64_t grace_ms) {
   std::vector<Fate> all;
   auto const& m = *look.record;
   for (auto const& [g, since_ms] : m.retiring) {
@@ -54,7 +54,7 @@ std::vector<Fate> fates(Look const& look) {
       fate.why = "a retained generation has parts of it";
     } else if (pin != nullptr) {
       fate.why = "read by " + describe(pin->holders, look.pins.hidden);
-    } else if (in_grace(look, since_ms)) {
+    } else if (in_grace(look, since_ms, grace_ms)) {
       fate.why = "in its grace, for readers of the outside names";
     } else {
       fate.drops = true;
@@ -95,7 +95,7 @@ int plan(Args const& args) {
   auto const& seen = look.assume_value();
   if (seen.trouble) return refuse(args, *seen.trouble);
   if (!seen.record) return refuse(args, hf::error{hf::errc::no_generation, "plan", args.home()});
-  auto const all = fates(seen);
+  auto const all = fates(seen, args.grace_ms());
   std::uint64_t freed = 0;
   for (auto const& fate : all) freed += fate.drops ? fate.bytes : 0;
   if (args.has("--json")) {

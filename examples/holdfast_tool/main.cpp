@@ -15,6 +15,9 @@ using tool::Command, tool::Option, tool::Exit;
 constexpr Option json{"--json", "", "one JSON object on standard output"};
 constexpr Option silent{"--silent", "N",
                         "seconds a build may change nothing, or a reader keep what retires (600)"};
+constexpr Option grace{
+    "--grace", "N",
+    "seconds that readers by the outside names have, if the program gives them more than 1"};
 
 std::vector<Command> const& commands() {
   static std::vector<Command> const all{
@@ -24,7 +27,7 @@ std::vector<Command> const& commands() {
        "what is current, who builds, who reads, what is wrong",
        tool::status},
       {"inspect", "", {json, silent}, "the same, and each generation of each part", tool::inspect},
-      {"plan", "", {json}, "what collect would drop, and why the rest waits", tool::plan},
+      {"plan", "", {json, grace}, "what collect would drop, and why the rest waits", tool::plan},
       {"verify",
        "[G]",
        {json},
@@ -33,12 +36,16 @@ std::vector<Command> const& commands() {
       {"backup", "DEST", {json}, "copy the current generation to a new home", tool::backup},
       {"collect",
        "",
-       {json},
+       {json, grace},
        "recover what a crash left, drop what retires, publish",
        tool::collect},
-      {"revert", "G", {json}, "make a retained generation current again", tool::revert},
-      {"hold", "REASON", {json}, "stop every commit, also one that is under way", tool::hold},
-      {"unhold", "", {json}, "let commits go on", tool::unhold},
+      {"revert", "G", {json, grace}, "make a retained generation current again", tool::revert},
+      {"hold",
+       "REASON",
+       {json, grace},
+       "stop every commit, also one that is under way",
+       tool::hold},
+      {"unhold", "", {json, grace}, "let commits go on", tool::unhold},
       {"rebuild-register",
        "[G]",
        {json,

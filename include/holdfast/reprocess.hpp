@@ -32,6 +32,7 @@
 #include "holdfast/report/progress.hpp"
 #include "holdfast/reprocess/attempt.hpp"
 #include "holdfast/reprocess/executor.hpp"
+#include "holdfast/reprocess/flight.hpp"
 #include "holdfast/reprocess/options.hpp"
 #include "holdfast/reprocess/report.hpp"
 #include "holdfast/reprocess/task.hpp"
@@ -124,11 +125,8 @@ class Reprocess {
     lock.unlock();
     Landing const landing{*this};
     std::stop_callback const link{what.stop, [&] { flight->cancel.request_stop(); }};
-    auto answer = detail::guarded("reprocess", [&] { return fly(*flight, what); });
-    std::lock_guard const guard{mutex_};
-    report_ = flight->report;
-    flight->answer.emplace(answer);
-    return answer;
+    flight->end(detail::guarded("reprocess", [&] { return fly(*flight, what); }));
+    return flight->answer();
   }
 
   /// Tells the run that is under way to stop. False if there is none.
@@ -158,20 +156,17 @@ class Reprocess {
 
   /// What became of the last run that ended, with every error; nothing before the first.
   [[nodiscard]] std::optional<ReprocessReport> report() const {
-    std::lock_guard const guard{mutex_};
-    return report_;
+    std::unique_lock lock{mutex_};
+    auto const last = landed_flight_;
+    lock.unlock();
+    if (!last) return {};
+    return last->report;
   }
 
  private:
   using TaskList = detail::TaskList<task_type>;
   using Tasks = typename TaskList::Tasks;
-  struct Flight {
-    Tasks tasks{};
-    std::stop_source cancel{};
-    char const* phase = "none";  // guarded by the object's mutex
-    ReprocessReport report{};    // of the thread that runs, until it ended
-    std::optional<result<ReprocessReport>> answer{};
-  };
+  using Flight = detail::Flight<Tasks>;
   // Lets the next run begin, whatever happened.
   struct Landing {
     Reprocess& self;
@@ -181,7 +176,8 @@ class Reprocess {
     ~Landing() {
       {
         std::lock_guard const guard{self.mutex_};
-        self.flight_.reset();
+        self.landed_flight_ = std::move(self.flight_);
+        self.flight_ = nullptr;
       }
       self.landed_.notify_all();
     }
@@ -199,8 +195,7 @@ class Reprocess {
     }
     bool const ended = landed_.wait(lock, what.stop, [&] { return flight_ != flight; });
     if (!ended) return failure(errc::cancelled, "reprocess", "while waiting for another run");
-    if (!flight->answer) return failure(errc::no_memory, "reprocess", "the run that was joined");
-    return *flight->answer;
+    return flight->answer();
   }
 
   // Tasks of an earlier run that were given up have to end before their place is built on again.
@@ -220,7 +215,7 @@ class Reprocess {
     return ok();
   }
 
-  [[nodiscard]] result<ReprocessReport> fly(Flight& flight, request_type const& what) {
+  [[nodiscard]] result<Committed> fly(Flight& flight, request_type const& what) {
     auto const begun = world_.steady_ns();
     RetryHooks hooks;
     hooks.retryable = [&](error const& why) { return !left_ && retryable(why); };
@@ -230,12 +225,10 @@ class Reprocess {
       enter(flight, "delay");
       detail::tell(world_, Event{.kind = Event::Kind::retrying, .cause = &failed.cause});
     };
-    auto const done = retry(
+    auto done = retry(
         options_.retry, world_, [&](Try const& of) { return attempt(flight, what, of); }, hooks);
     flight.report.took_ns = world_.steady_ns() - begun;
-    if (!done) return detail::failed(done);
-    flight.report.committed = done.assume_value();
-    return flight.report;
+    return done;
   }
 
   [[nodiscard]] bool retryable(error const& why) const {
@@ -262,15 +255,20 @@ class Reprocess {
       std::lock_guard const guard{mutex_};
       attempt_ = crew;
     }
-    auto const done = detail::guarded("reprocess", [&] { return build(flight, what, *crew); });
-    close(flight, crew, done);
-    return done;
+    flight.outcome = detail::guarded("reprocess", [&] { return build(flight, what, *crew); });
+    // Drops what was not committed, then tells.
+    if (!crew->given_up) crew->stage.reset();  // written by this thread alone
+    auto const told = detail::guarded("report", [&] { return close(flight, crew); });
+    if (!told) flight.report.incomplete = told.error();
+    return flight.outcome;
   }
 
-  // Drops what was not committed, then tells.
-  void close(Flight& flight, std::shared_ptr<Attempt> const& crew, result<Committed> const& done) {
-    bool const given_up = crew->given_up;  // written by this thread alone
-    if (!given_up) crew->stage.reset();
+  [[nodiscard]] result<void> close(Flight& flight, std::shared_ptr<Attempt> const& crew) {
+    auto const& done = flight.outcome;
+    {
+      std::lock_guard const guard{mutex_};
+      if (crew->given_up) left_ = crew;
+    }
     AttemptReport report{.number = crew->number, .generation = crew->generation};
     report.took_ns = world_.steady_ns() - crew->started_ns;
     report.tasks = crew->report();
@@ -279,10 +277,10 @@ class Reprocess {
     {
       std::lock_guard const guard{mutex_};
       report.phase = flight.phase;
-      if (given_up) left_ = crew;
     }
     crew->complete(report);
     flight.report.attempts.push_back(std::move(report));
+    return ok();
   }
 
   [[nodiscard]] result<Committed> build(Flight& flight, request_type const& what, Attempt& crew) {
@@ -327,9 +325,8 @@ class Reprocess {
   [[nodiscard]] result<Committed> committed(result<Committed> done) {
     if (done || done.error().code() != errc::uncertain) return done;
     auto const ticket = done.error().ticket();
-    auto const outcome = db_->resolve(ticket);
-    if (!outcome) return done;
-    if (outcome.assume_value() == Outcome::unknown) return done;
+    auto const outcome = detail::guarded("resolve", [&] { return db_->resolve(ticket); });
+    if (!outcome || outcome.assume_value() == Outcome::unknown) return done;
     if (outcome.assume_value() == Outcome::not_committed) {
       return failure(errc::io, "commit", "its answer was lost, and it was not applied");
     }
@@ -383,10 +380,10 @@ class Reprocess {
   TaskList tasks_;
   mutable std::mutex mutex_;
   std::condition_variable_any landed_;
-  std::shared_ptr<Flight> flight_;    // the run under way
-  std::shared_ptr<Attempt> attempt_;  // the last one
-  std::shared_ptr<Attempt> left_;     // has tasks that were given up
-  std::optional<ReprocessReport> report_;
+  std::shared_ptr<Flight> flight_;         // the run under way
+  std::shared_ptr<Flight> landed_flight_;  // the last that ended
+  std::shared_ptr<Attempt> attempt_;       // the last one
+  std::shared_ptr<Attempt> left_;          // has tasks that were given up
   E executor_;
 };
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
-// A staged home of a RocksDB and a SQLite store on the real file system: what a process does in it
-// until its power is cut, and what must be there afterwards.
+// A staged home of a RocksDB, a SQLite and an LMDB store on the real file system: what a process
+// does in it until its power is cut, and what must be there afterwards.
 #ifndef HOLDFAST_PROPERTY_TESTS_POWER_CUT_HOME_HPP
 #define HOLDFAST_PROPERTY_TESTS_POWER_CUT_HOME_HPP
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include "../support/sqlite_place.hpp"
 #include "holdfast/adaptor/together.hpp"
 #include "holdfast/backend/file_register.hpp"
+#include "holdfast/backend/lmdb.hpp"
 #include "holdfast/policy/file_lock.hpp"
 #include "holdfast/staged.hpp"
 #include "holdfast/testing/disk/hash.hpp"
@@ -52,10 +54,11 @@ template <class Fs>
 class Home {
   using Rocks = hf::BasicRocksStore<Fs>;
   using Sqlite = hf::BasicSqliteStore<Fs>;
-  using Both = hf::Together<Rocks, Sqlite>;
+  using Lmdb = hf::BasicLmdbStore<Fs>;
+  using All = hf::Together<Rocks, Sqlite, Lmdb>;
   using Register = hf::BasicFileRegister<Fs>;
   using Lock = hf::BasicFileLock<Fs>;
-  using Staged = hf::Staged<Both, Register, Lock, hf::Native>;
+  using Staged = hf::Staged<All, Register, Lock, hf::Native>;
 
  public:
   Home(std::string path, Ledger& ledger) : path_{std::move(path)}, ledger_{ledger} {}
@@ -95,17 +98,18 @@ class Home {
 
   [[nodiscard]] hf::result<Staged> open() const {
     HOLDFAST_TRYV(hf::detail::make_directories(Fs{}, path_));
-    Both both{Rocks{"keys"},
-              Sqlite{"stats", {.schema = "CREATE TABLE files(name PRIMARY KEY, content)"}}};
-    both.place(path_);
-    return hf::open_staged(hf::StagedOptions{.retain = 2, .publish = true}, std::move(both),
+    All all{Rocks{"keys"},
+            Sqlite{"stats", {.schema = "CREATE TABLE files(name PRIMARY KEY, content)"}},
+            Lmdb{"index", {.room = std::size_t{1} << 20, .batch = std::size_t{8} << 10}}};
+    all.place(path_);
+    return hf::open_staged(hf::StagedOptions{.retain = 2, .publish = true}, std::move(all),
                            Register{path_ + "/CURRENT"}, Lock{path_ + "/LOCK"}, hf::Native{});
   }
 
   [[nodiscard]] hf::result<typename Staged::stage_type> build(Staged& db) const {
     HOLDFAST_TRY(stage, db.stage());
     auto const g = stage.generation().number;
-    auto& [keys, stats] = stage.writer();
+    auto& [keys, stats, index] = stage.writer();
     HOLDFAST_TRYV(crash::put_pairs(keys, rows_of(g, 0), static_cast<crash::RocksWay>(g % 3)));
     if (g % 2 == 0) {
       HOLDFAST_TRYV(stats.exec("PRAGMA journal_mode=WAL"));
@@ -113,7 +117,30 @@ class Home {
     HOLDFAST_TRYV(stats.exec("BEGIN"));
     HOLDFAST_TRYV(crash::put_rows(stats.handle(), rows_of(g, 1)));
     HOLDFAST_TRYV(stats.exec("COMMIT"));
+    HOLDFAST_TRYV(put_index(index, g));
     return std::move(stage);
+  }
+  // In their order, or against it.
+  [[nodiscard]] static hf::result<void> put_index(hf::writer_of<Lmdb>& index, std::uint64_t g) {
+    auto rows = rows_of(g, 2);
+    if (g % 2 == 0) std::reverse(rows.begin(), rows.end());
+    for (auto const& row : rows) {
+      auto const value = hf::as_text(row.content);
+      HOLDFAST_TRYV(g % 2 == 0 ? index.put(row.name, value) : index.append(row.name, value));
+    }
+    return hf::ok();
+  }
+  [[nodiscard]] static hf::result<hf::testing::Files> get_index(hf::LmdbReader const& index) {
+    hf::testing::Files rows;
+    HOLDFAST_TRY(at, index.cursor());
+    HOLDFAST_TRY(there, at.first());
+    while (there) {
+      auto const value = hf::as_bytes(at.value());
+      rows.push_back({std::string{at.key()}, {value.begin(), value.end()}});
+      HOLDFAST_TRY(more, at.next());
+      there = more;
+    }
+    return rows;
   }
   void start(std::uint64_t sequence, hf::Generation g) const {
     ledger_.started_generation = g.number;
@@ -157,12 +184,15 @@ class Home {
     if (!view) return hf::failure(view.error());
     auto const& shown = view.assume_value();
     Seen const seen{shown.sequence(), shown.generation().number};
-    auto const& [keys, stats] = *shown;
+    auto const& [keys, stats, index] = *shown;
     HOLDFAST_TRY(pairs, crash::get_pairs(keys));
     HOLDFAST_TRY(lease, stats.connection());
     HOLDFAST_TRY(rows, crash::get_rows(lease.handle()));
+    HOLDFAST_TRY(entries, get_index(index));
     auto const mark = shown.marks().find("built");
-    bool const whole = pairs == rows_of(seen.generation, 0) && rows == rows_of(seen.generation, 1);
+    bool const whole = pairs == rows_of(seen.generation, 0) &&
+                       rows == rows_of(seen.generation, 1) &&
+                       entries == rows_of(seen.generation, 2);
     bool const marked = mark != shown.marks().end() && mark->second == seen.generation;
     if (!whole) return hf::failure(wrong("S1: every byte of one generation", seen).error());
     if (!marked) return hf::failure(wrong("S16: the marks of that generation", seen).error());

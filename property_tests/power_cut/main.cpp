@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Cuts the power of a real file system after random calls of a process that switches a staged home
-// of RocksDB and SQLite, mounts it again, and checks that the laws hold.
+// of RocksDB, SQLite and LMDB, mounts it again, and checks that the laws hold.
 //
 //   power_cut [--cuts N] [--only ext4|xfs] [--seed S] [--scratch DIR] [--mutant]
 //

@@ -7435,6 +7435,7 @@ struct ReprocessReport {
   Marks marks{};                         ///< as committed
   std::vector<AttemptReport> attempts{};
   std::vector<error> hook_failures{};  ///< of the hooks of the whole run
+  std::optional<error> incomplete{};   ///< why something is missing here; what is said stands
   std::int64_t took_ns = 0;
 };
 
@@ -7476,6 +7477,10 @@ inline void add_hooks(std::string& to, std::string const& indent, std::vector<er
     }
   }
   detail::add_hooks(out, "  ", report.hook_failures);
+  if (report.incomplete) {
+    detail::add_line(out, "  ",
+                     "this report is incomplete: " + printable(report.incomplete->text()));
+  }
   return out;
 }
 
@@ -7528,6 +7533,8 @@ inline void put(Json& json, AttemptReport const& attempt) {
       for (auto const& attempt : report.attempts) detail::put(json, attempt);
     });
     detail::put_errors(json, "hook_failures", report.hook_failures);
+    json.key("incomplete");
+    report.incomplete ? detail::put(json, *report.incomplete) : detail::put_null(json);
   });
   return json.text();
 }
@@ -8126,6 +8133,52 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/reprocess/flight.hpp
+// Keeps what one run came to, so that no failure after its commit hides the commit.
+#ifndef HOLDFAST_REPROCESS_FLIGHT_HPP
+#define HOLDFAST_REPROCESS_FLIGHT_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// One run: its own thread's until it ended, but for `phase`; from then on nobody changes it.
+template <class Tasks>
+struct Flight {
+  Tasks tasks{};
+  std::stop_source cancel{};
+  char const* phase = "none";  // guarded by the mutex of the object that runs it
+  ReprocessReport report{};
+  /// Of the last attempt, then of the run.
+  result<Committed> outcome = failure(errc::no_memory, "reprocess", "the run did not begin");
+
+  /// The run ended so. What a commit answered stands, also where its answer was lost: who only
+  /// heard of what failed next would think that nothing had happened.
+  void end(result<Committed> const& answer) noexcept {
+    bool const open = !outcome && outcome.error().code() == errc::uncertain;
+    if (answer || (!outcome && !open)) {
+      outcome = answer;
+    } else if (outcome || !(answer.assume_error() == outcome.assume_error())) {
+      report.incomplete = answer.assume_error();
+    }
+    if (outcome) report.committed = outcome.assume_value();
+  }
+  /// Without the memory for the whole report: the commit alone.
+  [[nodiscard]] result<ReprocessReport> answer() const noexcept {
+    if (!outcome) return failure(outcome.error());
+    auto whole = guarded("reprocess", [&]() -> result<ReprocessReport> { return report; });
+    if (whole) return whole;
+    ReprocessReport least;
+    least.committed = report.committed;
+    least.incomplete = whole.error();
+    return least;
+  }
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/reprocess/options.hpp
 // Names what can be set for a reprocessing: limits, retries, intervals, hooks.
 //
@@ -8352,11 +8405,8 @@ class Reprocess {
     lock.unlock();
     Landing const landing{*this};
     std::stop_callback const link{what.stop, [&] { flight->cancel.request_stop(); }};
-    auto answer = detail::guarded("reprocess", [&] { return fly(*flight, what); });
-    std::lock_guard const guard{mutex_};
-    report_ = flight->report;
-    flight->answer.emplace(answer);
-    return answer;
+    flight->end(detail::guarded("reprocess", [&] { return fly(*flight, what); }));
+    return flight->answer();
   }
 
   /// Tells the run that is under way to stop. False if there is none.
@@ -8386,20 +8436,17 @@ class Reprocess {
 
   /// What became of the last run that ended, with every error; nothing before the first.
   [[nodiscard]] std::optional<ReprocessReport> report() const {
-    std::lock_guard const guard{mutex_};
-    return report_;
+    std::unique_lock lock{mutex_};
+    auto const last = landed_flight_;
+    lock.unlock();
+    if (!last) return {};
+    return last->report;
   }
 
  private:
   using TaskList = detail::TaskList<task_type>;
   using Tasks = typename TaskList::Tasks;
-  struct Flight {
-    Tasks tasks{};
-    std::stop_source cancel{};
-    char const* phase = "none";  // guarded by the object's mutex
-    ReprocessReport report{};    // of the thread that runs, until it ended
-    std::optional<result<ReprocessReport>> answer{};
-  };
+  using Flight = detail::Flight<Tasks>;
   // Lets the next run begin, whatever happened.
   struct Landing {
     Reprocess& self;
@@ -8409,7 +8456,8 @@ class Reprocess {
     ~Landing() {
       {
         std::lock_guard const guard{self.mutex_};
-        self.flight_.reset();
+        self.landed_flight_ = std::move(self.flight_);
+        self.flight_ = nullptr;
       }
       self.landed_.notify_all();
     }
@@ -8427,8 +8475,7 @@ class Reprocess {
     }
     bool const ended = landed_.wait(lock, what.stop, [&] { return flight_ != flight; });
     if (!ended) return failure(errc::cancelled, "reprocess", "while waiting for another run");
-    if (!flight->answer) return failure(errc::no_memory, "reprocess", "the run that was joined");
-    return *flight->answer;
+    return flight->answer();
   }
 
   // Tasks of an earlier run that were given up have to end before their place is built on again.
@@ -8448,7 +8495,7 @@ class Reprocess {
     return ok();
   }
 
-  [[nodiscard]] result<ReprocessReport> fly(Flight& flight, request_type const& what) {
+  [[nodiscard]] result<Committed> fly(Flight& flight, request_type const& what) {
     auto const begun = world_.steady_ns();
     RetryHooks hooks;
     hooks.retryable = [&](error const& why) { return !left_ && retryable(why); };
@@ -8458,12 +8505,10 @@ class Reprocess {
       enter(flight, "delay");
       detail::tell(world_, Event{.kind = Event::Kind::retrying, .cause = &failed.cause});
     };
-    auto const done = retry(
+    auto done = retry(
         options_.retry, world_, [&](Try const& of) { return attempt(flight, what, of); }, hooks);
     flight.report.took_ns = world_.steady_ns() - begun;
-    if (!done) return detail::failed(done);
-    flight.report.committed = done.assume_value();
-    return flight.report;
+    return done;
   }
 
   [[nodiscard]] bool retryable(error const& why) const {
@@ -8490,15 +8535,20 @@ class Reprocess {
       std::lock_guard const guard{mutex_};
       attempt_ = crew;
     }
-    auto const done = detail::guarded("reprocess", [&] { return build(flight, what, *crew); });
-    close(flight, crew, done);
-    return done;
+    flight.outcome = detail::guarded("reprocess", [&] { return build(flight, what, *crew); });
+    // Drops what was not committed, then tells.
+    if (!crew->given_up) crew->stage.reset();  // written by this thread alone
+    auto const told = detail::guarded("report", [&] { return close(flight, crew); });
+    if (!told) flight.report.incomplete = told.error();
+    return flight.outcome;
   }
 
-  // Drops what was not committed, then tells.
-  void close(Flight& flight, std::shared_ptr<Attempt> const& crew, result<Committed> const& done) {
-    bool const given_up = crew->given_up;  // written by this thread alone
-    if (!given_up) crew->stage.reset();
+  [[nodiscard]] result<void> close(Flight& flight, std::shared_ptr<Attempt> const& crew) {
+    auto const& done = flight.outcome;
+    {
+      std::lock_guard const guard{mutex_};
+      if (crew->given_up) left_ = crew;
+    }
     AttemptReport report{.number = crew->number, .generation = crew->generation};
     report.took_ns = world_.steady_ns() - crew->started_ns;
     report.tasks = crew->report();
@@ -8507,10 +8557,10 @@ class Reprocess {
     {
       std::lock_guard const guard{mutex_};
       report.phase = flight.phase;
-      if (given_up) left_ = crew;
     }
     crew->complete(report);
     flight.report.attempts.push_back(std::move(report));
+    return ok();
   }
 
   [[nodiscard]] result<Committed> build(Flight& flight, request_type const& what, Attempt& crew) {
@@ -8555,9 +8605,8 @@ class Reprocess {
   [[nodiscard]] result<Committed> committed(result<Committed> done) {
     if (done || done.error().code() != errc::uncertain) return done;
     auto const ticket = done.error().ticket();
-    auto const outcome = db_->resolve(ticket);
-    if (!outcome) return done;
-    if (outcome.assume_value() == Outcome::unknown) return done;
+    auto const outcome = detail::guarded("resolve", [&] { return db_->resolve(ticket); });
+    if (!outcome || outcome.assume_value() == Outcome::unknown) return done;
     if (outcome.assume_value() == Outcome::not_committed) {
       return failure(errc::io, "commit", "its answer was lost, and it was not applied");
     }
@@ -8611,10 +8660,10 @@ class Reprocess {
   TaskList tasks_;
   mutable std::mutex mutex_;
   std::condition_variable_any landed_;
-  std::shared_ptr<Flight> flight_;    // the run under way
-  std::shared_ptr<Attempt> attempt_;  // the last one
-  std::shared_ptr<Attempt> left_;     // has tasks that were given up
-  std::optional<ReprocessReport> report_;
+  std::shared_ptr<Flight> flight_;         // the run under way
+  std::shared_ptr<Flight> landed_flight_;  // the last that ended
+  std::shared_ptr<Attempt> attempt_;       // the last one
+  std::shared_ptr<Attempt> left_;          // has tasks that were given up
   E executor_;
 };
 
@@ -8947,17 +8996,18 @@ class Source {
     readers_.show(std::move(next));
   }
 
-  [[nodiscard]] result<View<Shown>> view() {
+  // Inlined by every compiler: the call would cost more than the view.
+  [[nodiscard, gnu::always_inline]] result<View<Shown>> view() {
     auto const protection = readers_.protect();
     if (protection.shown == nullptr) [[unlikely]] {
-      return why_nothing();
+      return failure(why_nothing());
     }
     return result<View<Shown>>{boost::outcome_v2::in_place_type<View<Shown>>, protection};
   }
 
   [[nodiscard]] result<Pin<Shown>> pin(std::shared_ptr<void> keeper) {
     auto protection = readers_.protect();
-    if (protection.shown == nullptr) return detail::failed(why_nothing());
+    if (protection.shown == nullptr) return failure(why_nothing());
     protection.shown->pins.fetch_add(1, std::memory_order_relaxed);
     protection.release();  // counted before: the reclaimer reads the slots first
     return Pin<Shown>{std::move(keeper), protection.shown};
@@ -9007,11 +9057,11 @@ class Source {
     }
   }
 
-  [[nodiscard]] result<View<Shown>> why_nothing() {
-    if (born().left()) return failure(errc::forked, "view");
+  // An error and not a result: a view stays in registers where nothing takes its address.
+  [[nodiscard, gnu::noinline]] error why_nothing() {
+    if (born().left()) return error{errc::forked, "view"};
     auto const why = trouble();
-    if (why) return failure(*why);
-    return failure(errc::no_generation, "view");
+    return why ? *why : error{errc::no_generation, "view"};
   }
 
   Store store_;
@@ -10201,7 +10251,7 @@ class Follower {
   explicit Follower(std::shared_ptr<Source> source) noexcept : source_{std::move(source)} {}
 
   /// The generation shown by the last `refresh`, for this scope. Never waits.
-  [[nodiscard]] result<view_type> view() const {
+  [[nodiscard, gnu::always_inline]] result<view_type> view() const {
     if (!source_) [[unlikely]] {
       return failure(errc::spent, "view");
     }
@@ -10397,14 +10447,14 @@ struct RebuildPlan {
   std::vector<std::string> part_names;
   /// Why the home can't be opened with the record that it has. Nothing: it can.
   std::optional<error> trouble;
-  std::optional<Manifest> record;            ///< the newest that can still be read; perhaps old
+  std::optional<Manifest> record;            ///< the newest that is surely durable; perhaps old
   std::vector<RebuildCandidate> candidates;  ///< whole in every part, newest first
   std::vector<RebuildCandidate> broken;      ///< not whole in some part, newest first
   std::optional<std::size_t> proposed;       ///< among the candidates
   std::string why;                           ///< of the proposal, or of its absence
   std::uint64_t next = 1;                    ///< the number that the next build will have
-  std::uint64_t sequence = 0;                ///< the highest that a record was seen to have
-  FencingToken fence;                        ///< the greatest token that a record was seen to have
+  std::uint64_t sequence = 0;                ///< the highest that any record was seen to have
+  FencingToken fence;                        ///< the greatest token that any was seen to have
 
   /// The first candidate of this number: of several mixes the one that is known better.
   [[nodiscard]] RebuildCandidate const* find(Generation g) const noexcept {
@@ -10649,7 +10699,7 @@ class Rebuilder {
     HOLDFAST_TRY(before, look());
     Lock lock{join(home_, "LOCK"), fs_, world_};
     HOLDFAST_TRY(grant, lock.try_acquire(world_.self(), before.fence));
-    auto done = rebuild_locked(chosen, options, grant.token);
+    auto done = rebuild_locked(chosen, options, before, grant.token);
     // A lock that can't be let go ends with the object; the record stands or does not.
     static_cast<void>(lock.release(grant));
     return done;
@@ -10718,37 +10768,59 @@ class Rebuilder {
     auto entries = fs_.list(home_);
     if (!entries && entries.error().code() == errc::not_found) return ok();
     HOLDFAST_TRY(names, std::move(entries));
+    std::vector<ring::Hint> hints;
+    for (auto const& entry : names) {
+      if (entry.kind != Entry::Kind::file || !entry.name.starts_with("CURRENT.hint")) continue;
+      auto const hint = HintFile<Fs>{join(home_, entry.name)}.read(fs_);
+      if (hint && hint.assume_value()) hints.push_back(*hint.assume_value());
+    }
     for (auto const& entry : names) {
       bool const current = entry.name == "CURRENT";
       if (entry.kind != Entry::Kind::file) continue;
       if (!current && !entry.name.starts_with("CURRENT.replaced-")) continue;
-      auto m = read_old_record(join(home_, entry.name));
-      if (!m) continue;
-      if (current) unsettled_ = true;
-      plan.next = std::max(plan.next, m->next);
-      plan.sequence = std::max(plan.sequence, m->sequence);
-      plan.fence = std::max(plan.fence, m->fence);
-      bool const ours = m->part_names == plan.part_names;
-      bool const newer = !plan.record || std::pair{m->sequence, m->next} >
-                                             std::pair{plan.record->sequence, plan.record->next};
-      if (ours && newer) plan.record = std::move(m);
+      auto old = read_old_record(join(home_, entry.name), hints);
+      if (current && old.newest) unsettled_ = true;
+      for (auto const& m : {old.newest, old.durable}) {
+        if (!m) continue;
+        plan.next = std::max(plan.next, m->next);
+        plan.sequence = std::max(plan.sequence, m->sequence);
+        plan.fence = std::max(plan.fence, m->fence);
+      }
+      auto& m = old.durable;
+      bool const ours = m && m->part_names == plan.part_names;
+      bool const newer =
+          ours && (!plan.record || std::pair{m->sequence, m->next} >
+                                       std::pair{plan.record->sequence, plan.record->next});
+      if (newer) plan.record = std::move(m);
     }
     return ok();
   }
 
-  // The newest slot that is whole, whatever may be missing above it.
-  [[nodiscard]] std::optional<Manifest> read_old_record(std::string const& path) const {
+  struct OldRecord {
+    std::optional<Manifest> newest;   // whole, whatever may be missing above it: what it gave out
+    std::optional<Manifest> durable;  // no power cut can take it back: what it lists was committed
+  };
+  [[nodiscard]] OldRecord read_old_record(std::string const& path,
+                                          std::vector<ring::Hint> const& hints) const {
     auto const content = read_file(fs_, path, ring::slots * ring::slot_size);
     if (!content) return {};
-    auto const found = ring::scan(content.assume_value(), {}, BootId{}, Version::none);
-    if (!found.newest) return {};
-    auto m = manifest::decode(as_text(found.newest->value));
-    if (!m) return {};
-    return std::move(m).assume_value();
+    auto const found = ring::scan(content.assume_value(), {}, world_.self().boot, Version::none);
+    // A hint is written after its record was durable, and may have been moved without it.
+    bool const told = std::any_of(hints.begin(), hints.end(), [&](ring::Hint const& hint) {
+      return found.newest && hint.version == found.newest->version;
+    });
+    auto const read = [](std::optional<ring::Record> const& from) -> std::optional<Manifest> {
+      if (!from) return {};
+      auto m = manifest::decode(as_text(from->value));
+      if (!m) return {};
+      return std::move(m).assume_value();
+    };
+    return {read(found.newest), read(told ? found.newest : found.confirmed)};
   }
 
   [[nodiscard]] result<Rebuilt> rebuild_locked(RebuildCandidate const& chosen,
                                                RebuildOptions const& options,
+                                               RebuildPlan const& before,
                                                FencingToken token) {
     // Whoever is about to write to the old record writes before, or finds it gone.
     std::optional<typename Fs::file> ring;
@@ -10757,8 +10829,10 @@ class Rebuilder {
     if (!now.trouble && !options.replace_usable) {
       return fail(errc::exists, home_ + " has a record that can be used");
     }
-    // Whoever raised it held the lock meanwhile, so that what was chosen may be old.
-    if (now.fence >= token) return fail(errc::conflict, "the record changed meanwhile");
+    // Whoever changed it built or reverted meanwhile, so that what was chosen may be old.
+    bool const same =
+        now.fence == before.fence && now.next == before.next && now.sequence == before.sequence;
+    if (!same || now.fence >= token) return fail(errc::conflict, "the record changed meanwhile");
     auto const parts = chosen.generations();
     if (parts.size() != now.part_names.size() || chosen.generation.number == 0) {
       return fail(errc::invalid, "the choice is not of this home");
@@ -10957,7 +11031,7 @@ class Staged {
   }
 
   /// The current generation, for this scope. Never waits. `no_generation` before the first commit.
-  [[nodiscard]] result<view_type> view() const {
+  [[nodiscard, gnu::always_inline]] result<view_type> view() const {
     if (!core_) [[unlikely]] {
       return failure(errc::spent, "view");
     }

@@ -227,6 +227,23 @@ TEST_CASE("a RocksDB of another process is adopted by its log, and nothing of it
   CHECK(!adopt(stage.writer(), source / "nothing"));
 }
 
+TEST_CASE("what an adoption of a RocksDB leaves in its scratch folder is told",
+          "[adopt][rocksdb]") {
+  scratch::Folder home;
+  auto& env = *rocksdb::Env::Default();
+  auto const folder = home / "adopting";
+  CHECK(hf::detail::remove_scratch(env, folder));  // there is none
+  fs::create_directory(folder);
+  scratch::write(folder + "/LOG", "text");
+  CHECK(hf::detail::remove_scratch(env, folder));
+  CHECK(!fs::exists(folder));
+  // What can't be removed: not as a file, nor the folder that still has it.
+  fs::create_directories(folder + "/not_a_file");
+  auto const left = hf::detail::remove_scratch(env, folder);
+  CHECK(code(left) == errc::io);
+  CHECK(said(left).find("not_a_file") != std::string::npos);
+}
+
 TEST_CASE("a directory is adopted whole", "[adopt][directory]") {
   scratch::Folder home, source;
   fs::create_directories(source / "a/b");

@@ -435,7 +435,15 @@ def readers_that_stay(recon, scratch):
     finally:
         reader.terminate()
         reader.communicate()
-    time.sleep(1.1)  # the grace of readers by the outside names
+    time.sleep(1.1)  # the grace of readers by the outside names, unless more is asked for
+    patient = ("--grace", "3600")
+    plan = {grace: next(one["drops"] for one in tool.ask("plan", home, *grace)["generations"]
+                        if one["generation"] == 3) for grace in (patient, ())}
+    same((plan[patient], plan[()]), (False, True), "3 would be dropped, by grace")
+    same(tool.ask("collect", home, *patient)["waiting"][0]["generation"], 3, "in an hour's grace")
+    tool.run("hold", home, "to see what opening drops", *patient)
+    tool.run("unhold", home, *patient)
+    assert (home / "keys/0000000003").exists()
     same(tool.ask("collect", home)["dropped"], [3], "dropped once it was let go")
     return "the reader was named, and its generation dropped after it"
 

@@ -65,6 +65,19 @@ template <file_system Fs>
   return bulk.ingest();
 }
 
+// What is left there would be sealed with the generation.
+[[nodiscard]] inline result<void> remove_scratch(rocksdb::Env& env, std::string const& scratch) {
+  std::vector<std::string> left;
+  auto status = env.GetChildren(scratch, &left);
+  if (status.IsNotFound()) return ok();
+  for (auto const& name : left) {
+    if (status.ok() && name != "." && name != "..") status = env.DeleteFile(join(scratch, name));
+  }
+  if (status.ok()) status = env.DeleteDir(scratch);
+  if (!status.ok()) return rocks_error(status, "adopt: remove scratch");
+  return ok();
+}
+
 template <file_system Fs>
 [[nodiscard]] result<void> adopt_families(RocksWriter<Fs>& writer,
                                           rocksdb::DB& source,
@@ -123,14 +136,8 @@ template <file_system Fs>
   auto done = status.ok() ? detail::adopt_families(writer, *second, families, {})
                           : result<void>{detail::rocks_error(status, "adopt: open")};
   for (auto* const family : families) second->DestroyColumnFamilyHandle(family);
-  auto* const env = writer.db().GetEnv();
-  std::vector<std::string> left;
-  if (env->GetChildren(scratch, &left).ok()) {
-    for (auto const& name : left) static_cast<void>(env->DeleteFile(detail::join(scratch, name)));
-    status = env->DeleteDir(scratch);
-    if (done && !status.ok()) return detail::rocks_error(status, "adopt: remove scratch");
-  }
-  return done;
+  auto removed = detail::remove_scratch(*writer.db().GetEnv(), scratch);
+  return done ? removed : done;  // a build that failed is dropped with all that is in it
 }
 
 HOLDFAST_END

@@ -43,6 +43,7 @@ struct ReprocessReport {
   Marks marks{};                         ///< as committed
   std::vector<AttemptReport> attempts{};
   std::vector<error> hook_failures{};  ///< of the hooks of the whole run
+  std::optional<error> incomplete{};   ///< why something is missing here; what is said stands
   std::int64_t took_ns = 0;
 };
 
@@ -84,6 +85,10 @@ inline void add_hooks(std::string& to, std::string const& indent, std::vector<er
     }
   }
   detail::add_hooks(out, "  ", report.hook_failures);
+  if (report.incomplete) {
+    detail::add_line(out, "  ",
+                     "this report is incomplete: " + printable(report.incomplete->text()));
+  }
   return out;
 }
 
@@ -136,6 +141,8 @@ inline void put(Json& json, AttemptReport const& attempt) {
       for (auto const& attempt : report.attempts) detail::put(json, attempt);
     });
     detail::put_errors(json, "hook_failures", report.hook_failures);
+    json.key("incomplete");
+    report.incomplete ? detail::put(json, *report.incomplete) : detail::put_null(json);
   });
   return json.text();
 }

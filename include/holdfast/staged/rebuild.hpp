@@ -24,6 +24,7 @@
 
 #include "holdfast/adaptor/parts.hpp"
 #include "holdfast/backend/file_register.hpp"
+#include "holdfast/backend/hint_file.hpp"
 #include "holdfast/bytes.hpp"
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
@@ -114,7 +115,7 @@ class Rebuilder {
     HOLDFAST_TRY(before, look());
     Lock lock{join(home_, "LOCK"), fs_, world_};
     HOLDFAST_TRY(grant, lock.try_acquire(world_.self(), before.fence));
-    auto done = rebuild_locked(chosen, options, grant.token);
+    auto done = rebuild_locked(chosen, options, before, grant.token);
     // A lock that can't be let go ends with the object; the record stands or does not.
     static_cast<void>(lock.release(grant));
     return done;
@@ -183,37 +184,59 @@ class Rebuilder {
     auto entries = fs_.list(home_);
     if (!entries && entries.error().code() == errc::not_found) return ok();
     HOLDFAST_TRY(names, std::move(entries));
+    std::vector<ring::Hint> hints;
+    for (auto const& entry : names) {
+      if (entry.kind != Entry::Kind::file || !entry.name.starts_with("CURRENT.hint")) continue;
+      auto const hint = HintFile<Fs>{join(home_, entry.name)}.read(fs_);
+      if (hint && hint.assume_value()) hints.push_back(*hint.assume_value());
+    }
     for (auto const& entry : names) {
       bool const current = entry.name == "CURRENT";
       if (entry.kind != Entry::Kind::file) continue;
       if (!current && !entry.name.starts_with("CURRENT.replaced-")) continue;
-      auto m = read_old_record(join(home_, entry.name));
-      if (!m) continue;
-      if (current) unsettled_ = true;
-      plan.next = std::max(plan.next, m->next);
-      plan.sequence = std::max(plan.sequence, m->sequence);
-      plan.fence = std::max(plan.fence, m->fence);
-      bool const ours = m->part_names == plan.part_names;
-      bool const newer = !plan.record || std::pair{m->sequence, m->next} >
-                                             std::pair{plan.record->sequence, plan.record->next};
-      if (ours && newer) plan.record = std::move(m);
+      auto old = read_old_record(join(home_, entry.name), hints);
+      if (current && old.newest) unsettled_ = true;
+      for (auto const& m : {old.newest, old.durable}) {
+        if (!m) continue;
+        plan.next = std::max(plan.next, m->next);
+        plan.sequence = std::max(plan.sequence, m->sequence);
+        plan.fence = std::max(plan.fence, m->fence);
+      }
+      auto& m = old.durable;
+      bool const ours = m && m->part_names == plan.part_names;
+      bool const newer =
+          ours && (!plan.record || std::pair{m->sequence, m->next} >
+                                       std::pair{plan.record->sequence, plan.record->next});
+      if (newer) plan.record = std::move(m);
     }
     return ok();
   }
 
-  // The newest slot that is whole, whatever may be missing above it.
-  [[nodiscard]] std::optional<Manifest> read_old_record(std::string const& path) const {
+  struct OldRecord {
+    std::optional<Manifest> newest;   // whole, whatever may be missing above it: what it gave out
+    std::optional<Manifest> durable;  // no power cut can take it back: what it lists was committed
+  };
+  [[nodiscard]] OldRecord read_old_record(std::string const& path,
+                                          std::vector<ring::Hint> const& hints) const {
     auto const content = read_file(fs_, path, ring::slots * ring::slot_size);
     if (!content) return {};
-    auto const found = ring::scan(content.assume_value(), {}, BootId{}, Version::none);
-    if (!found.newest) return {};
-    auto m = manifest::decode(as_text(found.newest->value));
-    if (!m) return {};
-    return std::move(m).assume_value();
+    auto const found = ring::scan(content.assume_value(), {}, world_.self().boot, Version::none);
+    // A hint is written after its record was durable, and may have been moved without it.
+    bool const told = std::any_of(hints.begin(), hints.end(), [&](ring::Hint const& hint) {
+      return found.newest && hint.version == found.newest->version;
+    });
+    auto const read = [](std::optional<ring::Record> const& from) -> std::optional<Manifest> {
+      if (!from) return {};
+      auto m = manifest::decode(as_text(from->value));
+      if (!m) return {};
+      return std::move(m).assume_value();
+    };
+    return {read(found.newest), read(told ? found.newest : found.confirmed)};
   }
 
   [[nodiscard]] result<Rebuilt> rebuild_locked(RebuildCandidate const& chosen,
                                                RebuildOptions const& options,
+                                               RebuildPlan const& before,
                                                FencingToken token) {
     // Whoever is about to write to the old record writes before, or finds it gone.
     std::optional<typename Fs::file> ring;
@@ -222,8 +245,10 @@ class Rebuilder {
     if (!now.trouble && !options.replace_usable) {
       return fail(errc::exists, home_ + " has a record that can be used");
     }
-    // Whoever raised it held the lock meanwhile, so that what was chosen may be old.
-    if (now.fence >= token) return fail(errc::conflict, "the record changed meanwhile");
+    // Whoever changed it built or reverted meanwhile, so that what was chosen may be old.
+    bool const same =
+        now.fence == before.fence && now.next == before.next && now.sequence == before.sequence;
+    if (!same || now.fence >= token) return fail(errc::conflict, "the record changed meanwhile");
     auto const parts = chosen.generations();
     if (parts.size() != now.part_names.size() || chosen.generation.number == 0) {
       return fail(errc::invalid, "the choice is not of this home");

@@ -49,14 +49,14 @@ struct RebuildPlan {
   std::vector<std::string> part_names;
   /// Why the home can't be opened with the record that it has. Nothing: it can.
   std::optional<error> trouble;
-  std::optional<Manifest> record;            ///< the newest that can still be read; perhaps old
+  std::optional<Manifest> record;            ///< the newest that is surely durable; perhaps old
   std::vector<RebuildCandidate> candidates;  ///< whole in every part, newest first
   std::vector<RebuildCandidate> broken;      ///< not whole in some part, newest first
   std::optional<std::size_t> proposed;       ///< among the candidates
   std::string why;                           ///< of the proposal, or of its absence
   std::uint64_t next = 1;                    ///< the number that the next build will have
-  std::uint64_t sequence = 0;                ///< the highest that a record was seen to have
-  FencingToken fence;                        ///< the greatest token that a record was seen to have
+  std::uint64_t sequence = 0;                ///< the highest that any record was seen to have
+  FencingToken fence;                        ///< the greatest token that any was seen to have
 
   /// The first candidate of this number: of several mixes the one that is known better.
   [[nodiscard]] RebuildCandidate const* find(Generation g) const noexcept {

@@ -275,15 +275,49 @@ TEST_CASE("without outside names the newest whole one is a guess, unless a recor
   commit_some(home, 3);
   unname(home);
   auto const record = support::read_file(home / "CURRENT");
+  auto const hint = support::read_file(home / "CURRENT.hint");
   lose(home);
   auto const guess = plan_of(home);
   CHECK(proposed(guess) == 3);
   CHECK(!guess.proposal()->recorded);
   CHECK(says(guess.why, "nothing says that it was ever committed"));
   support::write_file(home / "CURRENT.replaced-1", record);
+  CHECK(!plan_of(home).proposal()->recorded);  // without its hint it may not have been durable
+  support::write_file(home / "CURRENT.hint.replaced-1", hint);
   auto const known = plan_of(home);
   CHECK(known.proposal()->recorded);
   CHECK(says(known.why, "an old record lists it"));
+}
+
+TEST_CASE("a commit that was never durable is no proof, but its numbers are not given out again",
+          "[staged][rebuild]") {
+  FileHome const home;
+  commit_some(home, 2);
+  {
+    auto db = home.open().value();
+    auto stage = db.stage().value();
+    REQUIRE(support::fill(stage, "3"));
+    auto ready = std::move(stage).seal().value();
+    home.files.calls().fail({.call = support::Call::sync, .path_has = "CURRENT", .times = 999});
+    CHECK(code_of(std::move(ready).commit()) == errc::uncertain);
+  }
+  home.files.calls().heal();
+  unname(home);
+  bool const moved = GENERATE(false, true);
+  if (moved) {
+    for (std::string const record : {"CURRENT", "CURRENT.hint"}) {
+      support::fs::rename(home / record, home / (record + ".replaced-1"));
+    }
+  }
+  auto const plan = plan_of(home);
+  REQUIRE(plan.record);
+  CHECK(plan.record->current == Generation{2});
+  REQUIRE(plan.find({3}) != nullptr);
+  CHECK(!plan.find({3})->recorded);
+  CHECK(plan.find({2})->recorded);
+  CHECK(says(plan.why, "nothing says that it was ever committed, as an old record does of gen"));
+  CHECK(plan.next == 4);
+  CHECK(plan.sequence == 3);
 }
 
 TEST_CASE("a mixed generation is found again by its names, with the parts it carried over",
@@ -313,6 +347,7 @@ TEST_CASE("names that could mean two mixes are not believed", "[staged][rebuild]
   commit_some(home, 2);
   commit_stats(home, "2");
   auto const record = support::read_file(home / "CURRENT");
+  auto const hint = support::read_file(home / "CURRENT.hint");
   lose(home);
   name_as(home, "keys", "0000000001");  // its move to 2 failed, or 1 was reverted to
   auto const plan = plan_of(home);
@@ -321,6 +356,7 @@ TEST_CASE("names that could mean two mixes are not believed", "[staged][rebuild]
   CHECK(says(plan.why, "not for sure of which parts"));
   // A record that lists the mix settles it.
   support::write_file(home / "CURRENT.replaced-1", record);
+  support::write_file(home / "CURRENT.hint.replaced-1", hint);
   auto const known = plan_of(home);
   REQUIRE(known.find({3}) != nullptr);
   CHECK(known.find({3})->generations() == std::vector<Generation>{{2}, {3}});
@@ -364,6 +400,23 @@ TEST_CASE(
   CHECK(!std::move(stage).seal().value().commit());
   CHECK(shown_files(home.open().value()) == "2");
   CHECK(shown_files(home.follow().value()) == "2");
+}
+
+TEST_CASE("a commit between the look and the lock is not replaced", "[staged][rebuild]") {
+  FileHome const home;
+  commit_some(home, 2);
+  auto const plan = plan_of(home);
+  bool built = false;
+  home.files.calls().spy = [&](support::Call call, std::string const& path) {
+    if (built || call != support::Call::lock || !path.ends_with("/LOCK")) return;
+    built = true;
+    commit_one(home, "3");
+  };
+  auto const done = rebuilder(home).rebuild(*plan.find({2}), {.replace_usable = true});
+  home.files.calls().spy = {};
+  REQUIRE(built);
+  CHECK(code_of(done) == errc::conflict);
+  CHECK(shown_files(home.open().value()) == "3");
 }
 
 TEST_CASE("two processes: one builds while the other would rebuild; readers follow the new record",
