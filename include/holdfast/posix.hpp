@@ -181,6 +181,16 @@ struct Posix {
     return ok();
   }
 
+  /// Does another open file, in whatever process, hold a lock on any of it? Only looks, and needs
+  /// no permission to write.
+  [[nodiscard]] result<bool> is_locked(file& f, Range range) const {
+    auto lock = lock_of(range, F_WRLCK);
+    if (::fcntl(f.descriptor(), F_OFD_GETLK, &lock) != 0) {
+      return detail::os_error("look at locks", f.path());
+    }
+    return lock.l_type != F_UNLCK;
+  }
+
   [[nodiscard]] result<FileId> identity(file& f) const {
     return identity_at(f.descriptor(), "", AT_EMPTY_PATH, f.path());
   }
@@ -269,12 +279,16 @@ struct Posix {
 
   static off_t off(std::uint64_t at) noexcept { return static_cast<off_t>(at); }
 
-  static int set_lock(file& f, Range range, short type) {
+  static struct flock lock_of(Range range, short type) noexcept {
     struct flock lock {};
     lock.l_type = type;
     lock.l_whence = SEEK_SET;
     lock.l_start = off(range.at);
     lock.l_len = off(range.size);
+    return lock;
+  }
+  static int set_lock(file& f, Range range, short type) {
+    auto lock = lock_of(range, type);
     return detail::retry([&] { return ::fcntl(f.descriptor(), F_OFD_SETLK, &lock); });
   }
 

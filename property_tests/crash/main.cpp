@@ -27,6 +27,7 @@
 #include "database_variants.hpp"
 #include "holdfast/testing/explorer.hpp"
 #include "naive.hpp"
+#include "operation_variants.hpp"
 #include "variants.hpp"
 
 namespace {
@@ -46,6 +47,9 @@ constexpr Part parts[] = {
     {"lock", 45, 512, 2000, crash::lock_variant<SimulatedFiles>},
     {"directory", 75, 512, 2000, crash::directory_variant<SimulatedFiles>},
     {"staged", 700, 512, 5000, crash::staged_variant<SimulatedFiles>},
+    {"backup", 20, 512, 2000, crash::backup_variant<SimulatedFiles>},
+    {"rebuild", 20, 512, 2000, crash::rebuild_variant<SimulatedFiles>},
+    {"adopt", 6, 512, 1000, crash::adopt_variant<SimulatedFiles>},
     {"sqlite", 34, 32, 2000, crash::sqlite_variant<SimulatedFiles>},
     {"rocksdb", 6, 8, 1500, crash::rocksdb_variant<hf::testing::SerialFiles<>>},
 };

@@ -52,6 +52,8 @@ void each_field(std::same_as<hf::testing::StagedPlan> auto& p, auto field) {
   field("sector_size", p.sector_size, p.sector_size);
   field("reader_at_every_call", p.reader_at_every_call, 0);
   field("parts", p.parts, 0);
+  field("copies", p.copies, 0);
+  field("holds", p.holds, 0);
   field("pinned_reader", p.pinned_reader, 0);
   field("rival_at", p.rival_at, 0);
   field("kill_step", p.kill_step, 0);
@@ -61,6 +63,7 @@ void each_field(std::same_as<hf::testing::StagedPlan> auto& p, auto field) {
 }
 void each_field(std::same_as<hf::StagedOptions> auto& o, auto field) {
   field("retain", o.retain, 1);
+  field("retain_for_ms", o.retain_for_ms, 0);
   field("publish", o.publish, 0);
   field("publish_grace_ms", o.publish_grace_ms, 0);
 }

@@ -153,6 +153,9 @@ template <class Home>
   home.options.publish_grace_ms = dice.below(4) == 0 ? 1000 : 0;
   home.raw = dice.below(3) == 0;
   plan.parts = dice.below(4) == 0;
+  plan.copies = dice.below(4) == 0;
+  plan.holds = dice.below(4) == 0;
+  home.options.retain_for_ms = dice.below(4) == 0 ? 3'600'000 : 0;
   return home_of(name, plan, home);
 }
 template <class Fs>

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -99,14 +100,23 @@ struct TwoDirectories {
 
   hf::StagedOptions options{};
   bool raw = false;
+  std::string path = "/db";
 
+  [[nodiscard]] Both store(hf::testing::SimulatedProcess const& p) const {
+    Both both{First{"keys", {}, Fs{p.files}}, Second{"stats", {}, Fs{p.files}}};
+    both.place(path);
+    return both;
+  }
+  [[nodiscard]] Register reg(hf::testing::SimulatedProcess const& p) const {
+    return Register{path + "/CURRENT", Fs{p.files}, p.world};
+  }
   [[nodiscard]] hf::result<Staged> open(hf::testing::SimulatedProcess const& p) const {
-    HOLDFAST_TRYV(hf::detail::make_directories(Fs{p.files}, "/db"));
-    return hf::open_staged(options, store(p), Register{"/db/CURRENT", Fs{p.files}, p.world},
-                           Lock{"/db/LOCK", Fs{p.files}, p.world}, p.world);
+    HOLDFAST_TRYV(hf::detail::make_directories(Fs{p.files}, path));
+    return hf::open_staged(options, store(p), reg(p), Lock{path + "/LOCK", Fs{p.files}, p.world},
+                           p.world);
   }
   [[nodiscard]] auto follow(hf::testing::SimulatedProcess const& p) const {
-    return hf::open_view(store(p), Register{"/db/CURRENT", Fs{p.files}, p.world});
+    return hf::open_view(store(p), reg(p));
   }
   /// Of a build of the first part alone.
   [[nodiscard]] hf::result<void> put(hf::testing::SimulatedProcess const& p,
@@ -122,13 +132,27 @@ struct TwoDirectories {
     auto& own = part == 0 ? std::get<0>(writer) : std::get<1>(writer);
     return put_all(Fs{p.files}, own, files, raw);
   }
+  /// Takes away what a build that begins as a copy has of one part.
+  [[nodiscard]] hf::result<void> clear(hf::testing::SimulatedProcess const& p,
+                                       typename Both::writer& writer,
+                                       std::size_t part) const {
+    auto const& folder = part == 0 ? std::get<0>(writer).path() : std::get<1>(writer).path();
+    std::vector<std::string> names;
+    auto const all = [](std::string_view) { return false; };
+    HOLDFAST_TRYV(hf::detail::walk_tree(Fs{p.files}, folder, {}, all, names));
+    for (auto const& name : names) {
+      if (name.ends_with('/')) continue;
+      HOLDFAST_TRYV(p.files.remove(hf::detail::join(folder, name)));
+    }
+    return hf::ok();
+  }
   [[nodiscard]] auto get(typename Both::reader const& reader, std::size_t part) const {
     return get_all(part == 0 ? std::get<0>(reader) : std::get<1>(reader));
   }
   /// As a foreign reader: by the symlink alone.
   [[nodiscard]] hf::result<hf::testing::laws::SeenName> published(
       hf::testing::SimulatedProcess const& p, std::size_t part) const {
-    auto const link = p.files.read_link(part == 0 ? "/db/keys/current" : "/db/stats/current");
+    auto const link = p.files.read_link(path + (part == 0 ? "/keys/current" : "/stats/current"));
     if (!link && link.error().code() == hf::errc::not_found) return hf::testing::laws::SeenName{};
     if (!link) return hf::failure(link.error());
     hf::Generation const g{std::strtoull(link.assume_value().c_str(), nullptr, 10)};
@@ -143,13 +167,6 @@ struct TwoDirectories {
   [[nodiscard]] auto generations(hf::testing::SimulatedProcess const& p) const {
     auto both = store(p);
     return both.generations();
-  }
-
- private:
-  [[nodiscard]] static Both store(hf::testing::SimulatedProcess const& p) {
-    Both both{First{"keys", {}, Fs{p.files}}, Second{"stats", {}, Fs{p.files}}};
-    both.place("/db");
-    return both;
   }
 };
 }  // namespace crash

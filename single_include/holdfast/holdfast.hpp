@@ -2453,6 +2453,16 @@ struct Posix {
     return ok();
   }
 
+  /// Does another open file, in whatever process, hold a lock on any of it? Only looks, and needs
+  /// no permission to write.
+  [[nodiscard]] result<bool> is_locked(file& f, Range range) const {
+    auto lock = lock_of(range, F_WRLCK);
+    if (::fcntl(f.descriptor(), F_OFD_GETLK, &lock) != 0) {
+      return detail::os_error("look at locks", f.path());
+    }
+    return lock.l_type != F_UNLCK;
+  }
+
   [[nodiscard]] result<FileId> identity(file& f) const {
     return identity_at(f.descriptor(), "", AT_EMPTY_PATH, f.path());
   }
@@ -2541,12 +2551,16 @@ struct Posix {
 
   static off_t off(std::uint64_t at) noexcept { return static_cast<off_t>(at); }
 
-  static int set_lock(file& f, Range range, short type) {
+  static struct flock lock_of(Range range, short type) noexcept {
     struct flock lock {};
     lock.l_type = type;
     lock.l_whence = SEEK_SET;
     lock.l_start = off(range.at);
     lock.l_len = off(range.size);
+    return lock;
+  }
+  static int set_lock(file& f, Range range, short type) {
+    auto lock = lock_of(range, type);
     return detail::retry([&] { return ::fcntl(f.descriptor(), F_OFD_SETLK, &lock); });
   }
 
@@ -3694,6 +3708,19 @@ class PinsFile {
     return hold(g, Mode::exclusive, errc::pinned, "exclude");
   }
 
+  /// Does another object, in whatever process, pin or exclude `g`? Only looks, and needs only
+  /// permission to read.
+  [[nodiscard]] result<bool> pinned_elsewhere(Generation g) requires
+      requires(Fs const& fs, typename Fs::file& file) {
+    fs.is_locked(file, Range{});
+  }
+  {
+    std::lock_guard const guard{core_->mutex};
+    if (core_->born.left()) return failure(errc::forked, "look at pins", core_->path);
+    HOLDFAST_TRYV(open());
+    return core_->fs.is_locked(*core_->file, Core::byte(g));
+  }
+
  private:
   [[nodiscard]] result<Hold> hold(Generation g, Mode mode, errc refusal, char const* where) {
     std::lock_guard const guard{core_->mutex};
@@ -4168,6 +4195,11 @@ class BasicFileRegister {
   using Hold = typename PinsFile<Fs>::Hold;
   /// See PinsFile.
   [[nodiscard]] result<Hold> pin(Generation g) { return core_->pins.pin(g); }
+  /// Only looks.
+  [[nodiscard]] result<bool> pinned_elsewhere(Generation g) requires requires(PinsFile<Fs>& pins) {
+    pins.pinned_elsewhere(g);
+  }
+  { return core_->pins.pinned_elsewhere(g); }
   /// `busy` as long as other processes can't be told of the newest record: they may still open what
   /// it retires.
   [[nodiscard]] result<Hold> try_exclude(Generation g) {
@@ -6487,6 +6519,13 @@ struct Collected {
   std::optional<error> failure{};   ///< the first drop that failed for another reason than a pin
 };
 
+/// Who has a generation open, so that it can't be dropped.
+struct PinState {
+  Generation generation;
+  bool here = false;                ///< this object
+  std::optional<bool> elsewhere{};  ///< others, in whatever process; nothing: it can't be told
+};
+
 /// What can be told of a home at one moment.
 struct Status {
   std::optional<Manifest> manifest;  ///< nothing on a home that was never written
@@ -6494,11 +6533,27 @@ struct Status {
   State state = State::none;         ///< of this object's own run
   std::optional<error> trouble;      ///< why the current generation can't be shown
   std::vector<Generation> foreign;   ///< generations that the record does not list; left alone
+  std::vector<PinState> pins{};      ///< of every generation that is retained or retires
 };
 
 namespace detail {
 inline bool contains(std::vector<Generation> const& all, Generation g) noexcept {
   return std::find(all.begin(), all.end(), g) != all.end();
+}
+// A register without pins, or one whose pins may not be looked at, leaves a status a status.
+template <class Source>
+void add_pins(Source& source, Status& status) {
+  auto const add = [&](Generation g) {
+    PinState pin{.generation = g, .here = source.readers().is_open(g)};
+    if constexpr (requires { source.reg().pinned_elsewhere(g); }) {
+      auto const others = source.reg().pinned_elsewhere(g);
+      if (others) pin.elsewhere = others.assume_value();
+    }
+    status.pins.push_back(pin);
+  };
+  if (!status.manifest) return;
+  for (auto const& kept : status.manifest->retained) add(kept.generation);
+  for (auto const& retiring : status.manifest->retiring) add(retiring.generation);
 }
 /// Does what may fail without changing the outcome, and says how it went.
 template <class Work>
@@ -6847,6 +6902,18 @@ inline void put_retiring(Json& json, Manifest const& m, std::int64_t wall_ns) {
     }
   });
 }
+inline void put_pins(Json& json, Status const& status) {
+  json.key("pins").array([&] {
+    for (auto const& pin : status.pins) {
+      if (!pin.here && pin.elsewhere == false) continue;
+      json.object([&] {
+        json.field("generation", pin.generation.number)
+            .field("here", pin.here)
+            .field("elsewhere", pin.elsewhere);
+      });
+    }
+  });
+}
 }  // namespace detail
 
 /// A run's progress as one JSON object.
@@ -6857,8 +6924,8 @@ inline void put_retiring(Json& json, Manifest const& m, std::int64_t wall_ns) {
 }
 
 /// A home as one JSON object: what is current, its marks, who builds, what is kept, what waits to
-/// be deleted and for how long, what is not the home's, what troubles it. `wall_ns` is the wall
-/// clock; `run` is what this process does to the home, if anything.
+/// be deleted and for how long, who has what open, what is not the home's, what troubles it.
+/// `wall_ns` is the wall clock; `run` is what this process does to the home, if anything.
 [[nodiscard]] inline std::string to_json(Status const& status,
                                          std::int64_t wall_ns,
                                          std::optional<RunProgress> const& run = {}) {
@@ -6872,6 +6939,7 @@ inline void put_retiring(Json& json, Manifest const& m, std::int64_t wall_ns) {
     }
     detail::put_attempt(json, status, wall_ns);
     detail::put(json, "foreign", status.foreign);
+    detail::put_pins(json, status);
     json.key("trouble");
     status.trouble ? detail::put(json, *status.trouble) : detail::put_null(json);
     json.key("run");
@@ -7265,6 +7333,13 @@ inline void put(Prometheus& out, Status const& status) {
             m ? size(m->retiring) : 0);
   put_gauge(out, "holdfast_foreign_generations", "Generations that are not the record's.",
             size(status.foreign));
+  auto const pinned = [&](auto const& by) {
+    return static_cast<double>(std::count_if(status.pins.begin(), status.pins.end(), by));
+  };
+  out.family("holdfast_pinned_generations", "gauge", "Generations that someone has open.")
+      .sample(pinned([](PinState const& pin) { return pin.here; }), {{"by", "this object"}})
+      .sample(pinned([](PinState const& pin) { return pin.elsewhere == true; }),
+              {{"by", "others"}});
   put_gauge(out, "holdfast_trouble", "1 if the current generation can't be shown.",
             status.trouble.has_value());
   put_gauge(out, "holdfast_lock_held", "1 while someone builds, in whatever process.",
@@ -9130,6 +9205,7 @@ class Keeper {
     status.holder = holder;
     status.state = state();
     status.trouble = source_.trouble();
+    add_pins(source_, status);
     std::lock_guard const guard{mutex_};
     status.foreign = foreign_;
     return status;
@@ -10191,8 +10267,11 @@ inline void keep_only(Manifest& m, Kept kept) {
 }
 
 /// The record comes last: a backup that was cut off has none, and does not open.
-template <class Source, class Store, atomic_register Register>
-[[nodiscard]] result<Generation> back_up(Source& source, Store& to, Register& reg) {
+template <class Source, class Store, atomic_register Register, world W = Native>
+[[nodiscard]] result<Generation> back_up(Source& source,
+                                         Store& to,
+                                         Register& reg,
+                                         W const& world = {}) {
   HOLDFAST_TRY(taken, register_traits<Register>::load(reg));
   if (taken) return failure(errc::exists, "backup", "there is a home already");
   HOLDFAST_TRY(remains, store_traits<Store>::generations(to));
@@ -10204,7 +10283,7 @@ template <class Source, class Store, atomic_register Register>
     HOLDFAST_TRYV(store_traits<Store>::copy(source.store(), held.kept.generation, to));
   }
   auto m = std::move(held.manifest);
-  for (auto& byte : m.home) byte = static_cast<std::uint8_t>(kernel_random64());
+  for (auto& byte : m.home) byte = static_cast<std::uint8_t>(world.random64());
   m.attempt.reset();
   m.hold.reset();
   m.commits.clear();  // outcomes are asked of the home that they happened in
@@ -10288,6 +10367,7 @@ class Follower {
     Status status;
     if (loaded) status.manifest = std::move(loaded->manifest);
     status.trouble = source_->trouble();
+    detail::add_pins(*source_, status);
     return status;
   }
 

@@ -99,6 +99,23 @@ TEST_CASE("rename replaces, link and symlink don't", "[posix]") {
   CHECK(fs.read_link(place / "s").value() == "where/it\npoints");
 }
 
+TEST_CASE("locks of other open files can be looked at, without any of one's own", "[posix]") {
+  Place const place;
+  Posix const fs;
+  support::write_file(place / "f", "x");
+  auto holder = fs.open(place / "f", hf::Open::write).value();
+  auto other = fs.open(place / "f", hf::Open::read).value();
+  for (auto const mode : {hf::Mode::shared, hf::Mode::exclusive}) {
+    REQUIRE(fs.try_lock(holder, {7, 1}, mode).value());
+    CHECK(fs.is_locked(other, {7, 1}).value());
+    CHECK(fs.is_locked(other, {0, 0}).value());
+    CHECK(!fs.is_locked(other, {8, 1}).value());
+    CHECK(!fs.is_locked(holder, {7, 1}).value());
+    REQUIRE(fs.unlock(holder, {7, 1}));
+    CHECK(!fs.is_locked(other, {0, 0}).value());
+  }
+}
+
 TEST_CASE("remove takes files and empty folders, and nothing that is full", "[posix]") {
   Place const place;
   Posix const fs;

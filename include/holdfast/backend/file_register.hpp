@@ -144,6 +144,11 @@ class BasicFileRegister {
   using Hold = typename PinsFile<Fs>::Hold;
   /// See PinsFile.
   [[nodiscard]] result<Hold> pin(Generation g) { return core_->pins.pin(g); }
+  /// Only looks.
+  [[nodiscard]] result<bool> pinned_elsewhere(Generation g) requires requires(PinsFile<Fs>& pins) {
+    pins.pinned_elsewhere(g);
+  }
+  { return core_->pins.pinned_elsewhere(g); }
   /// `busy` as long as other processes can't be told of the newest record: they may still open what
   /// it retires.
   [[nodiscard]] result<Hold> try_exclude(Generation g) {

@@ -89,6 +89,19 @@ class PinsFile {
     return hold(g, Mode::exclusive, errc::pinned, "exclude");
   }
 
+  /// Does another object, in whatever process, pin or exclude `g`? Only looks, and needs only
+  /// permission to read.
+  [[nodiscard]] result<bool> pinned_elsewhere(Generation g) requires
+      requires(Fs const& fs, typename Fs::file& file) {
+    fs.is_locked(file, Range{});
+  }
+  {
+    std::lock_guard const guard{core_->mutex};
+    if (core_->born.left()) return failure(errc::forked, "look at pins", core_->path);
+    HOLDFAST_TRYV(open());
+    return core_->fs.is_locked(*core_->file, Core::byte(g));
+  }
+
  private:
   [[nodiscard]] result<Hold> hold(Generation g, Mode mode, errc refusal, char const* where) {
     std::lock_guard const guard{core_->mutex};

@@ -144,6 +144,18 @@ inline void put_retiring(Json& json, Manifest const& m, std::int64_t wall_ns) {
     }
   });
 }
+inline void put_pins(Json& json, Status const& status) {
+  json.key("pins").array([&] {
+    for (auto const& pin : status.pins) {
+      if (!pin.here && pin.elsewhere == false) continue;
+      json.object([&] {
+        json.field("generation", pin.generation.number)
+            .field("here", pin.here)
+            .field("elsewhere", pin.elsewhere);
+      });
+    }
+  });
+}
 }  // namespace detail
 
 /// A run's progress as one JSON object.
@@ -154,8 +166,8 @@ inline void put_retiring(Json& json, Manifest const& m, std::int64_t wall_ns) {
 }
 
 /// A home as one JSON object: what is current, its marks, who builds, what is kept, what waits to
-/// be deleted and for how long, what is not the home's, what troubles it. `wall_ns` is the wall
-/// clock; `run` is what this process does to the home, if anything.
+/// be deleted and for how long, who has what open, what is not the home's, what troubles it.
+/// `wall_ns` is the wall clock; `run` is what this process does to the home, if anything.
 [[nodiscard]] inline std::string to_json(Status const& status,
                                          std::int64_t wall_ns,
                                          std::optional<RunProgress> const& run = {}) {
@@ -169,6 +181,7 @@ inline void put_retiring(Json& json, Manifest const& m, std::int64_t wall_ns) {
     }
     detail::put_attempt(json, status, wall_ns);
     detail::put(json, "foreign", status.foreign);
+    detail::put_pins(json, status);
     json.key("trouble");
     status.trouble ? detail::put(json, *status.trouble) : detail::put_null(json);
     json.key("run");

@@ -7,6 +7,7 @@
 #ifndef HOLDFAST_REPORT_METRICS_HPP
 #define HOLDFAST_REPORT_METRICS_HPP
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -309,6 +310,13 @@ inline void put(Prometheus& out, Status const& status) {
             m ? size(m->retiring) : 0);
   put_gauge(out, "holdfast_foreign_generations", "Generations that are not the record's.",
             size(status.foreign));
+  auto const pinned = [&](auto const& by) {
+    return static_cast<double>(std::count_if(status.pins.begin(), status.pins.end(), by));
+  };
+  out.family("holdfast_pinned_generations", "gauge", "Generations that someone has open.")
+      .sample(pinned([](PinState const& pin) { return pin.here; }), {{"by", "this object"}})
+      .sample(pinned([](PinState const& pin) { return pin.elsewhere == true; }),
+              {{"by", "others"}});
   put_gauge(out, "holdfast_trouble", "1 if the current generation can't be shown.",
             status.trouble.has_value());
   put_gauge(out, "holdfast_lock_held", "1 while someone builds, in whatever process.",

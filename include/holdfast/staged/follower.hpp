@@ -69,6 +69,7 @@ class Follower {
     Status status;
     if (loaded) status.manifest = std::move(loaded->manifest);
     status.trouble = source_->trouble();
+    detail::add_pins(*source_, status);
     return status;
   }
 

@@ -60,6 +60,13 @@ struct Collected {
   std::optional<error> failure{};   ///< the first drop that failed for another reason than a pin
 };
 
+/// Who has a generation open, so that it can't be dropped.
+struct PinState {
+  Generation generation;
+  bool here = false;                ///< this object
+  std::optional<bool> elsewhere{};  ///< others, in whatever process; nothing: it can't be told
+};
+
 /// What can be told of a home at one moment.
 struct Status {
   std::optional<Manifest> manifest;  ///< nothing on a home that was never written
@@ -67,11 +74,27 @@ struct Status {
   State state = State::none;         ///< of this object's own run
   std::optional<error> trouble;      ///< why the current generation can't be shown
   std::vector<Generation> foreign;   ///< generations that the record does not list; left alone
+  std::vector<PinState> pins{};      ///< of every generation that is retained or retires
 };
 
 namespace detail {
 inline bool contains(std::vector<Generation> const& all, Generation g) noexcept {
   return std::find(all.begin(), all.end(), g) != all.end();
+}
+// A register without pins, or one whose pins may not be looked at, leaves a status a status.
+template <class Source>
+void add_pins(Source& source, Status& status) {
+  auto const add = [&](Generation g) {
+    PinState pin{.generation = g, .here = source.readers().is_open(g)};
+    if constexpr (requires { source.reg().pinned_elsewhere(g); }) {
+      auto const others = source.reg().pinned_elsewhere(g);
+      if (others) pin.elsewhere = others.assume_value();
+    }
+    status.pins.push_back(pin);
+  };
+  if (!status.manifest) return;
+  for (auto const& kept : status.manifest->retained) add(kept.generation);
+  for (auto const& retiring : status.manifest->retiring) add(retiring.generation);
 }
 /// Does what may fail without changing the outcome, and says how it went.
 template <class Work>

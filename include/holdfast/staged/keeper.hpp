@@ -69,6 +69,7 @@ class Keeper {
     status.holder = holder;
     status.state = state();
     status.trouble = source_.trouble();
+    add_pins(source_, status);
     std::lock_guard const guard{mutex_};
     status.foreign = foreign_;
     return status;

@@ -102,8 +102,11 @@ inline void keep_only(Manifest& m, Kept kept) {
 }
 
 /// The record comes last: a backup that was cut off has none, and does not open.
-template <class Source, class Store, atomic_register Register>
-[[nodiscard]] result<Generation> back_up(Source& source, Store& to, Register& reg) {
+template <class Source, class Store, atomic_register Register, world W = Native>
+[[nodiscard]] result<Generation> back_up(Source& source,
+                                         Store& to,
+                                         Register& reg,
+                                         W const& world = {}) {
   HOLDFAST_TRY(taken, register_traits<Register>::load(reg));
   if (taken) return failure(errc::exists, "backup", "there is a home already");
   HOLDFAST_TRY(remains, store_traits<Store>::generations(to));
@@ -115,7 +118,7 @@ template <class Source, class Store, atomic_register Register>
     HOLDFAST_TRYV(store_traits<Store>::copy(source.store(), held.kept.generation, to));
   }
   auto m = std::move(held.manifest);
-  for (auto& byte : m.home) byte = static_cast<std::uint8_t>(kernel_random64());
+  for (auto& byte : m.home) byte = static_cast<std::uint8_t>(world.random64());
   m.attempt.reset();
   m.hold.reset();
   m.commits.clear();  // outcomes are asked of the home that they happened in

@@ -99,7 +99,9 @@ class Explorer {
         history.push_back(step.note);
         digest = Run::digest_after(digest, step.note);
         // What has been started may be seen by the next recovery, or not.
-        if (step.note.kind == Note::Kind::started) expected.reset();
+        bool const opens =
+            step.note.kind == Note::Kind::started || step.note.kind == Note::Kind::setting;
+        if (opens) expected.reset();
         if (looks_at(i) && is_point(log, i)) {
           crash({life, states, history, digest, expected, i, 0}, 0);
         }
@@ -138,7 +140,8 @@ class Explorer {
     if (step.kind == Step::Kind::sync_failed) return true;
     if (step.kind != Step::Kind::note) return step.count != 0;
     bool const last = at + 1 == log.steps.size() || log.steps[at + 1].kind != Step::Kind::note;
-    return last && step.note.kind != Note::Kind::started && step.note.kind != Note::Kind::dropping;
+    return last && step.note.kind != Note::Kind::started &&
+           step.note.kind != Note::Kind::dropping && step.note.kind != Note::Kind::setting;
   }
   [[nodiscard]] std::size_t points_of(disk::Log const& log) const noexcept {
     std::size_t points = 0;

@@ -75,6 +75,13 @@ class FaultyFiles {
     return run<void>(Call::unlock, f.path(), "unlock", false,
                      [&] { return real_.unlock(f, range); });
   }
+  [[nodiscard]] result<bool> is_locked(file& f, Range range) const requires requires(Fs const& fs) {
+    fs.is_locked(f, range);
+  }
+  {
+    return run<bool>(Call::lock, f.path(), "look at locks", false,
+                     [&] { return real_.is_locked(f, range); });
+  }
   [[nodiscard]] result<FileId> identity(file& f) const {
     return run<FileId>(Call::identity, f.path(), "stat", false, [&] { return real_.identity(f); });
   }
@@ -91,6 +98,13 @@ class FaultyFiles {
   }
   [[nodiscard]] result<void> rename(std::string const& from, std::string const& to) const {
     return run<void>(Call::rename, to, "rename", true, [&] { return real_.rename(from, to); });
+  }
+  [[nodiscard]] result<void> exchange(std::string const& a, std::string const& b) const requires
+      requires(Fs const& fs) {
+    fs.exchange(a, b);
+  }
+  {
+    return run<void>(Call::rename, b, "exchange", true, [&] { return real_.exchange(a, b); });
   }
   [[nodiscard]] result<void> link(std::string const& from, std::string const& to) const {
     return run<void>(Call::link, to, "link", true, [&] { return real_.link(from, to); });

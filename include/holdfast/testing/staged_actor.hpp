@@ -50,6 +50,15 @@ concept builds_parts = requires(Home const& home,
   home.put(process, stage.writer(), std::size_t{0}, Files{});
 };
 
+/// Can a build begin as a copy, of which the parts are then cleared?
+template <class Home, class Staged>
+concept builds_copies =
+    requires(Home const& home,
+             SimulatedProcess const& process,
+             value_of<decltype(std::declval<Staged&>().stage_from_current())>& stage) {
+  home.clear(process, stage.writer(), std::size_t{0});
+};
+
 /// A process that builds.
 template <class Home>
 class StagedActor {
@@ -64,7 +73,9 @@ class StagedActor {
   void may_be_refused() noexcept { refusable_ = true; }
   [[nodiscard]] bool is_open() const noexcept { return staged_.has_value(); }
   [[nodiscard]] SeenHome const& last() const noexcept { return last_; }
-  [[nodiscard]] std::string seen() const { return text_of(last_); }
+  [[nodiscard]] std::string seen() const {
+    return text_of(last_) + (held_ == 0 ? "" : ", on hold for " + std::to_string(held_));
+  }
 
   [[nodiscard]] Verdict open() {
     auto opened = home_.open(process_);
@@ -104,6 +115,7 @@ class StagedActor {
       if (auto broken = judge_home(run_, last_, begun, number_)) return broken;
       current = laws::PossibleStores{run_.history()}.has(number_);
     }
+    if (auto broken = look_at_hold(settles)) return broken;
     if (!settles) return {};
     for (auto const other : laws::PossibleStores{run_.history()}.numbers()) {
       if (other != number_) run_.note({Note::Kind::failed, other, 0, 0});
@@ -115,6 +127,42 @@ class StagedActor {
     auto stage = begin();
     if (!stage) return std::move(broken_);
     return finish(std::move(*stage), {});
+  }
+
+  /// The same, beginning as a copy of what is current, where the home can.
+  [[nodiscard]] Verdict commit_copy() {
+    if constexpr (builds_copies<Home, Staged>) {
+      auto const manifest = base();
+      if (!manifest || manifest->current.number == 0) return commit();
+      broken_ = look(false);
+      if (broken_ || !process_.alive()) return std::move(broken_);
+      auto copy = staged_->stage_from_current();
+      for (std::size_t part = 0; copy && part < Home::parts; ++part) {
+        auto const cleared = home_.clear(process_, copy.assume_value().writer(), part);
+        if (!cleared) return refused("clear", cleared.error());
+      }
+      auto stage = fill(std::move(copy), Home::parts);
+      if (!stage) return std::move(broken_);
+      return finish(std::move(*stage), {});
+    } else {
+      return commit();
+    }
+  }
+
+  /// Puts commits on hold for the reason of that number; 0 lets them go on.
+  [[nodiscard]] Verdict hold(std::uint64_t reason) {
+    auto const before = laws::possible_holds(run_.history());
+    auto const turn = run_.history().size();  // the same reason twice is said twice
+    run_.note({Note::Kind::setting, reason, turn, 0});
+    auto const done = reason == 0 ? staged_->unhold() : staged_->hold(std::to_string(reason));
+    SparedAllocations const spared;
+    if (!process_.alive()) return {};
+    if (done) {
+      run_.note({Note::Kind::set, reason, turn, 0});
+    } else if (done.error().code() != errc::uncertain && before.size() == 1) {
+      run_.note({Note::Kind::set, before.front(), turn, 0});
+    }
+    return done ? look(false) : refused(reason == 0 ? "unhold" : "hold", done.error());
   }
 
   /// Builds the first of two parts and carries the other over, where the home can.
@@ -206,8 +254,27 @@ class StagedActor {
     auto const code = cause.code();
     bool const beaten = traffic_.rival && (code == errc::conflict || code == errc::fenced ||
                                            code == errc::busy || code == errc::not_retained);
-    if (beaten || refusable_ || !process_.alive()) return {};
+    auto const holds = laws::possible_holds(run_.history());
+    bool const held = code == errc::held && std::any_of(holds.begin(), holds.end(),
+                                                        [](auto reason) { return reason != 0; });
+    if (beaten || held || refusable_ || !process_.alive()) return {};
     return laws::staged_recovers.refused(operation, cause);
+  }
+
+  [[nodiscard]] Verdict look_at_hold(bool settles) {
+    auto const& history = run_.history();
+    if (laws::possible_holds(history) == std::vector<std::uint64_t>{0}) return {};
+    auto const status = staged_->status();
+    if (!status) return refused("status", status.error());
+    if (!process_.alive()) return {};
+    auto const& m = status.assume_value().manifest;
+    held_ = m && m->hold ? std::stoull(*m->hold) : 0;
+    if (!laws::may_be_in_force(history, held_)) {
+      return laws::holds.broken("a reason that was told last or asked for since",
+                                std::to_string(held_));
+    }
+    if (settles) run_.note({Note::Kind::set, held_, history.size(), 0});
+    return {};
   }
 
   template <class AnyStage>
@@ -217,8 +284,10 @@ class StagedActor {
     auto const g = ready.assume_value().generation().number;
     marks.emplace("built", g);
     auto const number = start(g);
+    bool const may = laws::may_be_in_force(run_.history(), 0);
     auto const done = std::move(ready).assume_value().commit({.marks = std::move(marks)});
     if (auto broken = end(number, done)) return broken;
+    if (done && !may) return laws::holds.broken("held", "a commit");
     return done ? look(false) : Verdict{};
   }
 
@@ -310,6 +379,7 @@ class StagedActor {
   };
   std::optional<Uncertain> uncertain_{};
   std::uint64_t number_ = 0;
+  std::uint64_t held_ = 0;  // the reason, as seen last
   Verdict broken_{};
   bool refusable_ = false;
   Traffic& traffic_;

@@ -108,6 +108,25 @@ inline constexpr Law published{
 inline constexpr Law staged_recovers{
     "HF-STAGED-021", "Whatever a crash leaves can be opened, read and built on.", "recovers"};
 
+inline constexpr Law holds{
+    "HOLD", "A hold that returned is in force until an unhold, and no commit passes it."};
+
+/// The reasons by number, 0 for none, of which one is in force: what was told last, and what was
+/// asked for since.
+[[nodiscard]] inline std::vector<std::uint64_t> possible_holds(History const& history) {
+  std::vector<std::uint64_t> all{0};
+  for (auto const& note : history) {
+    if (note.kind == Note::Kind::set) all.clear();
+    bool const counts = note.kind == Note::Kind::set || note.kind == Note::Kind::setting;
+    if (counts) all.push_back(note.number);
+  }
+  return all;
+}
+[[nodiscard]] inline bool may_be_in_force(History const& history, std::uint64_t reason) {
+  auto const all = possible_holds(history);
+  return std::find(all.begin(), all.end(), reason) != all.end();
+}
+
 /// A commit or revert of a history.
 struct Happening {
   std::uint64_t number = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Scenarios over any staged home: commits, discards, reverts, killed builders, readers and rivals
-// in their midst; all of them crashed and judged by the laws S1 to S7.
+// Scenarios over any staged home: commits, discards, reverts, holds, killed builders, readers and
+// rivals in their midst; all of them crashed and judged by the laws S1 to S7.
 #ifndef HOLDFAST_TESTING_STAGED_SCENARIO_HPP
 #define HOLDFAST_TESTING_STAGED_SCENARIO_HPP
 
@@ -29,6 +29,8 @@ struct StagedPlan {
   std::size_t sector_size = 4096;
   bool reader_at_every_call = false;  ///< a process that refreshes and reads before every call
   bool parts = false;                 ///< some builds are of the first part alone
+  bool copies = false;                ///< some builds begin as a copy of what is current
+  bool holds = false;                 ///< commits are put on hold and let go
   bool pinned_reader = false;         ///< a process that keeps the first generation it sees
   std::uint64_t rival_at = 0;    ///< before that call another process opens and reverts or builds
   std::uint64_t kill_step = 0;   ///< the step in which the builder is killed; 0 = none
@@ -105,6 +107,8 @@ class StagedWork {
   }
 
   [[nodiscard]] Verdict act(Actor& actor, std::uint64_t choice) const {
+    if (plan_.holds && choice > 5 && choice < 14) return actor.hold(choice < 10 ? choice : 0);
+    if (plan_.copies && choice % 4 == 2) return actor.commit_copy();
     if (choice < 8) return plan_.parts && choice % 2 == 1 ? actor.commit_first() : actor.commit();
     if (choice < 10) return actor.discard(false);
     if (choice < 12) return actor.discard(true);

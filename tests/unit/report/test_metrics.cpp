@@ -186,6 +186,7 @@ TEST_CASE("gauges come from the run and the home", "[report][metrics]") {
   status.manifest->retiring = {{{1}, 0}};
   status.foreign = {{9}};
   status.trouble = hf::error{errc::damaged, "open"};
+  status.pins = {{{3}, true, true}, {{2}, false, {}}, {{1}, false, true}};
   Prometheus out;
   put(out, run);
   put(out, status);
@@ -207,6 +208,8 @@ TEST_CASE("gauges come from the run and the home", "[report][metrics]") {
   CHECK(all["holdfast_retiring_generations"] == 1);
   CHECK(all["holdfast_foreign_generations"] == 1);
   CHECK(all["holdfast_trouble"] == 1);
+  CHECK(all[R"(holdfast_pinned_generations{by="this object"})"] == 1);
+  CHECK(all[R"(holdfast_pinned_generations{by="others"})"] == 2);
   CHECK(all["holdfast_lock_held"] == 0);
   CHECK(all[R"(holdfast_mark{mark="offset"})"] == 4711);
 }

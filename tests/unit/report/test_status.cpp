@@ -148,6 +148,7 @@ TEST_CASE("the status of a home is one JSON object", "[report][json]") {
   status.state = hf::State::processing;
   status.foreign = {{1}};
   status.trouble = hf::error{errc::damaged, "open", "a\"b", 5};
+  status.pins = {{{5}, true, false}, {{3}, false, false}, {{2}, false, true}, {{1}, true, {}}};
   auto const json = to_json(status, 1'000'500 * s);
   CHECK(json ==
         R"({"committed": true, "state": "processing", "current": 5, "sequence": 4, "next": 6, )"
@@ -156,14 +157,19 @@ TEST_CASE("the status of a home is one JSON object", "[report][json]") {
         R"({"generation": 3, "sequence": 2, "marks": {}, "parts": [3, 3]}], "retiring": )"
         R"([{"generation": 2, "seconds": 100.000}], "holder": {"host": "h\udcff", "pid": 77, )"
         R"("token": 9, "seconds_held": 10.000}, "attempt": {"generation": 6, "token": 9, )"
-        R"("host": "h\udcff", "pid": 77, "unattended": false}, "foreign": [1], "trouble": )"
+        R"("host": "h\udcff", "pid": 77, "unattended": false}, "foreign": [1], "pins": )"
+        R"([{"generation": 5, "here": true, "elsewhere": false}, )"
+        R"({"generation": 2, "here": false, "elsewhere": true}, )"
+        R"({"generation": 1, "here": true, "elsewhere": null}], "trouble": )"
         R"({"code": "the bytes fail their check", "where": "open", "detail": "a\"b", )"
         R"("native": 5, "text": "the bytes fail their check (open): a\"b, native code 5"}, )"
         R"("run": null})");
   auto const empty = to_json(hf::Status{}, 0, hf::RunProgress{.phase = "none"});
-  CHECK(empty.find(R"({"committed": false, "state": "none", "holder": null, "attempt": null, )"
-                   R"("foreign": [], "trouble": null, "run": {"running": false, "attempt": 0)") ==
-        0);
+  CHECK(
+      empty.find(
+          R"({"committed": false, "state": "none", "holder": null, "attempt": null, )"
+          R"("foreign": [], "pins": [], "trouble": null, "run": {"running": false, "attempt": 0)") ==
+      0);
 }
 
 TEST_CASE("a run's progress is one JSON object", "[report][json]") {

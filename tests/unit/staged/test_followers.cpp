@@ -3,6 +3,7 @@
 // they read.
 #include <unistd.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,39 @@ using support::code_of, support::commit_files, support::FileHome, support::shown
 using Numbers = std::vector<std::uint64_t>;
 constexpr support::fs::perms shut_folder{0555}, shut_file{0444};
 }  // namespace
+
+TEST_CASE("a status tells which generations are open, here and elsewhere", "[staged][follower]") {
+  using Pins = std::vector<std::string>;
+  auto const pins = [](auto const& of) {
+    Pins all;
+    auto const status = of.status();
+    for (auto const& pin : status.value().pins) {
+      all.push_back(std::to_string(pin.generation.number) + (pin.here ? " here" : "") +
+                    (pin.elsewhere.value() ? " elsewhere" : ""));
+    }
+    return all;
+  };
+  FileHome home;
+  home.options.retain = 1;
+  auto db = home.open().value();
+  REQUIRE(commit_files(db, "one"));
+  CHECK(pins(db) == Pins{"1 here"});
+  auto follower = home.follow().value();
+  auto kept = std::optional{follower.pin().value()};
+  REQUIRE(commit_files(db, "two"));
+  CHECK(pins(db) == Pins{"2 here", "1 elsewhere"});
+  CHECK(pins(follower) == Pins{"2 elsewhere", "1 here"});
+  REQUIRE(follower.refresh());
+  kept.reset();
+  REQUIRE(db.collect());
+  CHECK(pins(db).front() == "2 here elsewhere");
+  CHECK(support::in_unprivileged_child([&] {
+          auto const other = home.follow().value();
+          return pins(other).front();
+        }) == "2 here elsewhere");
+  support::fs::remove(home / "PINS");
+  CHECK(!home.follow().value().status().value().pins.front().elsewhere);
+}
 
 TEST_CASE("a follower writes nothing, whatever it is asked", "[staged][follower]") {
   FileHome const home;

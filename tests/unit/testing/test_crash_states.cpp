@@ -161,6 +161,24 @@ TEST_CASE("a symlink comes whole or not at all", "[simulator]") {
   for (auto const mode : cuts) CHECK(disks(mode, nothing, work) == Disks{"", "s->there"});
 }
 
+TEST_CASE("an exchange of two names comes whole or not at all", "[simulator]") {
+  auto const before = [](auto const& fs) {
+    put(fs, "/a", "1111");
+    fs.make_directory("/d").value();
+    put(fs, "/d/b", "22");
+  };
+  auto const work = [](auto const& fs) {
+    fs.symlink("t", "/s").value();
+    CHECK(fs.exchange("/a", "/none").error().code() == hf::errc::not_found);
+    CHECK(fs.exchange("/a", "/d/b").error().code() == hf::errc::invalid);
+    fs.exchange("/a", "/s").value();
+  };
+  for (auto const mode : cuts) {
+    CHECK(disks(mode, before, work) ==
+          Disks{"a=1111 d/ d/b=22", "a=1111 d/ d/b=22 s->t", "a->t d/ d/b=22 s=1111"});
+  }
+}
+
 TEST_CASE("what has no name any more leaves no trace", "[simulator]") {
   auto const work = [](auto const& fs) {
     auto file = fs.open("/a", hf::Open::create);

@@ -221,6 +221,23 @@ class CacheFiles {
     return ok();
   }
 
+  [[nodiscard]] result<void> exchange(std::string const& a, std::string const& b) const {
+    HOLDFAST_TRYV(enter(a));
+    HOLDFAST_TRY(one, find(a));
+    HOLDFAST_TRY(other, find(b));
+    if (!one.exists || !other.exists) return refuse(errc::not_found, one.exists ? b : a);
+    if (one.directory != other.directory || one.name.empty()) return refuse(errc::invalid, b);
+    machine_->record(Step::Kind::call, process_, "exchange", a, b);
+    Effect effect;
+    effect.kind = Effect::Kind::exchange;
+    effect.inode = effect.to_directory = one.directory;
+    effect.target = other.target;
+    effect.other = one.target;
+    effect.name = one.name;
+    effect.to_name = other.name;
+    machine_->issue(std::move(effect));
+    return ok();
+  }
   [[nodiscard]] result<void> link(std::string const& from, std::string const& to) const {
     HOLDFAST_TRYV(enter(from));
     HOLDFAST_TRY(old, find(from));

@@ -168,6 +168,7 @@ class CrashStates {
       case Effect::Kind::cut:
       case Effect::Kind::entry:
       case Effect::Kind::move:
+      case Effect::Kind::exchange:
         break;
     }
     needs.push_back(last_journaled_);

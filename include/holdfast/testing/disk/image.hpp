@@ -128,17 +128,19 @@ struct Inode {
 /// One atomic change of registers.
 struct Effect {
   enum class Kind : std::uint8_t {
-    data,   ///< a sector gets `content`
-    size,   ///< a file gets a size that is not smaller
-    cut,    ///< a file gets a smaller size and loses what lay beyond it
-    entry,  ///< `name` in a directory gives `target` (none: it is gone)
-    move,   ///< `name` in a directory is gone and `to_name` in `to_directory` gives `target`
+    data,      ///< a sector gets `content`
+    size,      ///< a file gets a size that is not smaller
+    cut,       ///< a file gets a smaller size and loses what lay beyond it
+    entry,     ///< `name` in a directory gives `target` (none: it is gone)
+    move,      ///< `name` in a directory is gone and `to_name` in `to_directory` gives `target`
+    exchange,  ///< `name` in a directory gives `target` and `to_name` in it gives `other`
   };
   Kind kind = Kind::data;
   bool replaces = false;  ///< a move over a name that existed
   InodeId inode = root;   ///< the file or directory that changes
   InodeId to_directory = root;
   InodeId target = no_inode;
+  InodeId other = no_inode;
   std::uint64_t value = 0;  ///< index of the sector, or the size
   Shared<Sector> content{};
   Shared<Inode> created{};  ///< what `target` is, where it gets its first name here
@@ -195,6 +197,9 @@ class Image {
         inode.set_entry(effect.name, no_inode);
         if (part == Part::removal) return;
         return inodes_[effect.to_directory].edit().set_entry(effect.to_name, effect.target);
+      case Effect::Kind::exchange:
+        inode.set_entry(effect.name, effect.target);
+        return inode.set_entry(effect.to_name, effect.other);
     }
   }
 

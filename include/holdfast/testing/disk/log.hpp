@@ -25,6 +25,8 @@ struct Note {
     given,     ///< `number` was given out and must not be given out again
     dropping,  ///< from here on `number` may be gone
     dropped,   ///< `number` is gone for good
+    setting,   ///< from here on `number` may be in force
+    set,       ///< `number` is in force, and nothing that was before
   };
   Kind kind = Kind::started;
   std::uint64_t number = 0;
@@ -33,8 +35,8 @@ struct Note {
   friend bool operator==(Note const&, Note const&) = default;
 };
 [[nodiscard]] constexpr char const* name(Note::Kind kind) noexcept {
-  constexpr char const* names[] = {"started", "acked",    "failed", "shown",
-                                   "given",   "dropping", "dropped"};
+  constexpr char const* names[] = {"started",  "acked",   "failed",  "shown", "given",
+                                   "dropping", "dropped", "setting", "set"};
   return names[static_cast<std::size_t>(kind)];
 }
 using History = std::vector<Note>;
@@ -103,6 +105,7 @@ struct Log {
     case Effect::Kind::entry:
       return effect.target == no_inode ? "name gone" : "name";
     case Effect::Kind::move:
+    case Effect::Kind::exchange:
       break;
   }
   return "names";

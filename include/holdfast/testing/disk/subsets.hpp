@@ -119,7 +119,8 @@ class Subsets {
       if (!effect.name.empty() && part != Part::addition) {
         registers_[i][0] = number(effect.inode, 2, hash_of(std::string_view{effect.name}));
       }
-      if (effect.kind == Effect::Kind::move && part != Part::removal) {
+      bool const moves = effect.kind == Effect::Kind::move && part != Part::removal;
+      if (moves || effect.kind == Effect::Kind::exchange) {
         registers_[i][1] =
             number(effect.to_directory, 2, hash_of(std::string_view{effect.to_name}));
       }
@@ -150,7 +151,10 @@ class Subsets {
       open.push_back(id);
     };
     // Whatever a pending entry names may be reached; that its directory might not be is ignored.
-    for (auto const& p : pending_) reach(p.effect->target);
+    for (auto const& p : pending_) {
+      reach(p.effect->target);
+      reach(p.effect->other);
+    }
     while (!open.empty()) {
       auto const id = open.back();
       open.pop_back();
