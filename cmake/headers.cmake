@@ -61,6 +61,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/recovery/examine.hpp
     include/holdfast/recovery/frames.hpp
     include/holdfast/recovery/plan.hpp
+    include/holdfast/recovery/point.hpp
     include/holdfast/recovery/records.hpp
     include/holdfast/report/health.hpp
     include/holdfast/report/json.hpp
@@ -149,6 +150,8 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/schedule_result.hpp
     include/holdfast/testing/scheduled_machine.hpp
     include/holdfast/testing/scheduler.hpp
+    include/holdfast/testing/segment_laws.hpp
+    include/holdfast/testing/segment_scenario.hpp
     include/holdfast/testing/serial_files.hpp
     include/holdfast/testing/simulated_disk.hpp
     include/holdfast/testing/simulated_files.hpp

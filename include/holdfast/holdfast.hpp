@@ -52,6 +52,7 @@
 #include "holdfast/recovery/examine.hpp"
 #include "holdfast/recovery/frames.hpp"
 #include "holdfast/recovery/plan.hpp"
+#include "holdfast/recovery/point.hpp"
 #include "holdfast/recovery/records.hpp"
 #include "holdfast/report/health.hpp"
 #include "holdfast/report/json.hpp"

@@ -3,6 +3,7 @@
 #ifndef HOLDFAST_RECOVERABLE_HPP
 #define HOLDFAST_RECOVERABLE_HPP
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +19,7 @@
 #include "holdfast/recovery/apply.hpp"
 #include "holdfast/recovery/examine.hpp"
 #include "holdfast/recovery/plan.hpp"
+#include "holdfast/recovery/point.hpp"
 #include "holdfast/recovery/records.hpp"
 #include "holdfast/result.hpp"
 #include "holdfast/segment.hpp"
@@ -118,7 +120,9 @@ class Recoverable {
 
     [[nodiscard]] result<void> recover(std::optional<Plan> const& plan) {
       usable = false;
-      HOLDFAST_TRY(found, examine(store, format, {options.durable_to, false, boot}));
+      HOLDFAST_TRY(point, detail::durable_point(store));
+      HOLDFAST_TRY(found,
+                   examine(store, format, {std::max(options.durable_to, point), false, boot}));
       if (plan && plan->fingerprint() != found.fingerprint()) {
         return failure(error{errc::conflict, "recover as planned"}.at(found.kept));
       }
@@ -157,8 +161,8 @@ class Recoverable {
         frames.resume(found->at);
       }
       cursor = frames.cursor();
-      durable_to = end;
       longer = false;
+      keep(end);
       return ok();
     }
 
@@ -175,42 +179,48 @@ class Recoverable {
       scratch.clear();
       auto next = cursor;
       auto const now = stamp();
-      HOLDFAST_TRYV(format.encode(next, end, payload, now, scratch));
-      HOLDFAST_TRYV(put());
+      HOLDFAST_TRY(place, format.encode(next, end, payload, now, scratch));
+      HOLDFAST_TRYV(put(place));
       cursor = std::move(next);
-      Record const record{end, end + scratch.size(), next_sequence, now.time_ns, {}};
+      Record const record{place, place + scratch.size(), next_sequence, now.time_ns, {}};
       end = record.end;
       ++next_sequence;
       return record;
     }
     // What a failed write has left is cut before the next one: it must never look like a record.
-    [[nodiscard]] result<void> put() {
+    [[nodiscard]] result<void> put(std::uint64_t place) {
       if (longer) {
         HOLDFAST_TRYV(store.truncate(end));
         longer = false;
       }
-      auto written = store.append(end, scratch);
+      auto written = store.append(place, scratch);
       longer = !written;
       return written;
     }
 
+    // Everything before `to` is durable. That the point can't be kept takes nothing back: the next
+    // one who opens it then knows less.
+    void keep(std::uint64_t to) {
+      durable_to = to;
+      static_cast<void>(detail::keep_point(store, to));
+    }
     [[nodiscard]] result<void> sync() {
       HOLDFAST_TRYV(check());
       if (durable_to == end) return ok();
       usable = false;  // also where it throws
       HOLDFAST_TRYV(store.sync());
       usable = true;
-      durable_to = end;
+      keep(end);
       point_left = false;
       return ok();
     }
     [[nodiscard]] result<void> leave_point() {
       if (point_left) return ok();
       scratch.clear();
-      HOLDFAST_TRYV(format.mark(cursor, end, stamp(), scratch));
+      HOLDFAST_TRY(place, format.mark(cursor, end, stamp(), scratch));
       if (scratch.empty()) return ok();
-      HOLDFAST_TRYV(put());
-      end += scratch.size();
+      HOLDFAST_TRYV(put(place));
+      end = place + scratch.size();
       HOLDFAST_TRYV(sync());
       point_left = true;
       return ok();

@@ -19,8 +19,9 @@ HOLDFAST_BEGIN
 /// Append-only bytes. Laws:
 /// - `read_at` gives fewer bytes than asked for only at the end; const members are safe from many
 ///   threads.
-/// - `append` writes at the end that the last successful `append` or `truncate` left; one that
-///   failed may leave bytes behind it.
+/// - `append` writes at the end or behind it (what lies between reads as zeros); one that failed
+/// may
+///   leave bytes there.
 /// - `set_aside(begin, end)` makes a copy of these bytes durable elsewhere; the same bytes again
 ///   are a success.
 /// - `sync` makes all that was appended, cut or rewritten durable, and the segment's name.
@@ -35,6 +36,16 @@ concept segment = std::movable<T> &&
   { t.truncate(at) } -> gives<void>;
   { t.rewrite(at, from) } -> gives<void>;
   { t.sync() } -> gives<void>;
+};
+
+/// Keeps a few bytes beside the segment, which the next process of this boot reads back, and a
+/// later boot if the disk has kept them. What was torn or is missing reads as none, or fails its
+/// check. `keep_point` writes them without a sync, `settle_point` makes them durable.
+template <class T>
+concept pointed_segment = segment<T> && requires(T& t, T const& c, bytes_view from) {
+  { c.point() } -> gives<bytes>;
+  { t.keep_point(from) } -> gives<void>;
+  { t.settle_point() } -> gives<void>;
 };
 
 /// What a decoder found at one place.
@@ -100,7 +111,8 @@ struct Stamp {
   bool fresh = false;       ///< nothing that is durable may share a disk sector with it
 };
 
-/// Also writes them. `encode` adds to `out` what has to be appended at `at`.
+/// Also writes them. `encode` adds to `out` what has to be written at the place it gives: `at`, or
+/// behind it, where the bytes between are padding that reads as zeros without being written.
 /// - `header(cursor, stamp, out)`: what a new segment begins with.
 /// - `mark(cursor, at, stamp, out)`: that everything before `stamp.synced_to` is durable; adds
 ///   nothing where the format can't say so.
@@ -111,9 +123,9 @@ concept writable_format = segment_format<F> && requires(F const& f,
                                                         bytes_view payload,
                                                         Stamp const& stamp,
                                                         bytes& out) {
-  { f.encode(c, at, payload, stamp, out) } -> gives<void>;
+  { f.encode(c, at, payload, stamp, out) } -> gives<std::uint64_t>;
   { f.header(c, stamp, out) } -> gives<void>;
-  { f.mark(c, at, stamp, out) } -> gives<void>;
+  { f.mark(c, at, stamp, out) } -> gives<std::uint64_t>;
   { F::max_payload } -> std::convertible_to<std::uint64_t>;
 };
 

@@ -4439,8 +4439,9 @@ HOLDFAST_BEGIN
 /// Append-only bytes. Laws:
 /// - `read_at` gives fewer bytes than asked for only at the end; const members are safe from many
 ///   threads.
-/// - `append` writes at the end that the last successful `append` or `truncate` left; one that
-///   failed may leave bytes behind it.
+/// - `append` writes at the end or behind it (what lies between reads as zeros); one that failed
+/// may
+///   leave bytes there.
 /// - `set_aside(begin, end)` makes a copy of these bytes durable elsewhere; the same bytes again
 ///   are a success.
 /// - `sync` makes all that was appended, cut or rewritten durable, and the segment's name.
@@ -4455,6 +4456,16 @@ concept segment = std::movable<T> &&
   { t.truncate(at) } -> gives<void>;
   { t.rewrite(at, from) } -> gives<void>;
   { t.sync() } -> gives<void>;
+};
+
+/// Keeps a few bytes beside the segment, which the next process of this boot reads back, and a
+/// later boot if the disk has kept them. What was torn or is missing reads as none, or fails its
+/// check. `keep_point` writes them without a sync, `settle_point` makes them durable.
+template <class T>
+concept pointed_segment = segment<T> && requires(T& t, T const& c, bytes_view from) {
+  { c.point() } -> gives<bytes>;
+  { t.keep_point(from) } -> gives<void>;
+  { t.settle_point() } -> gives<void>;
 };
 
 /// What a decoder found at one place.
@@ -4520,7 +4531,8 @@ struct Stamp {
   bool fresh = false;       ///< nothing that is durable may share a disk sector with it
 };
 
-/// Also writes them. `encode` adds to `out` what has to be appended at `at`.
+/// Also writes them. `encode` adds to `out` what has to be written at the place it gives: `at`, or
+/// behind it, where the bytes between are padding that reads as zeros without being written.
 /// - `header(cursor, stamp, out)`: what a new segment begins with.
 /// - `mark(cursor, at, stamp, out)`: that everything before `stamp.synced_to` is durable; adds
 ///   nothing where the format can't say so.
@@ -4531,9 +4543,9 @@ concept writable_format = segment_format<F> && requires(F const& f,
                                                         bytes_view payload,
                                                         Stamp const& stamp,
                                                         bytes& out) {
-  { f.encode(c, at, payload, stamp, out) } -> gives<void>;
+  { f.encode(c, at, payload, stamp, out) } -> gives<std::uint64_t>;
   { f.header(c, stamp, out) } -> gives<void>;
-  { f.mark(c, at, stamp, out) } -> gives<void>;
+  { f.mark(c, at, stamp, out) } -> gives<std::uint64_t>;
   { F::max_payload } -> std::convertible_to<std::uint64_t>;
 };
 
@@ -4547,6 +4559,17 @@ HOLDFAST_END
 #define HOLDFAST_BACKEND_FILE_SEGMENT_HPP
 
 HOLDFAST_BEGIN
+
+/// Where the bytes [begin, end) of a segment are set aside.
+[[nodiscard]] inline std::string aside_path(std::string const& path,
+                                            std::uint64_t begin,
+                                            std::uint64_t end,
+                                            std::uint32_t crc) {
+  constexpr char const* digits = "0123456789abcdef";
+  std::string hex(8, '0');
+  for (std::size_t i = 0; i < 8; ++i) hex[7 - i] = digits[crc >> (4 * i) & 15];
+  return path + ".aside-" + std::to_string(begin) + "-" + std::to_string(end - begin) + "-" + hex;
+}
 
 /// A file that is read and written at explicit offsets, never through a shared position. One that
 /// is open to write is locked: a second one is `busy`.
@@ -4607,7 +4630,7 @@ class BasicFileSegment {
   [[nodiscard]] result<void> set_aside(std::uint64_t begin, std::uint64_t end) {
     HOLDFAST_TRY(crc,
                  walk(begin, end, [](std::uint64_t, bytes_view) { return result<void>{ok()}; }));
-    auto const name = aside_path(begin, end, crc);
+    auto const name = aside_path(path_, begin, end, crc);
     HOLDFAST_TRY(there, detail::is_there(fs_, name));
     if (!there) {
       auto const unfinished = name + ".new";
@@ -4623,14 +4646,28 @@ class BasicFileSegment {
     // Also where it was there: whoever made it may have crashed before its name was durable.
     return fs_.sync_directory(detail::parent_of(path_));
   }
-  [[nodiscard]] std::string aside_path(std::uint64_t begin,
-                                       std::uint64_t end,
-                                       std::uint32_t crc) const {
-    constexpr char const* digits = "0123456789abcdef";
-    std::string hex(8, '0');
-    for (std::size_t i = 0; i < 8; ++i) hex[7 - i] = digits[crc >> (4 * i) & 15];
-    return path_ + ".aside-" + std::to_string(begin) + "-" + std::to_string(end - begin) + "-" +
-           hex;
+
+  [[nodiscard]] result<bytes> point() const {
+    auto content = detail::read_file(fs_, path_ + ".point", 4096);
+    if (content) return content;
+    auto const code = content.error().code();
+    if (code == errc::not_found || code == errc::too_large) return bytes{};
+    return content;
+  }
+  [[nodiscard]] result<void> keep_point(bytes_view content) {
+    if (!point_) {
+      auto const at = path_ + ".point";
+      auto opened = fs_.open(at, Open::write);
+      if (!opened && opened.error().code() == errc::not_found) opened = fs_.open(at, Open::create);
+      if (!opened) return detail::failed(opened);
+      point_ = std::move(opened).assume_value();
+    }
+    return fs_.write_at(*point_, 0, content);
+  }
+  [[nodiscard]] result<void> settle_point() {
+    if (!point_) return ok();
+    HOLDFAST_TRYV(fs_.sync(*point_));
+    return fs_.sync_directory(detail::parent_of(path_));
   }
 
  private:
@@ -4659,12 +4696,13 @@ class BasicFileSegment {
   Fs fs_;
   std::string path_;
   mutable typename Fs::file file_;
+  std::optional<typename Fs::file> point_;
   bool named_ = false;  // its name has been made durable by this object
 };
 
 /// On the real file system.
 using FileSegment = BasicFileSegment<Posix>;
-static_assert(segment<FileSegment>);
+static_assert(pointed_segment<FileSegment>);
 
 HOLDFAST_END
 
@@ -5964,30 +6002,29 @@ class Framed {
     return ok();
   }
 
-  [[nodiscard]] result<void> encode(
+  [[nodiscard]] result<std::uint64_t> encode(
       cursor& c, std::uint64_t place, bytes_view payload, Stamp const& stamp, bytes& out) const {
     if (payload.size() > max_payload) return failure(errc::too_large, "append", "a record");
     // Never earlier than the record before it, whatever the wall clock does.
     c.last_time_ns = std::max(c.last_time_ns, stamp.time_ns);
-    add(c, place, detail::framed::Kind::record, payload, stamp, out);
+    auto const begin = add(c, place, detail::framed::Kind::record, payload, stamp, out);
     ++c.next;
-    return ok();
+    return begin;
   }
-  [[nodiscard]] result<void> mark(cursor& c,
-                                  std::uint64_t place,
-                                  Stamp const& stamp,
-                                  bytes& out) const {
-    add(c, place, detail::framed::Kind::mark, {}, stamp, out);
-    return ok();
+  [[nodiscard]] result<std::uint64_t> mark(cursor& c,
+                                           std::uint64_t place,
+                                           Stamp const& stamp,
+                                           bytes& out) const {
+    return add(c, place, detail::framed::Kind::mark, {}, stamp, out);
   }
   /// Nothing comes after a footer.
-  [[nodiscard]] result<void> footer(cursor& c,
-                                    std::uint64_t place,
-                                    Stamp const& stamp,
-                                    bytes& out) const {
-    add(c, place, detail::framed::Kind::footer, {}, stamp, out);
+  [[nodiscard]] result<std::uint64_t> footer(cursor& c,
+                                             std::uint64_t place,
+                                             Stamp const& stamp,
+                                             bytes& out) const {
+    auto const begin = add(c, place, detail::framed::Kind::footer, {}, stamp, out);
     c.sealed = true;
-    return ok();
+    return begin;
   }
 
  private:
@@ -6085,15 +6122,15 @@ class Framed {
     return step;
   }
 
-  static void add(cursor& c,
-                  std::uint64_t place,
-                  detail::framed::Kind kind,
-                  bytes_view payload,
-                  Stamp const& stamp,
-                  bytes& out) {
-    using namespace detail::framed;  // NOLINT(google-build-using-namespace)
-    auto const gap = stamp.fresh ? up(place, c.align) - place : 0;
-    auto const begin = out.size() + static_cast<std::size_t>(gap);
+  static std::uint64_t add(cursor& c,
+                           std::uint64_t place,
+                           detail::framed::Kind kind,
+                           bytes_view payload,
+                           Stamp const& stamp,
+                           bytes& out) {
+    using namespace detail::framed;               // NOLINT(google-build-using-namespace)
+    if (stamp.fresh) place = up(place, c.align);  // the gap is a hole: its sector stays untouched
+    auto const begin = out.size();
     auto const body = static_cast<std::size_t>(up(payload.size(), unit));
     out.resize(begin + frame_size + body);
     auto const frame = bytes_span{out}.subspan(begin);
@@ -6104,7 +6141,8 @@ class Framed {
     put_le(frame, in::synced_to, stamp.synced_to);
     put_le(frame, in::time, static_cast<std::uint64_t>(c.last_time_ns));
     put_le(frame, in::kind, stamp.boot << 8 | static_cast<std::uint32_t>(kind));
-    put_le(frame, in::crc, crc32c(bytes_view{frame}.first(in::crc), seed(c.salt, place + gap)));
+    put_le(frame, in::crc, crc32c(bytes_view{frame}.first(in::crc), seed(c.salt, place)));
+    return place;
   }
 
   Options options_;
@@ -6710,6 +6748,67 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/recovery/point.hpp
+// Keeps how far a segment is durable, for whoever opens it next.
+//
+// A point is written after the sync that it tells of, and never synced itself: it may be missing or
+// old, but never ahead. To a process of the same boot it tells which bytes need not be written
+// again; that matters, because a write may spoil what it writes over. To a later boot, if the disk
+// has kept it, it tells damage to the last batch from a torn tail.
+#ifndef HOLDFAST_RECOVERY_POINT_HPP
+#define HOLDFAST_RECOVERY_POINT_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+inline constexpr std::uint64_t point_magic = 0x746e'696f'7067'6f6c;  // "logpoint"
+inline constexpr std::size_t point_size = 24;
+
+// Tells this segment from another one of its name: its first bytes are never written twice.
+template <segment Segment>
+[[nodiscard]] result<std::uint32_t> identity_of(Segment const& from, std::uint64_t durable_to) {
+  std::array<std::byte, 64> start{};
+  auto const some = bytes_span{start}.first(
+      static_cast<std::size_t>(std::min<std::uint64_t>(start.size(), durable_to)));
+  HOLDFAST_TRYV(from.read_at(0, some));
+  return crc32c(some);
+}
+
+/// How far the segment was durable, as far as is known; 0 where nothing is.
+template <segment Segment>
+[[nodiscard]] result<std::uint64_t> durable_point(Segment const& from) {
+  if constexpr (pointed_segment<Segment>) {
+    HOLDFAST_TRY(content, from.point());
+    if (content.size() < point_size || get_le<std::uint64_t>(content, 0) != point_magic) return 0;
+    bytes_view const point{content};
+    if (get_le<std::uint32_t>(point, 20) != crc32c(point.first(20))) return 0;
+    auto const durable_to = get_le<std::uint64_t>(point, 8);
+    HOLDFAST_TRY(identity, identity_of(from, durable_to));
+    return identity == get_le<std::uint32_t>(point, 16) ? durable_to : 0;
+  }
+  return 0;
+}
+
+template <segment Segment>
+[[nodiscard]] result<void> keep_point([[maybe_unused]] Segment& beside,
+                                      [[maybe_unused]] std::uint64_t durable_to) {
+  if constexpr (pointed_segment<Segment>) {
+    HOLDFAST_TRY(identity, identity_of(beside, durable_to));
+    std::array<std::byte, point_size> point{};
+    put_le(point, 0, point_magic);
+    put_le(point, 8, durable_to);
+    put_le(point, 16, identity);
+    put_le(point, 20, crc32c(bytes_view{point}.first(20)));
+    return beside.keep_point(point);
+  }
+  return ok();
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/recovery/apply.hpp
 // Does to a segment what its plan says, as far as it is allowed to.
 //
@@ -6755,6 +6854,14 @@ template <segment Segment>
   return ok();
 }
 
+// What is cut now is not to be missed by the next one who opens it.
+template <segment Segment>
+[[nodiscard]] result<void> lower_point([[maybe_unused]] Segment& beside, std::uint64_t durable_to) {
+  HOLDFAST_TRYV(keep_point(beside, durable_to));
+  if constexpr (pointed_segment<Segment>) return beside.settle_point();
+  return ok();
+}
+
 /// Gives what was done; the segment ends where it may be appended to, and all of it is durable.
 template <segment Segment>
 [[nodiscard]] result<Recovered> apply(Segment& to, Plan const& plan, Recovery recovery) {
@@ -6767,6 +6874,9 @@ template <segment Segment>
   auto const end = salvages ? plan.salvaged_end : plan.kept;
   if (plan.size > plan.kept) {
     HOLDFAST_TRYV(to.set_aside(plan.kept, plan.size));
+    if (worse) {
+      HOLDFAST_TRYV(lower_point(to, plan.kept));
+    }
     if (end < plan.size) {
       HOLDFAST_TRYV(to.truncate(end));
     }
@@ -6971,7 +7081,7 @@ class Examination {
     if (proves) plan_.durable_to = step.synced_to;
     if (proves || awaits_first_) plan_.unconfirmed = at;
     bool const of_another_boot = step.boot != 0 && known_.boot != 0 && step.boot != known_.boot;
-    awaits_first_ = step.boot == 0 || of_another_boot;
+    awaits_first_ = step.boot == 0 || of_another_boot || frames_.at() <= known_.durable_to;
     if (of_another_boot) plan_.durable_to = frames_.at();
   }
 
@@ -7288,7 +7398,9 @@ class Recoverable {
 
     [[nodiscard]] result<void> recover(std::optional<Plan> const& plan) {
       usable = false;
-      HOLDFAST_TRY(found, examine(store, format, {options.durable_to, false, boot}));
+      HOLDFAST_TRY(point, detail::durable_point(store));
+      HOLDFAST_TRY(found,
+                   examine(store, format, {std::max(options.durable_to, point), false, boot}));
       if (plan && plan->fingerprint() != found.fingerprint()) {
         return failure(error{errc::conflict, "recover as planned"}.at(found.kept));
       }
@@ -7327,8 +7439,8 @@ class Recoverable {
         frames.resume(found->at);
       }
       cursor = frames.cursor();
-      durable_to = end;
       longer = false;
+      keep(end);
       return ok();
     }
 
@@ -7345,42 +7457,48 @@ class Recoverable {
       scratch.clear();
       auto next = cursor;
       auto const now = stamp();
-      HOLDFAST_TRYV(format.encode(next, end, payload, now, scratch));
-      HOLDFAST_TRYV(put());
+      HOLDFAST_TRY(place, format.encode(next, end, payload, now, scratch));
+      HOLDFAST_TRYV(put(place));
       cursor = std::move(next);
-      Record const record{end, end + scratch.size(), next_sequence, now.time_ns, {}};
+      Record const record{place, place + scratch.size(), next_sequence, now.time_ns, {}};
       end = record.end;
       ++next_sequence;
       return record;
     }
     // What a failed write has left is cut before the next one: it must never look like a record.
-    [[nodiscard]] result<void> put() {
+    [[nodiscard]] result<void> put(std::uint64_t place) {
       if (longer) {
         HOLDFAST_TRYV(store.truncate(end));
         longer = false;
       }
-      auto written = store.append(end, scratch);
+      auto written = store.append(place, scratch);
       longer = !written;
       return written;
     }
 
+    // Everything before `to` is durable. That the point can't be kept takes nothing back: the next
+    // one who opens it then knows less.
+    void keep(std::uint64_t to) {
+      durable_to = to;
+      static_cast<void>(detail::keep_point(store, to));
+    }
     [[nodiscard]] result<void> sync() {
       HOLDFAST_TRYV(check());
       if (durable_to == end) return ok();
       usable = false;  // also where it throws
       HOLDFAST_TRYV(store.sync());
       usable = true;
-      durable_to = end;
+      keep(end);
       point_left = false;
       return ok();
     }
     [[nodiscard]] result<void> leave_point() {
       if (point_left) return ok();
       scratch.clear();
-      HOLDFAST_TRYV(format.mark(cursor, end, stamp(), scratch));
+      HOLDFAST_TRY(place, format.mark(cursor, end, stamp(), scratch));
       if (scratch.empty()) return ok();
-      HOLDFAST_TRYV(put());
-      end += scratch.size();
+      HOLDFAST_TRYV(put(place));
+      end = place + scratch.size();
       HOLDFAST_TRYV(sync());
       point_left = true;
       return ok();

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -21,6 +22,17 @@
 #include "holdfast/segment.hpp"
 
 HOLDFAST_BEGIN
+
+/// Where the bytes [begin, end) of a segment are set aside.
+[[nodiscard]] inline std::string aside_path(std::string const& path,
+                                            std::uint64_t begin,
+                                            std::uint64_t end,
+                                            std::uint32_t crc) {
+  constexpr char const* digits = "0123456789abcdef";
+  std::string hex(8, '0');
+  for (std::size_t i = 0; i < 8; ++i) hex[7 - i] = digits[crc >> (4 * i) & 15];
+  return path + ".aside-" + std::to_string(begin) + "-" + std::to_string(end - begin) + "-" + hex;
+}
 
 /// A file that is read and written at explicit offsets, never through a shared position. One that
 /// is open to write is locked: a second one is `busy`.
@@ -81,7 +93,7 @@ class BasicFileSegment {
   [[nodiscard]] result<void> set_aside(std::uint64_t begin, std::uint64_t end) {
     HOLDFAST_TRY(crc,
                  walk(begin, end, [](std::uint64_t, bytes_view) { return result<void>{ok()}; }));
-    auto const name = aside_path(begin, end, crc);
+    auto const name = aside_path(path_, begin, end, crc);
     HOLDFAST_TRY(there, detail::is_there(fs_, name));
     if (!there) {
       auto const unfinished = name + ".new";
@@ -97,14 +109,28 @@ class BasicFileSegment {
     // Also where it was there: whoever made it may have crashed before its name was durable.
     return fs_.sync_directory(detail::parent_of(path_));
   }
-  [[nodiscard]] std::string aside_path(std::uint64_t begin,
-                                       std::uint64_t end,
-                                       std::uint32_t crc) const {
-    constexpr char const* digits = "0123456789abcdef";
-    std::string hex(8, '0');
-    for (std::size_t i = 0; i < 8; ++i) hex[7 - i] = digits[crc >> (4 * i) & 15];
-    return path_ + ".aside-" + std::to_string(begin) + "-" + std::to_string(end - begin) + "-" +
-           hex;
+
+  [[nodiscard]] result<bytes> point() const {
+    auto content = detail::read_file(fs_, path_ + ".point", 4096);
+    if (content) return content;
+    auto const code = content.error().code();
+    if (code == errc::not_found || code == errc::too_large) return bytes{};
+    return content;
+  }
+  [[nodiscard]] result<void> keep_point(bytes_view content) {
+    if (!point_) {
+      auto const at = path_ + ".point";
+      auto opened = fs_.open(at, Open::write);
+      if (!opened && opened.error().code() == errc::not_found) opened = fs_.open(at, Open::create);
+      if (!opened) return detail::failed(opened);
+      point_ = std::move(opened).assume_value();
+    }
+    return fs_.write_at(*point_, 0, content);
+  }
+  [[nodiscard]] result<void> settle_point() {
+    if (!point_) return ok();
+    HOLDFAST_TRYV(fs_.sync(*point_));
+    return fs_.sync_directory(detail::parent_of(path_));
   }
 
  private:
@@ -133,12 +159,13 @@ class BasicFileSegment {
   Fs fs_;
   std::string path_;
   mutable typename Fs::file file_;
+  std::optional<typename Fs::file> point_;
   bool named_ = false;  // its name has been made durable by this object
 };
 
 /// On the real file system.
 using FileSegment = BasicFileSegment<Posix>;
-static_assert(segment<FileSegment>);
+static_assert(pointed_segment<FileSegment>);
 
 HOLDFAST_END
 

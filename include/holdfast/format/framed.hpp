@@ -138,30 +138,29 @@ class Framed {
     return ok();
   }
 
-  [[nodiscard]] result<void> encode(
+  [[nodiscard]] result<std::uint64_t> encode(
       cursor& c, std::uint64_t place, bytes_view payload, Stamp const& stamp, bytes& out) const {
     if (payload.size() > max_payload) return failure(errc::too_large, "append", "a record");
     // Never earlier than the record before it, whatever the wall clock does.
     c.last_time_ns = std::max(c.last_time_ns, stamp.time_ns);
-    add(c, place, detail::framed::Kind::record, payload, stamp, out);
+    auto const begin = add(c, place, detail::framed::Kind::record, payload, stamp, out);
     ++c.next;
-    return ok();
+    return begin;
   }
-  [[nodiscard]] result<void> mark(cursor& c,
-                                  std::uint64_t place,
-                                  Stamp const& stamp,
-                                  bytes& out) const {
-    add(c, place, detail::framed::Kind::mark, {}, stamp, out);
-    return ok();
+  [[nodiscard]] result<std::uint64_t> mark(cursor& c,
+                                           std::uint64_t place,
+                                           Stamp const& stamp,
+                                           bytes& out) const {
+    return add(c, place, detail::framed::Kind::mark, {}, stamp, out);
   }
   /// Nothing comes after a footer.
-  [[nodiscard]] result<void> footer(cursor& c,
-                                    std::uint64_t place,
-                                    Stamp const& stamp,
-                                    bytes& out) const {
-    add(c, place, detail::framed::Kind::footer, {}, stamp, out);
+  [[nodiscard]] result<std::uint64_t> footer(cursor& c,
+                                             std::uint64_t place,
+                                             Stamp const& stamp,
+                                             bytes& out) const {
+    auto const begin = add(c, place, detail::framed::Kind::footer, {}, stamp, out);
     c.sealed = true;
-    return ok();
+    return begin;
   }
 
  private:
@@ -259,15 +258,15 @@ class Framed {
     return step;
   }
 
-  static void add(cursor& c,
-                  std::uint64_t place,
-                  detail::framed::Kind kind,
-                  bytes_view payload,
-                  Stamp const& stamp,
-                  bytes& out) {
-    using namespace detail::framed;  // NOLINT(google-build-using-namespace)
-    auto const gap = stamp.fresh ? up(place, c.align) - place : 0;
-    auto const begin = out.size() + static_cast<std::size_t>(gap);
+  static std::uint64_t add(cursor& c,
+                           std::uint64_t place,
+                           detail::framed::Kind kind,
+                           bytes_view payload,
+                           Stamp const& stamp,
+                           bytes& out) {
+    using namespace detail::framed;               // NOLINT(google-build-using-namespace)
+    if (stamp.fresh) place = up(place, c.align);  // the gap is a hole: its sector stays untouched
+    auto const begin = out.size();
     auto const body = static_cast<std::size_t>(up(payload.size(), unit));
     out.resize(begin + frame_size + body);
     auto const frame = bytes_span{out}.subspan(begin);
@@ -278,7 +277,8 @@ class Framed {
     put_le(frame, in::synced_to, stamp.synced_to);
     put_le(frame, in::time, static_cast<std::uint64_t>(c.last_time_ns));
     put_le(frame, in::kind, stamp.boot << 8 | static_cast<std::uint32_t>(kind));
-    put_le(frame, in::crc, crc32c(bytes_view{frame}.first(in::crc), seed(c.salt, place + gap)));
+    put_le(frame, in::crc, crc32c(bytes_view{frame}.first(in::crc), seed(c.salt, place)));
+    return place;
   }
 
   Options options_;

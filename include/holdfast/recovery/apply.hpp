@@ -14,6 +14,7 @@
 #include "holdfast/bytes.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/recovery/plan.hpp"
+#include "holdfast/recovery/point.hpp"
 #include "holdfast/result.hpp"
 #include "holdfast/segment.hpp"
 
@@ -53,6 +54,14 @@ template <segment Segment>
   return ok();
 }
 
+// What is cut now is not to be missed by the next one who opens it.
+template <segment Segment>
+[[nodiscard]] result<void> lower_point([[maybe_unused]] Segment& beside, std::uint64_t durable_to) {
+  HOLDFAST_TRYV(keep_point(beside, durable_to));
+  if constexpr (pointed_segment<Segment>) return beside.settle_point();
+  return ok();
+}
+
 /// Gives what was done; the segment ends where it may be appended to, and all of it is durable.
 template <segment Segment>
 [[nodiscard]] result<Recovered> apply(Segment& to, Plan const& plan, Recovery recovery) {
@@ -65,6 +74,9 @@ template <segment Segment>
   auto const end = salvages ? plan.salvaged_end : plan.kept;
   if (plan.size > plan.kept) {
     HOLDFAST_TRYV(to.set_aside(plan.kept, plan.size));
+    if (worse) {
+      HOLDFAST_TRYV(lower_point(to, plan.kept));
+    }
     if (end < plan.size) {
       HOLDFAST_TRYV(to.truncate(end));
     }

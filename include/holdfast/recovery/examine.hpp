@@ -85,7 +85,7 @@ class Examination {
     if (proves) plan_.durable_to = step.synced_to;
     if (proves || awaits_first_) plan_.unconfirmed = at;
     bool const of_another_boot = step.boot != 0 && known_.boot != 0 && step.boot != known_.boot;
-    awaits_first_ = step.boot == 0 || of_another_boot;
+    awaits_first_ = step.boot == 0 || of_another_boot || frames_.at() <= known_.durable_to;
     if (of_another_boot) plan_.durable_to = frames_.at();
   }
 

@@ -31,7 +31,12 @@ struct Bench {
   [[nodiscard]] hf::bytes raw() const {
     return hf::detail::read_file(process.files, path, 1 << 24).value();
   }
+  // As a crash leaves it that has lost the point, which was never synced.
   void set_raw(hf::bytes_view content) const {
+    static_cast<void>(hf::detail::remove_if_there(process.files, std::string{path} + ".point"));
+    put_raw(content);
+  }
+  void put_raw(hf::bytes_view content) const {
     auto file = process.files.open(path, hf::Open::write);
     if (!file) file = process.files.open(path, hf::Open::create);
     REQUIRE(process.files.resize(file.value(), 0));
@@ -107,7 +112,7 @@ TEST_CASE("every truncation gives the longest valid prefix, and the rest is set 
     CHECK(kept == expected);
     if (cut != 0) {
       auto const gone = hf::bytes_view{whole}.subspan(begin, cut);
-      auto const name = bench.segment().aside_path(begin, size, hf::crc32c(gone));
+      auto const name = hf::aside_path(path, begin, size, hf::crc32c(gone));
       auto const aside = hf::detail::read_file(bench.process.files, name, 1 << 20);
       REQUIRE(aside);
       CHECK(std::equal(gone.begin(), gone.end(), aside.value().begin(), aside.value().end()));
@@ -255,4 +260,26 @@ TEST_CASE("after a failed sync nothing is appended before it was reopened", "[re
   REQUIRE(log.reopen());
   append(log, {"three"});
   CHECK(read_all(log) == Texts{"one", "two", "three"});
+}
+
+TEST_CASE("where the point was kept, a synced record that is missing is damage",
+          "[recoverable][R5]") {
+  Bench const bench;
+  {
+    auto log = bench.open().value();
+    append(log, {"one"});
+    append(log, {"two"});
+    REQUIRE(log.append(hf::as_bytes("three")));  // never synced
+  }
+  auto whole = bench.raw();
+  whole.resize(8192 + 48 + 20);  // into the third
+  bench.put_raw(whole);
+  CHECK(bench.open().value().recovered().found.verdict == Verdict::torn_tail);
+  whole.resize(8192 + 47);
+  bench.put_raw(whole);
+  auto const opened = bench.open();
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().code() == hf::errc::damaged);
+  CHECK(bench.open<Recovery::quarantine>());
+  CHECK(bench.open().value().recovered().found.verdict == Verdict::clean);
 }
