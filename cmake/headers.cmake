@@ -52,6 +52,9 @@ set(HOLDFAST_HEADERS
     include/holdfast/guarantees.hpp
     include/holdfast/holdfast.hpp
     include/holdfast/ids.hpp
+    include/holdfast/log.hpp
+    include/holdfast/log/records.hpp
+    include/holdfast/log/survey.hpp
     include/holdfast/policy/exclusive.hpp
     include/holdfast/policy/file_lock.hpp
     include/holdfast/policy/retry.hpp

@@ -57,3 +57,16 @@ TEST_CASE("records that share a sector with what was synced are lost where it is
           "[log][mutant]") {
   CHECK_FALSE(breaks<OneSegment<SimulatedFiles>>(CrashMode::any, {{.align = 0}}).empty());
 }
+
+TEST_CASE("a log that rolls keeps its laws in every crash state", "[log]") {
+  for (auto const mode : crash_modes) {
+    CAPTURE(name(mode));
+    CHECK(breaks<crash::OneLog<SimulatedFiles>>(mode).empty());
+    CHECK(breaks<crash::OneLog<SimulatedFiles>>(mode, {.segment_size = 9000}).empty());
+  }
+}
+
+TEST_CASE("a log without syncs is found where power is cut", "[log][mutant]") {
+  CHECK_FALSE(breaks<crash::OneLog<crash::ForgetsFileSync>>(CrashMode::any).empty());
+  CHECK_FALSE(breaks<crash::OneLog<crash::ForgetsDirectorySync>>(CrashMode::any).empty());
+}

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,6 +15,7 @@
 
 #include "holdfast/bytes.hpp"
 #include "holdfast/checksum.hpp"
+#include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/ids.hpp"
 #include "holdfast/recovery/apply.hpp"
@@ -50,6 +52,14 @@ namespace detail {
 }
 }  // namespace detail
 
+/// Has a last frame, behind which nothing comes.
+template <class F>
+concept can_seal_segment = writable_format<F> &&
+    requires(F const& f, typename F::cursor& c, Stamp const& stamp, bytes& out) {
+  { f.footer(c, std::uint64_t{}, stamp, out) } -> gives<std::uint64_t>;
+  { c.sealed } -> std::convertible_to<bool>;
+};
+
 /// A segment that may be appended to. Any thread may use it; it moves freely. Its destructor syncs
 /// nothing.
 template <segment Segment, writable_format Format, Recovery How = Recovery::cut, world W = Native>
@@ -84,6 +94,16 @@ class Recoverable {
     std::scoped_lock const lock{state_->mutex};
     HOLDFAST_TRYV(state_->sync());
     return state_->leave_point();
+  }
+  /// Syncs, and ends the segment for good, where the format has a footer: nothing can be appended
+  /// any more.
+  [[nodiscard]] result<void> seal() requires can_seal_segment<Format> {
+    std::scoped_lock const lock{state_->mutex};
+    return state_->seal();
+  }
+  [[nodiscard]] bool sealed() const requires can_seal_segment<Format> {
+    std::scoped_lock const lock{state_->mutex};
+    return state_->cursor.sealed;
   }
   /// Recovers once more; heals after a failed sync.
   [[nodiscard]] result<void> reopen() {
@@ -176,6 +196,9 @@ class Recoverable {
 
     [[nodiscard]] result<Record> append(bytes_view payload) {
       HOLDFAST_TRYV(check());
+      if constexpr (can_seal_segment<Format>) {
+        if (cursor.sealed) return failure(errc::read_only, "append to a sealed segment");
+      }
       scratch.clear();
       auto next = cursor;
       auto const now = stamp();
@@ -214,8 +237,22 @@ class Recoverable {
       point_left = false;
       return ok();
     }
+    [[nodiscard]] result<void> seal() requires can_seal_segment<Format> {
+      HOLDFAST_TRYV(sync());
+      if (cursor.sealed) return ok();
+      scratch.clear();
+      auto next = cursor;
+      HOLDFAST_TRY(place, format.footer(next, end, stamp(), scratch));
+      HOLDFAST_TRYV(put(place));
+      cursor = std::move(next);
+      end = place + scratch.size();
+      return sync();
+    }
     [[nodiscard]] result<void> leave_point() {
       if (point_left) return ok();
+      if constexpr (can_seal_segment<Format>) {
+        if (cursor.sealed) return ok();
+      }
       scratch.clear();
       HOLDFAST_TRY(place, format.mark(cursor, end, stamp(), scratch));
       if (scratch.empty()) return ok();

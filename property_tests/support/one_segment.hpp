@@ -10,6 +10,7 @@
 #include "../crash/variants.hpp"
 #include "holdfast/backend/file_segment.hpp"
 #include "holdfast/format/framed.hpp"
+#include "holdfast/log.hpp"
 #include "holdfast/testing/segment_scenario.hpp"
 
 namespace crash {
@@ -51,15 +52,28 @@ struct OneSegment {
   [[nodiscard]] auto open(hf::testing::SimulatedProcess const& process) const {
     using Whole = LackingSegment<Fs, Missing>;
     auto opened = Whole::Base::open(path(), Fs{process.files});
-    using Answer = hf::result<Whole>;
-    return opened ? Answer{Whole{std::move(opened).value()}} : Answer{hf::failure(opened.error())};
+    auto const make = [&](auto&& from) {
+      return hf::open_recoverable(Whole{std::forward<decltype(from)>(from)}, Format{options}, {},
+                                  {}, process.world);
+    };
+    using Answer = decltype(make(std::move(opened).value()));
+    return opened ? make(std::move(opened).value()) : Answer{hf::failure(opened.error())};
   }
-  [[nodiscard]] Format format() const { return Format{options}; }
   [[nodiscard]] static std::string path() { return "/segment"; }
   [[nodiscard]] static std::string aside(std::uint64_t begin,
                                          std::uint64_t end,
                                          std::uint32_t crc) {
     return hf::aside_path(path(), begin, end, crc);
+  }
+};
+
+/// A log of small segments.
+template <class Fs>
+struct OneLog {
+  std::uint64_t segment_size = 1;  // a record or two
+  [[nodiscard]] auto open(hf::testing::SimulatedProcess const& process) const {
+    using Log = hf::BasicLog<Fs, hf::Recovery::cut, hf::testing::SimulatedWorld>;
+    return Log::open("/log", {.segment_size = segment_size}, Fs{process.files}, process.world);
   }
 };
 

@@ -65,15 +65,9 @@ class SegmentWork {
   }
 
  private:
-  using Segment = value_of<decltype(std::declval<Place const&>().open(
+  using Log = value_of<decltype(std::declval<Place const&>().open(
       std::declval<SimulatedProcess const&>()))>;
-  using Format = decltype(std::declval<Place const&>().format());
-  using Log = Recoverable<Segment, Format, Recovery::cut, SimulatedWorld>;
 
-  [[nodiscard]] result<Log> open(SimulatedProcess const& process) const {
-    HOLDFAST_TRY(from, place_.open(process));
-    return open_recoverable(std::move(from), place_.format(), {}, {}, process.world);
-  }
   [[nodiscard]] bytes value_of_record(std::uint64_t n) const {
     disk::Dice dice{disk::mixed(plan_.seed, n)};
     return value_of_number(n, 16 + static_cast<std::size_t>(dice.below(plan_.largest)));
@@ -87,7 +81,7 @@ class SegmentWork {
     std::uint64_t next = 1;
     for (int life = 0; life < 4 && next <= plan_.records; ++life) {
       auto const process = run.start();
-      auto log = open(process);
+      auto log = place_.open(process);
       if (!log && !failed_sync(run)) return laws::r5.refused("open", log.error());
       if (!log) continue;
       settle(run, log.assume_value());
@@ -157,13 +151,18 @@ class SegmentWork {
 
   [[nodiscard]] testing::Verdict recover(Run& run, testing::Recovered& out) const {
     auto const process = run.start();
-    auto const path = place_.path();
-    auto const before = holdfast::detail::read_file(process.files, path, limit);
-    auto log = open(process);
+    std::optional<bytes> before;
+    if constexpr (has_path) {
+      auto found = holdfast::detail::read_file(process.files, place_.path(), limit);
+      if (found) before = std::move(found).assume_value();
+    }
+    auto log = place_.open(process);
     if (!log) return laws::r5.refused("open", log.error());
-    if (before) {
-      auto broken = bytes_are_kept(process, path, before.assume_value(), log.assume_value());
-      if (broken) return broken;
+    if constexpr (has_path) {
+      if (before) {
+        auto broken = bytes_are_kept(process, place_.path(), *before, log.assume_value());
+        if (broken) return broken;
+      }
     }
     auto seen = look(log.assume_value());
     if (auto broken = laws::records_are_kept(run.history(), seen)) return broken;
@@ -213,6 +212,7 @@ class SegmentWork {
     return laws::r7.broken("the bytes that were cut, set aside", "none or others");
   }
 
+  static constexpr bool has_path = requires(Place const& place) { place.path(); };
   static constexpr std::uint64_t limit = 1 << 24;
   Place place_;
   SegmentPlan plan_;
