@@ -161,7 +161,8 @@ class BasicLog {
         if (!may_open(plan.verdict, How)) {
           return failure(error{errc_of(plan.verdict), "open log", path_of(base)}.at(plan.kept));
         }
-        expected = plan.records == 0 && plan.kept == 0 ? base : plan.next_sequence;
+        expected = plan.kept == 0 ? base : plan.next_sequence;
+        if (How == Recovery::salvage) *expected += plan.salvageable;
         if (How == Recovery::quarantine && plan.verdict != Verdict::clean && !last) {
           ++whole;
           break;

@@ -6797,7 +6797,7 @@ template <segment Segment>
   }
   Recovered done{.found = plan};
   bool const worse = plan.verdict == Verdict::damage || plan.verdict == Verdict::sealed_damage;
-  bool const salvages = worse && recovery == Recovery::salvage && plan.salvageable != 0;
+  bool const salvages = worse && recovery == Recovery::salvage && plan.salvaged_end > plan.kept;
   auto const end = salvages ? plan.salvaged_end : plan.kept;
   if (plan.size > plan.kept) {
     HOLDFAST_TRYV(to.set_aside(plan.kept, plan.size));
@@ -6871,6 +6871,9 @@ class Examination {
     if (plan_.verdict == Verdict::clean && plan_.kept < known_.durable_to) {
       plan_.verdict = Verdict::damage;  // cut at a frame's end, and cut all the same
     }
+    if (plan_.verdict == Verdict::clean && known_.sealed && lacks_footer()) {
+      plan_.verdict = Verdict::sealed_damage;
+    }
     plan_.durable_to = std::max(plan_.durable_to, known_.durable_to);
     return plan_;
   }
@@ -6939,6 +6942,13 @@ class Examination {
                     : known_.sealed ? Verdict::sealed_damage
                                     : Verdict::damage;
     return worse ? count_behind(stopped_at) : result<void>{ok()};
+  }
+  [[nodiscard]] bool lacks_footer() noexcept {
+    if constexpr (requires(typename Format::cursor const& c) { c.sealed; }) {
+      return !frames_.cursor().sealed;
+    } else {
+      return false;
+    }
   }
   // A header was durable before the first frame, so one that fails its check was damaged.
   [[nodiscard]] bool has_no_header() const noexcept {
@@ -7418,7 +7428,8 @@ class BasicLog {
         if (!may_open(plan.verdict, How)) {
           return failure(error{errc_of(plan.verdict), "open log", path_of(base)}.at(plan.kept));
         }
-        expected = plan.records == 0 && plan.kept == 0 ? base : plan.next_sequence;
+        expected = plan.kept == 0 ? base : plan.next_sequence;
+        if (How == Recovery::salvage) *expected += plan.salvageable;
         if (How == Recovery::quarantine && plan.verdict != Verdict::clean && !last) {
           ++whole;
           break;

@@ -70,7 +70,7 @@ template <segment Segment>
   }
   Recovered done{.found = plan};
   bool const worse = plan.verdict == Verdict::damage || plan.verdict == Verdict::sealed_damage;
-  bool const salvages = worse && recovery == Recovery::salvage && plan.salvageable != 0;
+  bool const salvages = worse && recovery == Recovery::salvage && plan.salvaged_end > plan.kept;
   auto const end = salvages ? plan.salvaged_end : plan.kept;
   if (plan.size > plan.kept) {
     HOLDFAST_TRYV(to.set_aside(plan.kept, plan.size));

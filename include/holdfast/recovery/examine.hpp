@@ -59,6 +59,9 @@ class Examination {
     if (plan_.verdict == Verdict::clean && plan_.kept < known_.durable_to) {
       plan_.verdict = Verdict::damage;  // cut at a frame's end, and cut all the same
     }
+    if (plan_.verdict == Verdict::clean && known_.sealed && lacks_footer()) {
+      plan_.verdict = Verdict::sealed_damage;
+    }
     plan_.durable_to = std::max(plan_.durable_to, known_.durable_to);
     return plan_;
   }
@@ -127,6 +130,13 @@ class Examination {
                     : known_.sealed ? Verdict::sealed_damage
                                     : Verdict::damage;
     return worse ? count_behind(stopped_at) : result<void>{ok()};
+  }
+  [[nodiscard]] bool lacks_footer() noexcept {
+    if constexpr (requires(typename Format::cursor const& c) { c.sealed; }) {
+      return !frames_.cursor().sealed;
+    } else {
+      return false;
+    }
   }
   // A header was durable before the first frame, so one that fails its check was damaged.
   [[nodiscard]] bool has_no_header() const noexcept {
