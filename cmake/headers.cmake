@@ -49,6 +49,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/file_ops.hpp
     include/holdfast/file_system.hpp
     include/holdfast/format/framed.hpp
+    include/holdfast/format/leveldb.hpp
     include/holdfast/guarantees.hpp
     include/holdfast/holdfast.hpp
     include/holdfast/ids.hpp

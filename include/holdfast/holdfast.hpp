@@ -41,6 +41,7 @@
 #include "holdfast/file_ops.hpp"
 #include "holdfast/file_system.hpp"
 #include "holdfast/format/framed.hpp"
+#include "holdfast/format/leveldb.hpp"
 #include "holdfast/guarantees.hpp"
 #include "holdfast/ids.hpp"
 #include "holdfast/log.hpp"
