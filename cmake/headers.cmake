@@ -8,6 +8,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/directory.hpp
     include/holdfast/backend/file_blobs.hpp
     include/holdfast/backend/file_register.hpp
+    include/holdfast/backend/file_segment.hpp
     include/holdfast/backend/file_tree.hpp
     include/holdfast/backend/fresh_files.hpp
     include/holdfast/backend/generation_folder.hpp
@@ -47,13 +48,25 @@ set(HOLDFAST_HEADERS
     include/holdfast/explain.hpp
     include/holdfast/file_ops.hpp
     include/holdfast/file_system.hpp
+    include/holdfast/format/framed.hpp
+    include/holdfast/format/leveldb.hpp
     include/holdfast/guarantees.hpp
     include/holdfast/holdfast.hpp
     include/holdfast/ids.hpp
+    include/holdfast/log.hpp
+    include/holdfast/log/records.hpp
+    include/holdfast/log/survey.hpp
     include/holdfast/policy/exclusive.hpp
     include/holdfast/policy/file_lock.hpp
     include/holdfast/policy/retry.hpp
     include/holdfast/posix.hpp
+    include/holdfast/recoverable.hpp
+    include/holdfast/recovery/apply.hpp
+    include/holdfast/recovery/examine.hpp
+    include/holdfast/recovery/frames.hpp
+    include/holdfast/recovery/plan.hpp
+    include/holdfast/recovery/point.hpp
+    include/holdfast/recovery/records.hpp
     include/holdfast/report/health.hpp
     include/holdfast/report/json.hpp
     include/holdfast/report/json_status.hpp
@@ -73,6 +86,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/reprocess/task.hpp
     include/holdfast/reprocess/task_list.hpp
     include/holdfast/result.hpp
+    include/holdfast/segment.hpp
     include/holdfast/staged.hpp
     include/holdfast/staged/builder.hpp
     include/holdfast/staged/core.hpp
@@ -141,6 +155,8 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/schedule_result.hpp
     include/holdfast/testing/scheduled_machine.hpp
     include/holdfast/testing/scheduler.hpp
+    include/holdfast/testing/segment_laws.hpp
+    include/holdfast/testing/segment_scenario.hpp
     include/holdfast/testing/serial_files.hpp
     include/holdfast/testing/simulated_disk.hpp
     include/holdfast/testing/simulated_files.hpp

@@ -41,6 +41,11 @@ enum class errc : std::uint8_t {
   timed_out,
   sync_failed,
   poisoned,
+  incomplete,
+  hole,
+  damaged_index,
+  damaged_time_index,
+  index_mismatch,
   too_large,
   full,
   invalid,
@@ -104,6 +109,16 @@ enum class errc : std::uint8_t {
       return "a sync failed; what was written can't be trusted";
     case errc::poisoned:
       return "unusable since a failed sync; reopen it";
+    case errc::incomplete:
+      return "it ends in an incomplete record";
+    case errc::hole:
+      return "a segment of the log is missing";
+    case errc::damaged_index:
+      return "the offset index fails its check";
+    case errc::damaged_time_index:
+      return "the time index fails its check";
+    case errc::index_mismatch:
+      return "the index does not say what the data says";
     case errc::too_large:
       return "larger than the limit";
     case errc::full:

@@ -273,6 +273,11 @@ enum class errc : std::uint8_t {
   timed_out,
   sync_failed,
   poisoned,
+  incomplete,
+  hole,
+  damaged_index,
+  damaged_time_index,
+  index_mismatch,
   too_large,
   full,
   invalid,
@@ -336,6 +341,16 @@ enum class errc : std::uint8_t {
       return "a sync failed; what was written can't be trusted";
     case errc::poisoned:
       return "unusable since a failed sync; reopen it";
+    case errc::incomplete:
+      return "it ends in an incomplete record";
+    case errc::hole:
+      return "a segment of the log is missing";
+    case errc::damaged_index:
+      return "the offset index fails its check";
+    case errc::damaged_time_index:
+      return "the time index fails its check";
+    case errc::index_mismatch:
+      return "the index does not say what the data says";
     case errc::too_large:
       return "larger than the limit";
     case errc::full:
@@ -4446,6 +4461,285 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/segment.hpp
+// Says what a log brings: the concepts of a segment (bytes that only grow) and of the format in it.
+#ifndef HOLDFAST_SEGMENT_HPP
+#define HOLDFAST_SEGMENT_HPP
+
+HOLDFAST_BEGIN
+
+/// Append-only bytes. Laws:
+/// - `read_at` gives fewer bytes than asked for only at the end; const members are safe from many
+///   threads.
+/// - `append` writes at the end or behind it (what lies between reads as zeros); one that failed
+/// may
+///   leave bytes there.
+/// - `set_aside(begin, end)` makes a copy of these bytes durable elsewhere; the same bytes again
+///   are a success.
+/// - `sync` makes all that was appended, cut or rewritten durable, and the segment's name.
+/// - `rewrite(at, same)` writes again what is there, so that a sync after it can be trusted.
+template <class T>
+concept segment = std::movable<T> &&
+    requires(T& t, T const& c, std::uint64_t at, bytes_span into, bytes_view from) {
+  { c.size() } -> gives<std::uint64_t>;
+  { c.read_at(at, into) } -> gives<std::size_t>;
+  { t.append(at, from) } -> gives<void>;
+  { t.set_aside(at, at) } -> gives<void>;
+  { t.truncate(at) } -> gives<void>;
+  { t.rewrite(at, from) } -> gives<void>;
+  { t.sync() } -> gives<void>;
+};
+
+/// Keeps a few bytes beside the segment, which the next process of this boot reads back, and a
+/// later boot if the disk has kept them. What was torn or is missing reads as none, or fails its
+/// check. `keep_point` writes them without a sync, `settle_point` makes them durable.
+template <class T>
+concept pointed_segment = segment<T> && requires(T& t, T const& c, bytes_view from) {
+  { c.point() } -> gives<bytes>;
+  { t.keep_point(from) } -> gives<void>;
+  { t.settle_point() } -> gives<void>;
+};
+
+/// What a decoder found at one place.
+struct Step {
+  enum class Kind : std::uint8_t {
+    record,    ///< a whole record: `begin`, `sequence`, `time_ns`, `payload`
+    fragment,  ///< part of a record that goes on; kept only with the rest of it
+    mark,      ///< whole, without a record: a header, a sync point, a footer
+    padding,   ///< filler that means nothing by itself
+    stale,     ///< what an earlier use of the file left; the log ends before it
+    need,      ///< can't be decided with fewer than `need` bytes
+    bad,       ///< fails its check
+    foreign,   ///< not of this format or this log
+    newer,     ///< of a newer version of the format
+  };
+  Kind kind = Kind::bad;
+  std::uint64_t used = 0;       ///< bytes to go on by
+  std::uint64_t need = 0;       ///< bytes wanted from here, at most `max_frame`
+  std::uint64_t begin = 0;      ///< of the record; before this place where it spans frames
+  std::uint64_t sequence = 0;   ///< of the record, or of the next one
+  std::uint64_t synced_to = 0;  ///< everything before this offset was durable when it was written
+  std::int64_t time_ns = 0;
+  std::uint32_t boot = 0;   ///< of the boot that wrote it; 0 where the format does not tell
+  std::uint32_t check = 0;  ///< its checksum
+  bytes_view payload{};     ///< lives until the next step
+};
+[[nodiscard]] constexpr std::string_view name(Step::Kind kind) noexcept {
+  constexpr std::string_view names[] = {"record", "fragment", "mark",    "padding", "stale",
+                                        "need",   "bad",      "foreign", "newer"};
+  return names[static_cast<std::size_t>(kind)];
+}
+
+/// A valid frame somewhere behind bytes that are not: it tells how far the log was durable.
+struct Witness {
+  std::uint64_t at = 0;
+  std::uint64_t synced_to = 0;
+};
+
+/// Reads frames, without any I/O. Any bytes give an answer; nothing is allocated by a length that
+/// was not checked.
+/// - `decode(cursor, at, window)`: what lies at `at`, where `window` begins; a window shorter than
+///   `need` ends where the segment ends. The cursor carries what one frame hands to the next.
+/// - `witness(cursor, at, window)`: the first valid frame that begins in the window.
+/// - `resume(cursor, at)`: go on reading at a frame behind a gap.
+/// - `searched`: the bytes that `witness` wants to see of a frame.
+template <class F>
+concept segment_format = std::copyable<F> && std::movable<typename F::cursor> &&
+    requires(F const& f, typename F::cursor& c, std::uint64_t at, bytes_view window) {
+  { f.start() } -> std::same_as<typename F::cursor>;
+  { f.decode(c, at, window) } -> std::same_as<Step>;
+  { f.witness(c, at, window) } -> std::same_as<std::optional<Witness>>;
+  { f.resume(c, at) } -> std::same_as<void>;
+  { F::max_frame } -> std::convertible_to<std::uint64_t>;
+  { F::searched } -> std::convertible_to<std::uint64_t>;
+};
+
+/// What a writer says of a frame.
+struct Stamp {
+  std::int64_t time_ns = 0;
+  std::uint64_t synced_to = 0;
+  std::uint32_t boot = 0;
+  std::uint64_t nonce = 0;  ///< of a new segment
+  bool fresh = false;       ///< nothing that is durable may share a disk sector with it
+};
+
+/// Also writes them. `encode` adds to `out` what has to be written at the place it gives: `at`, or
+/// behind it, where the bytes between are padding that reads as zeros without being written.
+/// - `header(cursor, stamp, out)`: what a new segment begins with.
+/// - `mark(cursor, at, stamp, out)`: that everything before `stamp.synced_to` is durable; adds
+///   nothing where the format can't say so.
+template <class F>
+concept writable_format = segment_format<F> && requires(F const& f,
+                                                        typename F::cursor& c,
+                                                        std::uint64_t at,
+                                                        bytes_view payload,
+                                                        Stamp const& stamp,
+                                                        bytes& out) {
+  { f.encode(c, at, payload, stamp, out) } -> gives<std::uint64_t>;
+  { f.header(c, stamp, out) } -> gives<void>;
+  { f.mark(c, at, stamp, out) } -> gives<std::uint64_t>;
+  { F::max_payload } -> std::convertible_to<std::uint64_t>;
+};
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/backend/file_segment.hpp
+// Keeps a segment in one file, and what recovery sets aside in files beside it.
+#ifndef HOLDFAST_BACKEND_FILE_SEGMENT_HPP
+#define HOLDFAST_BACKEND_FILE_SEGMENT_HPP
+
+HOLDFAST_BEGIN
+
+/// Where the bytes [begin, end) of a segment are set aside.
+[[nodiscard]] inline std::string aside_path(std::string const& path,
+                                            std::uint64_t begin,
+                                            std::uint64_t end,
+                                            std::uint32_t crc) {
+  constexpr char const* digits = "0123456789abcdef";
+  std::string hex(8, '0');
+  for (std::size_t i = 0; i < 8; ++i) hex[7 - i] = digits[crc >> (4 * i) & 15];
+  return path + ".aside-" + std::to_string(begin) + "-" + std::to_string(end - begin) + "-" + hex;
+}
+
+/// A file that is read and written at explicit offsets, never through a shared position. One that
+/// is open to write is locked: a second one is `busy`.
+template <file_system Fs>
+class BasicFileSegment {
+ public:
+  static constexpr Guarantees guarantees{.durable = true,
+                                         .fenced = false,
+                                         .detects_damage = true,
+                                         .lifetime = Lifetime::disk,
+                                         .reach = Reach::host};
+
+  /// Opens to write, and makes the file where there is none.
+  [[nodiscard]] static result<BasicFileSegment> open(std::string path, Fs fs = {}) {
+    auto opened = fs.open(path, Open::write);
+    if (!opened && opened.error().code() == errc::not_found) opened = fs.open(path, Open::create);
+    // Another made it in between.
+    if (!opened && opened.error().code() == errc::exists) opened = fs.open(path, Open::write);
+    HOLDFAST_TRY(file, std::move(opened));
+    // Beyond any byte: a lock is of the file, not of what is in it.
+    HOLDFAST_TRY(locked, fs.try_lock(file, {std::uint64_t{1} << 62, 1}, Mode::exclusive));
+    if (!locked) return failure(errc::busy, "open segment", path);
+    HOLDFAST_TRY(held, fs.identity(file));
+    HOLDFAST_TRY(named, fs.identity(path));
+    if (!(held == named)) return failure(errc::conflict, "open segment", path);
+    return BasicFileSegment{std::move(fs), std::move(path), std::move(file)};
+  }
+  /// Opens to read alone: no lock, and nothing is made.
+  [[nodiscard]] static result<BasicFileSegment> open_to_read(std::string path, Fs fs = {}) {
+    HOLDFAST_TRY(file, fs.open(path, Open::read));
+    return BasicFileSegment{std::move(fs), std::move(path), std::move(file)};
+  }
+
+  [[nodiscard]] std::string const& path() const noexcept { return path_; }
+  [[nodiscard]] Fs const& files() const noexcept { return fs_; }
+
+  [[nodiscard]] result<std::uint64_t> size() const { return fs_.size(file_); }
+  [[nodiscard]] result<std::size_t> read_at(std::uint64_t at, bytes_span into) const {
+    return fs_.read_at(file_, at, into);
+  }
+  [[nodiscard]] result<void> append(std::uint64_t at, bytes_view from) {
+    return fs_.write_at(file_, at, from);
+  }
+  [[nodiscard]] result<void> rewrite(std::uint64_t at, bytes_view from) {
+    return fs_.write_at(file_, at, from);
+  }
+  [[nodiscard]] result<void> truncate(std::uint64_t size) { return fs_.resize(file_, size); }
+
+  [[nodiscard]] result<void> sync() {
+    HOLDFAST_TRYV(fs_.sync(file_));
+    if (named_) return ok();
+    HOLDFAST_TRYV(fs_.sync_directory(detail::parent_of(path_)));
+    named_ = true;
+    return ok();
+  }
+
+  /// The file `path.aside-BEGIN-SIZE-CRC` holds these bytes, and is durable.
+  [[nodiscard]] result<void> set_aside(std::uint64_t begin, std::uint64_t end) {
+    HOLDFAST_TRY(crc,
+                 walk(begin, end, [](std::uint64_t, bytes_view) { return result<void>{ok()}; }));
+    auto const name = aside_path(path_, begin, end, crc);
+    HOLDFAST_TRY(there, detail::is_there(fs_, name));
+    if (!there) {
+      auto const unfinished = name + ".new";
+      HOLDFAST_TRYV(detail::remove_if_there(fs_, unfinished));  // a recovery that crashed left it
+      HOLDFAST_TRY(copy, fs_.open(unfinished, Open::create));
+      HOLDFAST_TRY(written, walk(begin, end, [&](std::uint64_t at, bytes_view some) {
+                     return fs_.write_at(copy, at - begin, some);
+                   }));
+      if (written != crc) return failure(errc::conflict, "set aside", path_);
+      HOLDFAST_TRYV(fs_.sync(copy));
+      HOLDFAST_TRYV(fs_.rename(unfinished, name));
+    }
+    // Also where it was there: whoever made it may have crashed before its name was durable.
+    return fs_.sync_directory(detail::parent_of(path_));
+  }
+
+  [[nodiscard]] result<bytes> point() const {
+    auto content = detail::read_file(fs_, path_ + ".point", 4096);
+    if (content) return content;
+    auto const code = content.error().code();
+    if (code == errc::not_found || code == errc::too_large) return bytes{};
+    return content;
+  }
+  [[nodiscard]] result<void> keep_point(bytes_view content) {
+    if (!point_) {
+      auto const at = path_ + ".point";
+      auto opened = fs_.open(at, Open::write);
+      if (!opened && opened.error().code() == errc::not_found) opened = fs_.open(at, Open::create);
+      if (!opened) return detail::failed(opened);
+      point_ = std::move(opened).assume_value();
+    }
+    return fs_.write_at(*point_, 0, content);
+  }
+  [[nodiscard]] result<void> settle_point() {
+    if (!point_) return ok();
+    HOLDFAST_TRYV(fs_.sync(*point_));
+    return fs_.sync_directory(detail::parent_of(path_));
+  }
+
+ private:
+  BasicFileSegment(Fs fs, std::string path, typename Fs::file file)
+      : fs_{std::move(fs)}, path_{std::move(path)}, file_{std::move(file)} {}
+
+  // Tells each piece, and gives the checksum of all.
+  template <class Visit>
+  [[nodiscard]] result<std::uint32_t> walk(std::uint64_t begin,
+                                           std::uint64_t end,
+                                           Visit visit) const {
+    bytes buffer(static_cast<std::size_t>(std::min<std::uint64_t>(end - begin, 64 << 10)));
+    std::uint32_t crc = 0;
+    for (auto at = begin; at < end;) {
+      auto const piece = bytes_span{buffer}.first(
+          static_cast<std::size_t>(std::min<std::uint64_t>(end - at, buffer.size())));
+      HOLDFAST_TRY(got, fs_.read_at(file_, at, piece));
+      if (got != piece.size()) return failure(errc::conflict, "set aside", path_);
+      crc = crc32c(piece, crc);
+      HOLDFAST_TRYV(visit(at, bytes_view{piece}));
+      at += piece.size();
+    }
+    return crc;
+  }
+
+  Fs fs_;
+  std::string path_;
+  mutable typename Fs::file file_;
+  std::optional<typename Fs::file> point_;
+  bool named_ = false;  // its name has been made durable by this object
+};
+
+/// On the real file system.
+using FileSegment = BasicFileSegment<Posix>;
+static_assert(pointed_segment<FileSegment>);
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/backend/memory_register.hpp
 // Keeps an atomic register in memory, for stores that live in memory and for tests.
 #ifndef HOLDFAST_BACKEND_MEMORY_REGISTER_HPP
@@ -5607,6 +5901,1959 @@ constexpr bool explain_staged() {
   }
   return all;
 }
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/format/framed.hpp
+// Reads and writes our own segments: a header, then frames that each tell what was durable before
+// them. docs/format.md has every byte.
+//
+// Invariants:
+// - A frame is valid at one place of one file alone: its checksum begins with both.
+// - `synced_to` is written only after the sync that it tells of, so it is true whatever happens to
+//   the frame later.
+// - Records are numbered without gaps. Zeros up to the next multiple of `align` are padding.
+#ifndef HOLDFAST_FORMAT_FRAMED_HPP
+#define HOLDFAST_FORMAT_FRAMED_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail::framed {
+inline constexpr std::uint64_t magic = 0x6765'7367'6f6c'6668;  // "hflogseg"
+inline constexpr std::uint32_t version = 1;
+inline constexpr std::size_t header_size = 64;
+inline constexpr std::size_t frame_size = 40;
+inline constexpr std::uint64_t unit = 8;  // every frame begins at a multiple of it
+inline constexpr std::uint32_t largest_align = 1 << 20;
+enum class Kind : std::uint8_t { record = 1, mark = 2, footer = 3 };
+
+namespace at {  // within the header
+inline constexpr std::size_t magic = 0, version = 8, align = 12, log = 16, base = 24, salt = 32;
+inline constexpr std::size_t boot = 40, created = 48, crc = 60;
+}  // namespace at
+namespace in {  // within a frame; the checksum comes last, so that a burst of 32 bits never hides
+inline constexpr std::size_t kind = 0, length = 4, sequence = 8, synced_to = 16, time = 24;
+inline constexpr std::size_t payload_crc = 32, crc = 36;
+}  // namespace in
+
+[[nodiscard]] constexpr std::uint64_t up(std::uint64_t n, std::uint64_t to) noexcept {
+  return to == 0 ? n : (n + to - 1) / to * to;
+}
+// Another place or another file gives another checksum, always: the start of a CRC is one to one.
+[[nodiscard]] constexpr std::uint32_t seed(std::uint64_t salt, std::uint64_t place) noexcept {
+  return static_cast<std::uint32_t>(salt) + static_cast<std::uint32_t>(place / unit);
+}
+}  // namespace detail::framed
+
+/// The format `framed`. Copies are equal; everything that changes is in the cursor.
+class Framed {
+ public:
+  static constexpr std::uint64_t max_payload = std::uint64_t{16} << 20;
+  static constexpr std::uint64_t max_frame = max_payload + detail::framed::frame_size;
+  static constexpr std::uint64_t searched = detail::framed::frame_size;
+  static constexpr std::uint64_t header_size = detail::framed::header_size;
+
+  struct Options {
+    std::uint64_t log = 0;       ///< which log it belongs to; 0 takes any
+    std::uint64_t base = 0;      ///< the number of its first record; `any_base` takes any
+    std::uint32_t align = 4096;  ///< what was synced never shares a disk sector of this size with
+                                 ///< what is written later; 0 packs tightly and trusts the disk
+  };
+  static constexpr std::uint64_t any_base = ~std::uint64_t{0};
+
+  /// What one frame hands to the next.
+  struct cursor {
+    std::uint64_t log = 0;
+    std::uint64_t base = 0;
+    std::uint64_t salt = 0;
+    std::uint64_t next = 0;  ///< the number that the next record must have
+    std::uint64_t align = 0;
+    std::int64_t last_time_ns = 0;
+    bool headed = false;  ///< the header has been read
+    bool loose = false;   ///< behind a gap: the next number may be greater
+    bool sealed = false;  ///< the footer has been read
+  };
+
+  Framed() noexcept : options_{} {}
+  explicit Framed(Options options) noexcept : options_{options} {}
+  [[nodiscard]] Options const& options() const noexcept { return options_; }
+
+  [[nodiscard]] cursor start() const noexcept { return {}; }
+
+  [[nodiscard]] Step decode(cursor& c, std::uint64_t place, bytes_view window) const noexcept {
+    using namespace detail::framed;  // NOLINT(google-build-using-namespace)
+    if (!c.headed) return decode_header(c, window);
+    if (window.size() < unit) return need(unit);
+    if (get_le<std::uint64_t>(window, 0) == 0) return decode_gap(c, place, window);
+    if (window.size() < frame_size) return need(frame_size);
+    if (!checks(c, place, window) || c.sealed) return {};
+    auto const length = get_le<std::uint32_t>(window, in::length);
+    auto const whole = frame_size + up(length, unit);
+    if (window.size() < whole) return need(whole);
+    auto const body = window.subspan(frame_size, static_cast<std::size_t>(up(length, unit)));
+    if (crc32c(body) != get_le<std::uint32_t>(window, in::payload_crc)) return {};
+    return accept(c, place, window, length, whole);
+  }
+
+  [[nodiscard]] std::optional<Witness> witness(cursor const& c,
+                                               std::uint64_t place,
+                                               bytes_view window) const noexcept {
+    using namespace detail::framed;  // NOLINT(google-build-using-namespace)
+    if (!c.headed) return {};
+    for (auto i = up(place, unit) - place; i + frame_size <= window.size(); i += unit) {
+      auto const from = window.subspan(static_cast<std::size_t>(i), frame_size);
+      if (checks(c, place + i, from)) {
+        return Witness{place + i, get_le<std::uint64_t>(from, in::synced_to)};
+      }
+    }
+    return {};
+  }
+  void resume(cursor& c, std::uint64_t) const noexcept { c.loose = true; }
+
+  /// A new segment's first bytes.
+  [[nodiscard]] result<void> header(cursor& c, Stamp const& stamp, bytes& out) const {
+    using namespace detail::framed;  // NOLINT(google-build-using-namespace)
+    if (options_.align > largest_align || options_.align % unit != 0) {
+      return failure(errc::invalid, "align of a segment");
+    }
+    std::array<std::byte, header_size> own{};
+    put_le(own, at::magic, magic);
+    put_le(own, at::version, version);
+    put_le(own, at::align, options_.align);
+    put_le(own, at::log, options_.log);
+    put_le(own, at::base, options_.base == any_base ? 0 : options_.base);
+    put_le(own, at::salt, stamp.nonce);
+    put_le(own, at::boot, stamp.boot);
+    put_le(own, at::created, static_cast<std::uint64_t>(stamp.time_ns));
+    put_le(own, at::crc, crc32c(bytes_view{own}.first(at::crc)));
+    out.insert(out.end(), own.begin(), own.end());
+    c = {};
+    static_cast<void>(decode_header(c, own));
+    return ok();
+  }
+
+  [[nodiscard]] result<std::uint64_t> encode(
+      cursor& c, std::uint64_t place, bytes_view payload, Stamp const& stamp, bytes& out) const {
+    if (payload.size() > max_payload) return failure(errc::too_large, "append", "a record");
+    // Never earlier than the record before it, whatever the wall clock does.
+    c.last_time_ns = std::max(c.last_time_ns, stamp.time_ns);
+    auto const begin = add(c, place, detail::framed::Kind::record, payload, stamp, out);
+    ++c.next;
+    return begin;
+  }
+  [[nodiscard]] result<std::uint64_t> mark(cursor& c,
+                                           std::uint64_t place,
+                                           Stamp const& stamp,
+                                           bytes& out) const {
+    return add(c, place, detail::framed::Kind::mark, {}, stamp, out);
+  }
+  /// Nothing comes after a footer.
+  [[nodiscard]] result<std::uint64_t> footer(cursor& c,
+                                             std::uint64_t place,
+                                             Stamp const& stamp,
+                                             bytes& out) const {
+    auto const begin = add(c, place, detail::framed::Kind::footer, {}, stamp, out);
+    c.sealed = true;
+    return begin;
+  }
+
+ private:
+  [[nodiscard]] static Step need(std::uint64_t size) noexcept {
+    Step step;
+    step.kind = Step::Kind::need;
+    step.need = size;
+    return step;
+  }
+  [[nodiscard]] static Step step_of(Step::Kind kind) noexcept {
+    Step step;
+    step.kind = kind;
+    return step;
+  }
+
+  // A whole header of a frame, of this place in this file.
+  [[nodiscard]] static bool checks(cursor const& c,
+                                   std::uint64_t place,
+                                   bytes_view frame) noexcept {
+    using namespace detail::framed;  // NOLINT(google-build-using-namespace)
+    auto const kind = static_cast<std::uint8_t>(frame[in::kind]);
+    if (kind < 1 || kind > 3) return false;
+    if (get_le<std::uint32_t>(frame, in::length) > max_payload) return false;
+    return get_le<std::uint32_t>(frame, in::crc) ==
+           crc32c(frame.first(in::crc), seed(c.salt, place));
+  }
+
+  [[nodiscard]] Step decode_header(cursor& c, bytes_view window) const noexcept {
+    using namespace detail::framed;  // NOLINT(google-build-using-namespace)
+    if (window.size() < header_size) return need(header_size);
+    auto const own = window.first(header_size);
+    if (get_le<std::uint64_t>(own, at::magic) != magic) return step_of(Step::Kind::foreign);
+    auto const crc = get_le<std::uint32_t>(own, at::crc);
+    if (crc != crc32c(own.first(at::crc))) return {};
+    if (get_le<std::uint32_t>(own, at::version) > version) return step_of(Step::Kind::newer);
+    auto const log = get_le<std::uint64_t>(own, at::log);
+    auto const base = get_le<std::uint64_t>(own, at::base);
+    if (options_.log != 0 && log != options_.log) return step_of(Step::Kind::foreign);
+    if (options_.base != any_base && base != options_.base) return step_of(Step::Kind::foreign);
+    auto const align = get_le<std::uint32_t>(own, at::align);
+    if (align > largest_align || align % unit != 0) return {};
+    c.log = log;
+    c.base = c.next = base;
+    c.salt = get_le<std::uint64_t>(own, at::salt);
+    c.align = align;
+    c.headed = true;
+    auto step = step_of(Step::Kind::mark);
+    step.used = header_size;
+    step.sequence = base;
+    step.boot = get_le<std::uint32_t>(own, at::boot);
+    step.check = crc;
+    return step;
+  }
+
+  [[nodiscard]] static Step decode_gap(cursor const& c,
+                                       std::uint64_t place,
+                                       bytes_view window) noexcept {
+    auto const gap = detail::framed::up(place, c.align) - place;
+    if (gap == 0) return {};
+    auto const seen =
+        window.first(static_cast<std::size_t>(std::min<std::uint64_t>(gap, window.size())));
+    for (auto const byte : seen) {
+      if (byte != std::byte{0}) return {};
+    }
+    if (seen.size() < gap) return need(gap);
+    auto step = step_of(Step::Kind::padding);
+    step.used = gap;
+    return step;
+  }
+
+  [[nodiscard]] static Step accept(cursor& c,
+                                   std::uint64_t place,
+                                   bytes_view frame,
+                                   std::uint32_t length,
+                                   std::uint64_t whole) noexcept {
+    using namespace detail::framed;  // NOLINT(google-build-using-namespace)
+    auto const kind = static_cast<Kind>(frame[in::kind]);
+    auto const sequence = get_le<std::uint64_t>(frame, in::sequence);
+    auto const synced_to = get_le<std::uint64_t>(frame, in::synced_to);
+    if (c.loose ? sequence < c.next : sequence != c.next) return {};
+    if (synced_to > place) return {};
+    c.loose = false;
+    c.next = sequence + (kind == Kind::record ? 1 : 0);
+    c.sealed = kind == Kind::footer;
+    auto step = step_of(kind == Kind::record ? Step::Kind::record : Step::Kind::mark);
+    step.used = whole;
+    step.begin = place;
+    step.sequence = sequence;
+    step.synced_to = synced_to;
+    step.time_ns = static_cast<std::int64_t>(get_le<std::uint64_t>(frame, in::time));
+    step.boot = get_le<std::uint32_t>(frame, in::kind) >> 8;
+    step.check = get_le<std::uint32_t>(frame, in::crc);
+    step.payload = frame.subspan(frame_size, length);
+    if (kind == Kind::record) c.last_time_ns = step.time_ns;
+    return step;
+  }
+
+  static std::uint64_t add(cursor& c,
+                           std::uint64_t place,
+                           detail::framed::Kind kind,
+                           bytes_view payload,
+                           Stamp const& stamp,
+                           bytes& out) {
+    using namespace detail::framed;               // NOLINT(google-build-using-namespace)
+    if (stamp.fresh) place = up(place, c.align);  // the gap is a hole: its sector stays untouched
+    auto const begin = out.size();
+    auto const body = static_cast<std::size_t>(up(payload.size(), unit));
+    out.resize(begin + frame_size + body);
+    auto const frame = bytes_span{out}.subspan(begin);
+    std::copy(payload.begin(), payload.end(), frame.begin() + frame_size);
+    put_le(frame, in::payload_crc, crc32c(bytes_view{frame}.subspan(frame_size)));
+    put_le(frame, in::length, static_cast<std::uint32_t>(payload.size()));
+    put_le(frame, in::sequence, c.next);
+    put_le(frame, in::synced_to, stamp.synced_to);
+    put_le(frame, in::time, static_cast<std::uint64_t>(c.last_time_ns));
+    put_le(frame, in::kind, stamp.boot << 8 | static_cast<std::uint32_t>(kind));
+    put_le(frame, in::crc, crc32c(bytes_view{frame}.first(in::crc), seed(c.salt, place)));
+    return place;
+  }
+
+  Options options_;
+};
+static_assert(writable_format<Framed>);
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/format/leveldb.hpp
+// Reads and writes the log format of LevelDB and RocksDB, recycled logs included.
+//
+// Blocks of 32 KiB hold fragments: {masked CRC32C of type and data, length, type} and, in a
+// recycled log, the log's number; then data. A record is one full fragment or a first, middles and
+// a last. What is left of a block where no header fits is filler. The format does not tell what was
+// synced: a valid fragment in a later block is taken to show that what lies before it was written
+// whole.
+#ifndef HOLDFAST_FORMAT_LEVELDB_HPP
+#define HOLDFAST_FORMAT_LEVELDB_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail::leveldb {
+inline constexpr std::size_t block_size = 32768;
+inline constexpr std::size_t header_size = 7;
+inline constexpr std::size_t recycled_header_size = 11;
+enum class Type : std::uint8_t { zero, full, first, middle, last };
+inline constexpr std::uint8_t recycled = 4;  // full, first ... of a recycled log: 5 to 8
+
+// A checksum of bytes that hold checksums would be weak; LevelDB stores them turned and shifted.
+[[nodiscard]] constexpr std::uint32_t masked(std::uint32_t crc) noexcept {
+  return (crc >> 15 | crc << 17) + 0xa282ead8;
+}
+
+/// One fragment as it lies there.
+struct Fragment {
+  Type type = Type::zero;
+  std::size_t header = header_size;
+  std::size_t size = 0;  ///< of its data
+  std::uint32_t crc = 0;
+  std::uint32_t log_number = 0;
+  bool recycles = false;
+};
+/// Nothing if no type of theirs begins here. `from` has at least a header.
+[[nodiscard]] inline std::optional<Fragment> fragment_at(bytes_view from) noexcept {
+  auto const type = static_cast<std::uint8_t>(from[6]);
+  if (type == 0 || type > 8) return {};
+  Fragment out;
+  out.recycles = type > recycled;
+  out.type = static_cast<Type>(out.recycles ? type - recycled : type);
+  out.header = out.recycles ? recycled_header_size : header_size;
+  out.size = get_le<std::uint16_t>(from, 4);
+  out.crc = get_le<std::uint32_t>(from, 0);
+  return out;
+}
+[[nodiscard]] inline bool checks(Fragment const& fragment, bytes_view from) noexcept {
+  return masked(crc32c(from.subspan(6, fragment.header - 6 + fragment.size))) == fragment.crc;
+}
+}  // namespace detail::leveldb
+
+/// The format `leveldb`. The records of a log are write batches; here they are bytes. They have no
+/// numbers of their own: they are counted.
+class LevelDbLog {
+ public:
+  static constexpr std::uint64_t max_frame = detail::leveldb::block_size;
+  static constexpr std::uint64_t searched = detail::leveldb::block_size;
+
+  struct Options {
+    /// Of a recycled log, the low 32 bits of its number (RocksDB's file name has it): fragments of
+    /// another one end the log. 0 takes the number of the first fragment.
+    std::uint32_t log_number = 0;
+    bool recycled = false;                                ///< write the longer header
+    std::uint64_t max_record = std::uint64_t{256} << 20;  ///< what a record may take in memory
+  };
+  static constexpr std::uint64_t max_payload = std::uint64_t{256} << 20;
+
+  struct cursor {
+    bytes partial{};  ///< of a record whose last fragment has not come
+    std::uint64_t begin = 0;
+    std::uint64_t count = 0;
+    std::uint32_t log_number = 0;
+    bool numbered = false;
+    bool within = false;
+    bool resyncs = false;  ///< behind a gap: the rest of a record whose start is lost is skipped
+  };
+
+  LevelDbLog() noexcept : options_{} {}
+  explicit LevelDbLog(Options options) noexcept : options_{options} {}
+
+  [[nodiscard]] cursor start() const {
+    cursor c;
+    c.log_number = options_.log_number;
+    c.numbered = options_.log_number != 0;
+    return c;
+  }
+
+  [[nodiscard]] Step decode(cursor& c, std::uint64_t place, bytes_view window) const {
+    using namespace detail::leveldb;  // NOLINT(google-build-using-namespace)
+    auto const left = block_size - static_cast<std::size_t>(place % block_size);
+    if (left < header_size) return filler(window, left, false);
+    if (window.size() < header_size) return need(header_size);
+    auto const found = fragment_at(window);
+    if (!found) return filler(window, left, true);
+    if (found->header + found->size > left) return step_of(Step::Kind::bad);
+    auto const whole = found->header + found->size;
+    if (window.size() < whole) return need(whole);
+    if (!checks(*found, window)) return step_of(Step::Kind::bad);
+    if (found->recycles) {
+      auto const number = get_le<std::uint32_t>(window, header_size);
+      if (c.numbered && number != c.log_number) return step_of(Step::Kind::stale);
+      c.log_number = number;
+      c.numbered = true;
+    }
+    auto step = accept(c, place, *found, window.subspan(found->header, found->size));
+    step.used = Step::Kind::bad == step.kind ? 0 : whole;
+    step.check = found->crc;
+    return step;
+  }
+
+  /// Looked for at the starts of blocks, as their readers do.
+  [[nodiscard]] std::optional<Witness> witness(cursor const& c,
+                                               std::uint64_t place,
+                                               bytes_view window) const noexcept {
+    using namespace detail::leveldb;  // NOLINT(google-build-using-namespace)
+    auto const ahead = (block_size - place % block_size) % block_size;
+    for (auto i = static_cast<std::size_t>(ahead); i + header_size <= window.size();
+         i += block_size) {
+      auto const from = window.subspan(i);
+      auto const found = fragment_at(from);
+      if (!found || found->header + found->size > std::min(block_size, from.size())) continue;
+      if (!checks(*found, from)) continue;
+      bool const old =
+          found->recycles && c.numbered && get_le<std::uint32_t>(from, header_size) != c.log_number;
+      if (!old) return Witness{place + i, place + i};
+    }
+    return {};
+  }
+  void resume(cursor& c, std::uint64_t) const noexcept {
+    c.within = false;
+    c.resyncs = true;
+    c.partial.clear();
+  }
+
+  [[nodiscard]] result<void> header(cursor& c, Stamp const&, bytes&) const {
+    c = start();
+    return ok();
+  }
+  [[nodiscard]] result<std::uint64_t> mark(cursor&,
+                                           std::uint64_t place,
+                                           Stamp const&,
+                                           bytes&) const {
+    return place;
+  }
+  [[nodiscard]] result<std::uint64_t> encode(
+      cursor& c, std::uint64_t place, bytes_view payload, Stamp const&, bytes& out) const {
+    using namespace detail::leveldb;  // NOLINT(google-build-using-namespace)
+    if (payload.size() > options_.max_record) return failure(errc::too_large, "append", "a record");
+    auto const header = options_.recycled ? recycled_header_size : header_size;
+    auto at = place;
+    for (bool first = true; first || !payload.empty(); first = false) {
+      auto left = block_size - static_cast<std::size_t>(at % block_size);
+      if (left < header) {
+        out.resize(out.size() + left);
+        at += left;
+        left = block_size;
+      }
+      auto const some = payload.first(std::min(payload.size(), left - header));
+      payload = payload.subspan(some.size());
+      auto const type = payload.empty() ? (first ? Type::full : Type::last)
+                                        : (first ? Type::first : Type::middle);
+      add(type, some, out);
+      at += header + some.size();
+      if (payload.empty()) break;
+    }
+    ++c.count;
+    return place;
+  }
+
+ private:
+  [[nodiscard]] static Step step_of(Step::Kind kind) noexcept {
+    Step step;
+    step.kind = kind;
+    return step;
+  }
+  [[nodiscard]] static Step need(std::uint64_t size) noexcept {
+    auto step = step_of(Step::Kind::need);
+    step.need = size;
+    return step;
+  }
+  // Too short for a header: anything. Longer: zeros up to the end of the block, which a file that
+  // was given its blocks before they were written has.
+  [[nodiscard]] static Step filler(bytes_view window, std::size_t left, bool zeros) noexcept {
+    auto const seen = window.first(std::min(left, window.size()));
+    if (zeros) {
+      for (auto const byte : seen) {
+        if (byte != std::byte{0}) return step_of(Step::Kind::bad);
+      }
+    }
+    if (seen.size() < left) return need(left);
+    auto step = step_of(Step::Kind::padding);
+    step.used = left;
+    return step;
+  }
+
+  [[nodiscard]] Step accept(cursor& c,
+                            std::uint64_t place,
+                            detail::leveldb::Fragment const& found,
+                            bytes_view data) const {
+    using detail::leveldb::Type;
+    bool const begins = found.type == Type::full || found.type == Type::first;
+    bool const ends = found.type == Type::full || found.type == Type::last;
+    if (c.resyncs && !begins) {
+      c.resyncs = !ends;
+      return step_of(Step::Kind::padding);
+    }
+    if (begins == c.within) return step_of(Step::Kind::bad);  // without its start, or its end
+    if (!begins && c.partial.size() + data.size() > options_.max_record) {
+      return step_of(Step::Kind::bad);
+    }
+    c.resyncs = false;
+    if (begins) {
+      c.begin = place;
+      c.partial.clear();
+    }
+    if (found.type != Type::full) c.partial.insert(c.partial.end(), data.begin(), data.end());
+    c.within = !ends;
+    if (!ends) return step_of(Step::Kind::fragment);
+    auto step = step_of(Step::Kind::record);
+    step.begin = c.begin;
+    step.sequence = c.count++;
+    step.payload = found.type == Type::full ? data : bytes_view{c.partial};
+    return step;
+  }
+
+  void add(detail::leveldb::Type type, bytes_view data, bytes& out) const {
+    using namespace detail::leveldb;  // NOLINT(google-build-using-namespace)
+    auto const header = options_.recycled ? recycled_header_size : header_size;
+    auto const begin = out.size();
+    out.resize(begin + header + data.size());
+    auto const frame = bytes_span{out}.subspan(begin);
+    auto const kind = static_cast<std::uint8_t>(type);
+    frame[6] = std::byte(options_.recycled ? kind + recycled : kind);
+    if (options_.recycled) put_le(frame, header_size, options_.log_number);
+    put_le(frame, 4, static_cast<std::uint16_t>(data.size()));
+    std::copy(data.begin(), data.end(), frame.begin() + static_cast<std::ptrdiff_t>(header));
+    put_le(frame, 0, masked(crc32c(bytes_view{frame}.subspan(6))));
+  }
+
+  Options options_;
+};
+static_assert(writable_format<LevelDbLog>);
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/recovery/plan.hpp
+// What was found in a segment, and what is to be done about it: data, before anything is touched.
+#ifndef HOLDFAST_RECOVERY_PLAN_HPP
+#define HOLDFAST_RECOVERY_PLAN_HPP
+
+HOLDFAST_BEGIN
+
+/// What is the matter with a segment. From `damage` on, no crash alone explains it.
+enum class Verdict : std::uint8_t {
+  clean,
+  torn_tail,      ///< what was being written when it crashed; nobody was told that it is durable
+  damage,         ///< bytes that were durable fail their check
+  sealed_damage,  ///< the same in a segment that is no longer written
+  hole,           ///< a segment of the log is missing
+  foreign,        ///< not a segment of this log
+  newer_format,   ///< of a newer version; not to be touched
+};
+[[nodiscard]] constexpr std::string_view name(Verdict verdict) noexcept {
+  constexpr std::string_view names[] = {"clean", "torn tail", "damage",      "sealed damage",
+                                        "hole",  "foreign",   "newer format"};
+  return names[static_cast<std::size_t>(verdict)];
+}
+/// The error that says so.
+[[nodiscard]] constexpr errc errc_of(Verdict verdict) noexcept {
+  switch (verdict) {
+    case Verdict::clean:
+    case Verdict::torn_tail:
+      return errc::incomplete;
+    case Verdict::damage:
+    case Verdict::sealed_damage:
+      return errc::damaged;
+    case Verdict::hole:
+      return errc::hole;
+    case Verdict::foreign:
+      return errc::foreign;
+    case Verdict::newer_format:
+      return errc::newer_format;
+  }
+  return errc::unknown;
+}
+
+/// How much recovery may do.
+enum class Recovery : std::uint8_t {
+  refuse,      ///< nothing: what is not clean is an error
+  cut,         ///< cut a torn tail, refuse everything worse
+  quarantine,  ///< also set aside everything from the damage on, and go on from before it
+  salvage,  ///< also keep the records behind damage; it stays where it is, and a copy is set aside
+};
+[[nodiscard]] constexpr std::string_view name(Recovery recovery) noexcept {
+  constexpr std::string_view names[] = {"refuse", "cut", "quarantine", "salvage"};
+  return names[static_cast<std::size_t>(recovery)];
+}
+
+/// A segment as it was found. The same bytes give the same plan.
+struct Plan {
+  Verdict verdict = Verdict::clean;
+  std::uint64_t size = 0;           ///< of the segment, in bytes
+  std::uint64_t kept = 0;           ///< end of the longest valid prefix
+  std::uint64_t durable_to = 0;     ///< bytes that are known to have been durable before
+  std::uint64_t witness = 0;        ///< where the frame lies that shows damage; 0 if none does
+  std::uint64_t records = 0;        ///< in the prefix
+  std::uint64_t salvageable = 0;    ///< records behind the damage
+  std::uint64_t salvaged_end = 0;   ///< end of the last of them
+  std::uint64_t next_sequence = 0;  ///< of the next record
+  std::uint64_t unconfirmed = 0;    ///< first byte that this boot wrote and no sync is known of
+  std::int64_t first_time_ns = 0;
+  std::int64_t last_time_ns = 0;
+  std::uint32_t tail_crc = 0;  ///< of the bytes behind the prefix
+  bool sealed = false;         ///< has its footer, or a successor
+  std::uint64_t digest = 0;    ///< of all frames of the prefix
+
+  friend bool operator==(Plan const&, Plan const&) = default;
+
+  /// Equal where the bytes are, whoever looks at them and in whichever boot.
+  [[nodiscard]] std::uint64_t fingerprint() const noexcept {
+    std::uint64_t all = 0;
+    for (auto const part :
+         {static_cast<std::uint64_t>(verdict), size, kept, witness, records, salvageable,
+          salvaged_end, next_sequence, static_cast<std::uint64_t>(tail_crc), digest}) {
+      all = mixed(all, part);
+    }
+    return all;
+  }
+  [[nodiscard]] static constexpr std::uint64_t mixed(std::uint64_t all,
+                                                     std::uint64_t part) noexcept {
+    all = (all ^ part) * 0x9e37'79b9'7f4a'7c15;
+    return all ^ all >> 29;
+  }
+};
+
+/// What was done to a segment when it was opened.
+struct Recovered {
+  Plan found;
+  std::uint64_t cut_bytes = 0;      ///< set aside, then cut
+  std::uint64_t skipped_bytes = 0;  ///< damaged, left in place and skipped by readers
+};
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/log/survey.hpp
+// Tells which files of a directory are segments of a log, from their names, and how they follow one
+// another.
+#ifndef HOLDFAST_LOG_SURVEY_HPP
+#define HOLDFAST_LOG_SURVEY_HPP
+
+HOLDFAST_BEGIN
+
+/// One segment of a log, as it was found and what was done to it.
+struct SegmentReport {
+  std::uint64_t base = 0;  ///< the number of its first record, from its name
+  Recovered recovered{};
+};
+
+/// What opening a log has found and done.
+struct LogReport {
+  Verdict verdict = Verdict::clean;       ///< of the first segment that is not clean
+  std::vector<SegmentReport> segments{};  ///< in their order
+  std::vector<std::string> foreign{};     ///< names that are not the log's; left alone
+  std::vector<std::string> set_aside{};   ///< whole segments behind a break, under their new names
+  std::uint64_t records = 0;              ///< that can be read
+  std::uint64_t cut_bytes = 0;
+  std::uint64_t skipped_bytes = 0;
+  std::uint64_t missing_records = 0;  ///< numbers that no segment has, where salvage goes on
+};
+
+namespace detail {
+inline constexpr std::size_t digits_of_base = 20;
+inline constexpr std::string_view segment_suffix = ".seg";
+
+[[nodiscard]] inline std::string segment_name(std::uint64_t base) {
+  auto digits = std::to_string(base);
+  return std::string(digits_of_base - digits.size(), '0') + digits + std::string{segment_suffix};
+}
+/// The base that a name says; nothing if it is not the name of a segment.
+[[nodiscard]] inline std::optional<std::uint64_t> base_of(std::string_view name) noexcept {
+  if (name.size() != digits_of_base + segment_suffix.size()) return {};
+  if (name.substr(digits_of_base) != segment_suffix) return {};
+  std::uint64_t base = 0;
+  for (char const c : name.substr(0, digits_of_base)) {
+    if (c < '0' || c > '9') return {};
+    auto const digit = static_cast<std::uint64_t>(c - '0');
+    if (base > (~std::uint64_t{0} - digit) / 10) return {};
+    base = base * 10 + digit;
+  }
+  return base;
+}
+/// What a log or its recovery has put beside a segment.
+[[nodiscard]] inline bool is_beside_segment(std::string_view name) noexcept {
+  constexpr auto whole = digits_of_base + segment_suffix.size();
+  return name.size() > whole && base_of(name.substr(0, whole)) &&
+         (name.substr(whole) == ".point" || name.substr(whole, 6) == ".aside");
+}
+
+struct Survey {
+  std::vector<std::uint64_t> bases{};
+  std::vector<std::string> foreign{};
+};
+template <file_system Fs>
+[[nodiscard]] result<Survey> survey(Fs const& fs, std::string const& directory) {
+  Survey out;
+  HOLDFAST_TRY(entries, fs.list(directory));
+  for (auto const& entry : entries) {
+    auto const base = base_of(entry.name);
+    if (base && entry.kind == Entry::Kind::file) {
+      out.bases.push_back(*base);
+    } else if (entry.name != "LOCK" && !is_beside_segment(entry.name)) {
+      out.foreign.push_back(entry.name);
+    }
+  }
+  std::sort(out.bases.begin(), out.bases.end());
+  return out;
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/recovery/frames.hpp
+// Walks the frames of a segment in bounded memory.
+#ifndef HOLDFAST_RECOVERY_FRAMES_HPP
+#define HOLDFAST_RECOVERY_FRAMES_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// Reads ahead by a window, which grows up to the longest frame where a frame asks for it. It ends
+/// at `end`, whatever the segment grows to meanwhile.
+template <segment Segment, segment_format Format>
+class Frames {
+ public:
+  static constexpr std::size_t window_size = std::size_t{256} << 10;
+
+  Frames(Segment const& from, Format format, std::uint64_t end)
+      : from_{&from}, format_{std::move(format)}, cursor_{format_.start()}, end_{end} {}
+
+  /// Where the next frame begins.
+  [[nodiscard]] std::uint64_t at() const noexcept { return at_; }
+  [[nodiscard]] std::uint64_t end() const noexcept { return end_; }
+  [[nodiscard]] typename Format::cursor& cursor() noexcept { return cursor_; }
+
+  /// The next frame, gone by if it is valid. `need` and `bad` stay where they are; nothing at the
+  /// end. The payload lives until the next call.
+  [[nodiscard]] result<std::optional<Step>> next() {
+    if (at_ == end_) return std::optional<Step>{};
+    if (at_ < begin_ || at_ >= begin_ + filled_) {
+      HOLDFAST_TRYV(fill(std::min<std::uint64_t>(window_size, end_ - at_)));
+    }
+    for (;;) {
+      auto step = format_.decode(cursor_, at_, window());
+      bool const more = step.kind == Step::Kind::need && step.need > window().size() &&
+                        step.need <= Format::max_frame && begin_ + filled_ < end_;
+      if (!more) {
+        at_ += is_whole(step.kind) ? step.used : 0;
+        return std::optional<Step>{step};
+      }
+      auto const wanted =
+          std::min<std::uint64_t>(std::max<std::uint64_t>(step.need, window_size), end_ - at_);
+      HOLDFAST_TRYV(fill(wanted));
+    }
+  }
+
+  /// Looks for a valid frame at `at` or behind it, and gives the first.
+  [[nodiscard]] result<std::optional<Witness>> search(std::uint64_t at) {
+    for (;;) {
+      at_ = std::min(at, end_);
+      bool const more = at_ < begin_ || window().size() < Format::searched;
+      if (more && begin_ + filled_ != end_) {
+        HOLDFAST_TRYV(fill(std::min<std::uint64_t>(window_size, end_ - at_)));
+      }
+      auto const found = format_.witness(cursor_, at_, window());
+      if (found || begin_ + filled_ >= end_) return found;
+      at = begin_ + filled_ - Format::searched + 1;
+    }
+  }
+  /// Goes on at a frame that `search` has found.
+  void resume(std::uint64_t at) {
+    at_ = at;
+    format_.resume(cursor_, at);
+  }
+  /// Tells every byte from `at` on.
+  template <class Visit>
+  [[nodiscard]] result<void> each_piece(std::uint64_t at, Visit visit) {
+    for (; at < end_; at += filled_) {
+      at_ = at;
+      HOLDFAST_TRYV(fill(std::min<std::uint64_t>(window_size, end_ - at)));
+      visit(window());
+    }
+    return ok();
+  }
+
+  [[nodiscard]] static constexpr bool is_whole(Step::Kind kind) noexcept {
+    return kind == Step::Kind::record || kind == Step::Kind::mark || kind == Step::Kind::fragment ||
+           kind == Step::Kind::padding;
+  }
+
+ private:
+  [[nodiscard]] bytes_view window() const noexcept {
+    if (at_ < begin_) return {};
+    auto const gone = std::min<std::uint64_t>(filled_, at_ - begin_);
+    return bytes_view{buffer_}.first(filled_).subspan(static_cast<std::size_t>(gone));
+  }
+  // The segment may have become shorter: then what is missing is an error, not an end.
+  [[nodiscard]] result<void> fill(std::uint64_t size) {
+    if (buffer_.size() < size) buffer_.resize(static_cast<std::size_t>(size));
+    begin_ = at_;
+    filled_ = 0;
+    HOLDFAST_TRY(got,
+                 from_->read_at(at_, bytes_span{buffer_}.first(static_cast<std::size_t>(size))));
+    if (got != size) return failure(error{errc::conflict, "read segment"}.at(at_ + got));
+    filled_ = got;
+    return ok();
+  }
+
+  Segment const* from_;
+  Format format_;
+  typename Format::cursor cursor_;
+  bytes buffer_;
+  std::uint64_t begin_ = 0;  // of the buffer
+  std::size_t filled_ = 0;
+  std::uint64_t at_ = 0;
+  std::uint64_t end_;
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/recovery/records.hpp
+// The records of a segment as a range.
+#ifndef HOLDFAST_RECOVERY_RECORDS_HPP
+#define HOLDFAST_RECOVERY_RECORDS_HPP
+
+HOLDFAST_BEGIN
+
+/// One record. The payload lives until the range goes on.
+struct Record {
+  std::uint64_t begin = 0;  ///< where its first frame begins, and its last one ends
+  std::uint64_t end = 0;
+  std::uint64_t sequence = 0;
+  std::int64_t time_ns = 0;
+  bytes_view payload{};
+};
+
+/// Which records to give: those that are at or behind all three.
+struct From {
+  std::uint64_t sequence = 0;
+  std::int64_t time_ns = INT64_MIN;
+};
+
+/// A single-pass range of `result<Record>`, in bounded memory: an error is the last element.
+/// Ends where the log ended when it was made. Keeps what it reads from alive. One thread at a time.
+template <segment Segment, segment_format Format>
+class Records {
+ public:
+  class iterator {
+   public:
+    using value_type = result<Record>;
+    using difference_type = std::ptrdiff_t;
+    using reference = result<Record> const&;
+    using pointer = result<Record> const*;
+    using iterator_category = std::input_iterator_tag;
+
+    iterator() = default;
+    [[nodiscard]] reference operator*() const noexcept { return *all_->now_; }
+    [[nodiscard]] pointer operator->() const noexcept { return &*all_->now_; }
+    iterator& operator++() {
+      all_->go_on();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    [[nodiscard]] friend bool operator==(iterator const& i, std::default_sentinel_t) noexcept {
+      return i.is_over();
+    }
+
+   private:
+    friend Records;
+    explicit iterator(Records* all) noexcept : all_{all} {}
+    [[nodiscard]] bool is_over() const noexcept { return all_ == nullptr || !all_->now_; }
+    Records* all_ = nullptr;
+  };
+
+  Records(std::shared_ptr<Segment const> from,
+          Format format,
+          std::uint64_t end,
+          From first,
+          bool skips_damage)
+      : from_{std::move(from)},
+        frames_{*from_, std::move(format), end},
+        first_{first},
+        skips_damage_{skips_damage} {}
+
+  /// Reads the first record; to be called once.
+  [[nodiscard]] iterator begin() {
+    go_on();
+    return iterator{this};
+  }
+  [[nodiscard]] static std::default_sentinel_t end() noexcept { return {}; }
+
+ private:
+  void go_on() {
+    bool const ended = now_ && !now_->has_value();
+    now_.reset();
+    if (ended) return;
+    auto found = next();
+    if (!found) {
+      now_.emplace(boost::outcome_v2::failure(found.error()));
+    } else if (found.assume_value()) {
+      now_.emplace(*found.assume_value());
+    }
+  }
+
+  [[nodiscard]] result<std::optional<Record>> next() {
+    for (;;) {
+      HOLDFAST_TRY(step, frames_.next());
+      if (!step) return std::optional<Record>{};
+      if (!frames_.is_whole(step->kind)) {
+        HOLDFAST_TRY(went_on, skip());
+        if (!went_on) return std::optional<Record>{};
+        continue;
+      }
+      if (step->kind != Step::Kind::record) continue;
+      if (step->sequence < first_.sequence || step->time_ns < first_.time_ns) continue;
+      return std::optional<Record>{
+          Record{step->begin, frames_.at(), step->sequence, step->time_ns, step->payload}};
+    }
+  }
+  // What was valid when the log was opened and is not any more is an error, unless damage is known
+  // and skipped.
+  [[nodiscard]] result<bool> skip() {
+    if (!skips_damage_) return failure(error{errc::damaged, "read record"}.at(frames_.at()));
+    HOLDFAST_TRY(found, frames_.search(frames_.at() + 1));
+    if (!found) return false;
+    frames_.resume(found->at);
+    return true;
+  }
+
+  std::shared_ptr<Segment const> from_;
+  detail::Frames<Segment, Format> frames_;
+  From first_;
+  bool skips_damage_;
+  std::optional<result<Record>> now_;
+};
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/log/records.hpp
+// The records of all segments of a log as one range.
+#ifndef HOLDFAST_LOG_RECORDS_HPP
+#define HOLDFAST_LOG_RECORDS_HPP
+
+HOLDFAST_BEGIN
+
+/// A single-pass range of `result<Record>` over a list of segments: an error is the last element.
+/// Each segment is opened when it is reached; up to there retention may remove it (`not_found`).
+template <file_system Fs>
+class LogRecords {
+ public:
+  class iterator {
+   public:
+    using value_type = result<Record>;
+    using difference_type = std::ptrdiff_t;
+    using reference = result<Record> const&;
+    using pointer = result<Record> const*;
+    using iterator_category = std::input_iterator_tag;
+
+    iterator() = default;
+    [[nodiscard]] reference operator*() const noexcept { return *all_->now_; }
+    [[nodiscard]] pointer operator->() const noexcept { return &*all_->now_; }
+    iterator& operator++() {
+      all_->go_on();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    [[nodiscard]] friend bool operator==(iterator const& i, std::default_sentinel_t) noexcept {
+      return i.is_over();
+    }
+
+   private:
+    friend LogRecords;
+    explicit iterator(LogRecords* all) noexcept : all_{all} {}
+    [[nodiscard]] bool is_over() const noexcept { return all_ == nullptr || !all_->now_; }
+    LogRecords* all_ = nullptr;
+  };
+
+  /// What is to be read of one segment.
+  struct Part {
+    std::uint64_t base = 0;
+    std::uint64_t end = 0;  ///< bytes
+    bool skips_damage = false;
+  };
+  LogRecords(Fs fs, std::string directory, std::vector<Part> parts, From first)
+      : fs_{std::move(fs)},
+        directory_{std::move(directory)},
+        parts_{std::move(parts)},
+        first_{first} {
+    // A segment that ends before the first wanted record is not opened.
+    while (next_ + 1 < parts_.size() && parts_[next_ + 1].base <= first_.sequence) ++next_;
+  }
+
+  [[nodiscard]] iterator begin() {
+    go_on();
+    return iterator{this};
+  }
+  [[nodiscard]] static std::default_sentinel_t end() noexcept { return {}; }
+
+ private:
+  using Inner = Records<BasicFileSegment<Fs>, Framed>;
+
+  void go_on() {
+    bool const ended = now_ && !now_->has_value();
+    now_.reset();
+    if (ended) return;
+    for (;;) {
+      if (inner_) {
+        if (at_) {
+          ++*at_;
+        } else {
+          at_ = inner_->begin();
+        }
+        if (!(*at_ == std::default_sentinel)) {
+          now_.emplace(**at_);
+          return;
+        }
+      }
+      if (next_ == parts_.size()) return;
+      if (auto opened = open(parts_[next_++]); !opened) {
+        now_.emplace(boost::outcome_v2::failure(opened.error()));
+        return;
+      }
+    }
+  }
+  [[nodiscard]] result<void> open(Part const& part) {
+    at_.reset();
+    inner_.reset();
+    auto path = detail::join(directory_, detail::segment_name(part.base));
+    HOLDFAST_TRY(file, BasicFileSegment<Fs>::open_to_read(std::move(path), fs_));
+    auto from = std::make_shared<BasicFileSegment<Fs> const>(std::move(file));
+    inner_.emplace(std::move(from), Framed{{.base = part.base}}, part.end, first_,
+                   part.skips_damage);
+    return ok();
+  }
+
+  Fs fs_;
+  std::string directory_;
+  std::vector<Part> parts_;
+  From first_;
+  std::size_t next_ = 0;
+  std::optional<Inner> inner_;
+  std::optional<typename Inner::iterator> at_;
+  std::optional<result<Record>> now_;
+};
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/recovery/point.hpp
+// Keeps how far a segment is durable, for whoever opens it next.
+//
+// A point is written after the sync that it tells of, and never synced itself: it may be missing or
+// old, but never ahead. To a process of the same boot it tells which bytes need not be written
+// again; that matters, because a write may spoil what it writes over. To a later boot, if the disk
+// has kept it, it tells damage to the last batch from a torn tail.
+#ifndef HOLDFAST_RECOVERY_POINT_HPP
+#define HOLDFAST_RECOVERY_POINT_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+inline constexpr std::uint64_t point_magic = 0x746e'696f'7067'6f6c;  // "logpoint"
+inline constexpr std::size_t point_size = 24;
+
+// Tells this segment from another one of its name: its first bytes are never written twice.
+template <segment Segment>
+[[nodiscard]] result<std::uint32_t> identity_of(Segment const& from, std::uint64_t durable_to) {
+  std::array<std::byte, 64> start{};
+  auto const some = bytes_span{start}.first(
+      static_cast<std::size_t>(std::min<std::uint64_t>(start.size(), durable_to)));
+  HOLDFAST_TRYV(from.read_at(0, some));
+  return crc32c(some);
+}
+
+/// How far the segment was durable, as far as is known; 0 where nothing is.
+template <segment Segment>
+[[nodiscard]] result<std::uint64_t> durable_point(Segment const& from) {
+  if constexpr (pointed_segment<Segment>) {
+    HOLDFAST_TRY(content, from.point());
+    if (content.size() < point_size || get_le<std::uint64_t>(content, 0) != point_magic) return 0;
+    bytes_view const point{content};
+    if (get_le<std::uint32_t>(point, 20) != crc32c(point.first(20))) return 0;
+    auto const durable_to = get_le<std::uint64_t>(point, 8);
+    HOLDFAST_TRY(identity, identity_of(from, durable_to));
+    return identity == get_le<std::uint32_t>(point, 16) ? durable_to : 0;
+  }
+  return 0;
+}
+
+template <segment Segment>
+[[nodiscard]] result<void> keep_point([[maybe_unused]] Segment& beside,
+                                      [[maybe_unused]] std::uint64_t durable_to) {
+  if constexpr (pointed_segment<Segment>) {
+    HOLDFAST_TRY(identity, identity_of(beside, durable_to));
+    std::array<std::byte, point_size> point{};
+    put_le(point, 0, point_magic);
+    put_le(point, 8, durable_to);
+    put_le(point, 16, identity);
+    put_le(point, 20, crc32c(bytes_view{point}.first(20)));
+    return beside.keep_point(point);
+  }
+  return ok();
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/recovery/apply.hpp
+// Does to a segment what its plan says, as far as it is allowed to.
+//
+// The order is the protocol: a durable copy of what will be cut, the cut, what may have been lost
+// by a failed sync written again, a sync; only then may anything be appended. A crash anywhere
+// leaves either what was found or what will be, and the copy.
+#ifndef HOLDFAST_RECOVERY_APPLY_HPP
+#define HOLDFAST_RECOVERY_APPLY_HPP
+
+HOLDFAST_BEGIN
+
+/// Would `recovery` open what was found?
+[[nodiscard]] constexpr bool may_open(Verdict verdict, Recovery recovery) noexcept {
+  switch (verdict) {
+    case Verdict::clean:
+      return true;
+    case Verdict::torn_tail:
+      return recovery != Recovery::refuse;
+    case Verdict::damage:
+    case Verdict::sealed_damage:
+      return recovery == Recovery::quarantine || recovery == Recovery::salvage;
+    case Verdict::hole:
+    case Verdict::foreign:
+    case Verdict::newer_format:
+      return false;
+  }
+  return false;
+}
+
+namespace detail {
+/// Writes the same bytes once more: their pages are dirty again, so the next sync speaks for them.
+template <segment Segment>
+[[nodiscard]] result<void> rewrite(Segment& into, std::uint64_t begin, std::uint64_t end) {
+  constexpr std::uint64_t most = std::uint64_t{256} << 10;
+  bytes buffer(static_cast<std::size_t>(std::min(most, end - begin)));
+  for (auto at = begin; at < end;) {
+    auto const piece = bytes_span{buffer}.first(static_cast<std::size_t>(std::min(most, end - at)));
+    HOLDFAST_TRY(got, into.read_at(at, piece));
+    if (got != piece.size()) return failure(error{errc::conflict, "recover"}.at(at));
+    HOLDFAST_TRYV(into.rewrite(at, piece));
+    at += piece.size();
+  }
+  return ok();
+}
+
+// What is cut now is not to be missed by the next one who opens it.
+template <segment Segment>
+[[nodiscard]] result<void> lower_point([[maybe_unused]] Segment& beside, std::uint64_t durable_to) {
+  HOLDFAST_TRYV(keep_point(beside, durable_to));
+  if constexpr (pointed_segment<Segment>) return beside.settle_point();
+  return ok();
+}
+
+/// Gives what was done; the segment ends where it may be appended to, and all of it is durable.
+template <segment Segment>
+[[nodiscard]] result<Recovered> apply(Segment& to, Plan const& plan, Recovery recovery) {
+  if (!may_open(plan.verdict, recovery)) {
+    return failure(error{errc_of(plan.verdict), "recover"}.at(plan.kept));
+  }
+  Recovered done{.found = plan};
+  bool const worse = plan.verdict == Verdict::damage || plan.verdict == Verdict::sealed_damage;
+  bool const salvages = worse && recovery == Recovery::salvage && plan.salvaged_end > plan.kept;
+  auto const end = salvages ? plan.salvaged_end : plan.kept;
+  if (plan.size > plan.kept) {
+    HOLDFAST_TRYV(to.set_aside(plan.kept, plan.size));
+    if (worse) {
+      HOLDFAST_TRYV(lower_point(to, plan.kept));
+    }
+    if (end < plan.size) {
+      HOLDFAST_TRYV(to.truncate(end));
+    }
+  }
+  if (plan.unconfirmed < plan.kept) {
+    HOLDFAST_TRYV(rewrite(to, plan.unconfirmed, plan.kept));
+  }
+  // Also where nothing was changed: the name of the file may not be durable yet.
+  HOLDFAST_TRYV(to.sync());
+  done.cut_bytes = plan.size - std::max(end, plan.kept);
+  done.skipped_bytes = end - plan.kept;
+  return done;
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/recovery/examine.hpp
+// Looks at a segment and says what is the matter with it; touches nothing.
+//
+// What fails its check is a torn tail, unless something shows that it was durable once: a valid
+// frame behind it that says so, a point that the caller has kept, or that the segment is sealed.
+#ifndef HOLDFAST_RECOVERY_EXAMINE_HPP
+#define HOLDFAST_RECOVERY_EXAMINE_HPP
+
+HOLDFAST_BEGIN
+
+/// What is known from elsewhere.
+struct Known {
+  std::uint64_t durable_to = 0;  ///< bytes that were durable
+  bool sealed = false;           ///< it has a successor, so nothing of it may be torn
+  std::uint32_t boot = 0;        ///< this boot, as frames name it; 0 = not known
+};
+
+namespace detail {
+/// One look at one segment.
+template <segment Segment, segment_format Format>
+class Examination {
+ public:
+  Examination(Segment const& from, Format const& format, std::uint64_t size, Known const& known)
+      : frames_{from, format, size}, known_{known} {
+    plan_.size = size;
+    plan_.sealed = known.sealed;
+  }
+
+  template <class Visit>
+  [[nodiscard]] result<Plan> run(Visit& visit) {
+    for (;;) {
+      auto const at = frames_.at();
+      HOLDFAST_TRY(step, frames_.next());
+      if (!step) {
+        plan_.kept = plan_.size;  // padding up to the end is no tail
+        break;
+      }
+      if (!frames_.is_whole(step->kind)) {
+        HOLDFAST_TRYV(judge(step->kind));
+        break;
+      }
+      note(at, *step);
+      if (step->kind == Step::Kind::record) visit(*step, frames_.at());
+    }
+    if (awaits_first_) plan_.unconfirmed = plan_.kept;
+    if (plan_.verdict == Verdict::clean && plan_.kept < known_.durable_to) {
+      plan_.verdict = Verdict::damage;  // cut at a frame's end, and cut all the same
+    }
+    if (plan_.verdict == Verdict::clean && known_.sealed && lacks_footer()) {
+      plan_.verdict = Verdict::sealed_damage;
+    }
+    plan_.durable_to = std::max(plan_.durable_to, known_.durable_to);
+    return plan_;
+  }
+
+ private:
+  void note(std::uint64_t at, Step const& step) {
+    plan_.digest = Plan::mixed(plan_.digest, at ^ std::uint64_t{step.check} << 32);
+    plan_.digest = Plan::mixed(plan_.digest, step.used);
+    if (step.kind == Step::Kind::padding || step.kind == Step::Kind::fragment) return;
+    plan_.kept = frames_.at();
+    confirm(at, step);
+    plan_.next_sequence = step.sequence;
+    if (step.kind != Step::Kind::record) return;
+    if (plan_.records++ == 0) plan_.first_time_ns = step.time_ns;
+    plan_.last_time_ns = step.time_ns;
+    plan_.next_sequence = step.sequence + 1;
+  }
+
+  // A frame tells what was synced before it. One of another boot was read from the disk itself.
+  // What this boot has written may have been lost by a sync that failed, and read back all the
+  // same.
+  void confirm(std::uint64_t at, Step const& step) {
+    bool const proves = step.synced_to > plan_.durable_to;
+    if (proves) plan_.durable_to = step.synced_to;
+    if (proves || awaits_first_) plan_.unconfirmed = at;
+    bool const of_another_boot = step.boot != 0 && known_.boot != 0 && step.boot != known_.boot;
+    awaits_first_ = step.boot == 0 || of_another_boot || frames_.at() <= known_.durable_to;
+    if (of_another_boot) plan_.durable_to = frames_.at();
+  }
+
+  [[nodiscard]] result<void> judge(Step::Kind stopped) {
+    if (stopped == Step::Kind::newer) {
+      plan_.verdict = Verdict::newer_format;
+      return ok();
+    }
+    if (never_begun()) {
+      plan_.kept = 0;
+      plan_.verdict = Verdict::torn_tail;
+    } else if (stopped == Step::Kind::foreign) {
+      plan_.verdict = Verdict::foreign;
+      return ok();
+    }
+    return look_behind(frames_.at());
+  }
+  // The header of a new segment is synced before anything follows it.
+  [[nodiscard]] bool never_begun() const noexcept {
+    if constexpr (requires { Format::header_size; }) {
+      return plan_.size <= Format::header_size && known_.durable_to == 0 && !known_.sealed;
+    } else {
+      return false;
+    }
+  }
+
+  [[nodiscard]] result<void> look_behind(std::uint64_t stopped_at) {
+    HOLDFAST_TRYV(frames_.each_piece(
+        plan_.kept, [this](bytes_view piece) { plan_.tail_crc = crc32c(piece, plan_.tail_crc); }));
+    bool worse = known_.sealed || plan_.kept < known_.durable_to || has_no_header();
+    for (auto at = stopped_at + 1; !worse;) {
+      HOLDFAST_TRY(found, frames_.search(at));
+      if (!found) break;
+      worse = found->synced_to > plan_.kept;
+      if (worse) plan_.witness = found->at;
+      at = found->at + 1;
+    }
+    plan_.verdict = !worse          ? Verdict::torn_tail
+                    : known_.sealed ? Verdict::sealed_damage
+                                    : Verdict::damage;
+    return worse ? count_behind(stopped_at) : result<void>{ok()};
+  }
+  [[nodiscard]] bool lacks_footer() noexcept {
+    if constexpr (requires(typename Format::cursor const& c) { c.sealed; }) {
+      return !frames_.cursor().sealed;
+    } else {
+      return false;
+    }
+  }
+  // A header was durable before the first frame, so one that fails its check was damaged.
+  [[nodiscard]] bool has_no_header() const noexcept {
+    if constexpr (requires { Format::header_size; }) {
+      return plan_.kept == 0 && plan_.size > Format::header_size;
+    } else {
+      return false;
+    }
+  }
+
+  [[nodiscard]] result<void> count_behind(std::uint64_t from) {
+    plan_.salvaged_end = plan_.kept;
+    for (;;) {
+      HOLDFAST_TRY(found, frames_.search(from + 1));
+      if (!found) return ok();
+      frames_.resume(found->at);
+      for (;;) {
+        HOLDFAST_TRY(step, frames_.next());
+        if (!step) return ok();
+        from = frames_.at();
+        if (!frames_.is_whole(step->kind)) break;
+        if (step->kind == Step::Kind::padding || step->kind == Step::Kind::fragment) continue;
+        plan_.salvaged_end = frames_.at();
+        plan_.salvageable += step->kind == Step::Kind::record ? 1 : 0;
+      }
+    }
+  }
+
+  Frames<Segment, Format> frames_;
+  Known known_;
+  Plan plan_;
+  bool awaits_first_ = true;  // of the frames that no sync is known of
+};
+struct VisitNothing {
+  void operator()(Step const&, std::uint64_t) const noexcept {}
+};
+}  // namespace detail
+
+/// What a crash, or worse, has left of a segment, and how much of it holds. Reads every byte once,
+/// in memory bounded by the longest frame; `visit(step, end)` is told each record of the valid
+/// prefix. Bytes that are appended meanwhile are not looked at. Errors: those of reading, and
+/// `conflict` if the segment gets shorter meanwhile.
+template <segment Segment, segment_format Format, class Visit = detail::VisitNothing>
+[[nodiscard]] result<Plan> examine(Segment const& from,
+                                   Format const& format,
+                                   Known const& known = {},
+                                   Visit visit = {}) {
+  HOLDFAST_TRY(size, from.size());
+  return detail::Examination<Segment, Format>{from, format, size, known}.run(visit);
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/recoverable.hpp
+// Opens what a crash left of a segment, and appends to it: recovery is the only way to an open one.
+#ifndef HOLDFAST_RECOVERABLE_HPP
+#define HOLDFAST_RECOVERABLE_HPP
+
+HOLDFAST_BEGIN
+
+struct RecoverableOptions {
+  std::uint64_t durable_to = 0;  ///< a point that is known from elsewhere
+  bool exact_point = false;      ///< `sync` also leaves a synced mark: damage to the last batch is
+                                 ///< then told from a torn tail, for a second sync each time
+};
+
+/// Where a log stands.
+struct Tail {
+  std::uint64_t end = 0;         ///< of the last record or mark
+  std::uint64_t durable_to = 0;  ///< everything before it survives a power cut
+  std::uint64_t next_sequence = 0;
+};
+
+namespace detail {
+// How a frame names a boot: never 0.
+[[nodiscard]] inline std::uint32_t boot_tag(BootId const& boot) noexcept {
+  std::array<std::byte, 16> raw{};
+  for (std::size_t i = 0; i < raw.size(); ++i) raw[i] = std::byte{boot.id[i]};
+  auto const tag = crc32c(raw) & 0xffffff;
+  return tag == 0 ? 1 : tag;
+}
+}  // namespace detail
+
+/// Has a last frame, behind which nothing comes.
+template <class F>
+concept can_seal_segment = writable_format<F> &&
+    requires(F const& f, typename F::cursor& c, Stamp const& stamp, bytes& out) {
+  { f.footer(c, std::uint64_t{}, stamp, out) } -> gives<std::uint64_t>;
+  { c.sealed } -> std::convertible_to<bool>;
+};
+
+/// A segment that may be appended to. Any thread may use it; it moves freely. Its destructor syncs
+/// nothing.
+template <segment Segment, writable_format Format, Recovery How = Recovery::cut, world W = Native>
+class Recoverable {
+ public:
+  /// Use `open_recoverable`.
+  [[nodiscard]] static result<Recoverable> open(Segment from,
+                                                Format format,
+                                                RecoverableOptions const& options,
+                                                std::optional<Plan> const& plan,
+                                                W w) {
+    auto state = std::make_shared<State>(std::move(from), std::move(format), options, std::move(w));
+    HOLDFAST_TRYV(state->recover(plan));
+    return Recoverable{std::move(state)};
+  }
+
+  /// Appends one record, which is durable after the next `sync`. Errors: `too_large`, those of
+  /// writing (then nothing was appended), `poisoned` after a failed sync.
+  [[nodiscard]] result<Record> append(bytes_view payload) {
+    std::scoped_lock const lock{state_->mutex};
+    return state_->append(payload);
+  }
+  /// Makes all that was appended durable. After `sync_failed` nothing is known of what was appended
+  /// since the last sync: `reopen`.
+  [[nodiscard]] result<void> sync() {
+    std::scoped_lock const lock{state_->mutex};
+    HOLDFAST_TRYV(state_->sync());
+    return state_->options.exact_point ? state_->leave_point() : result<void>{ok()};
+  }
+  /// Syncs, and leaves a point from which damage to anything before it is told from a torn tail.
+  [[nodiscard]] result<void> close() {
+    std::scoped_lock const lock{state_->mutex};
+    HOLDFAST_TRYV(state_->sync());
+    return state_->leave_point();
+  }
+  /// Syncs, and ends the segment for good, where the format has a footer: nothing can be appended
+  /// any more.
+  [[nodiscard]] result<void> seal() requires can_seal_segment<Format> {
+    std::scoped_lock const lock{state_->mutex};
+    return state_->seal();
+  }
+  [[nodiscard]] bool sealed() const requires can_seal_segment<Format> {
+    std::scoped_lock const lock{state_->mutex};
+    return state_->cursor.sealed;
+  }
+  /// Recovers once more; heals after a failed sync.
+  [[nodiscard]] result<void> reopen() {
+    std::scoped_lock const lock{state_->mutex};
+    return state_->recover({});
+  }
+
+  [[nodiscard]] Tail tail() const {
+    std::scoped_lock const lock{state_->mutex};
+    return {state_->end, state_->durable_to, state_->next_sequence};
+  }
+  /// What the last recovery found and did.
+  [[nodiscard]] Recovered recovered() const {
+    std::scoped_lock const lock{state_->mutex};
+    return state_->recovered;
+  }
+
+  /// The records up to now, as they were written, each checked again.
+  [[nodiscard]] Records<Segment, Format> records(From first = {}) const {
+    std::scoped_lock const lock{state_->mutex};
+    return {std::shared_ptr<Segment const>{state_, &state_->store}, state_->format, state_->end,
+            first, state_->recovered.skipped_bytes != 0};
+  }
+
+ private:
+  struct State {
+    State(Segment from, Format f, RecoverableOptions const& o, W w)
+        : store{std::move(from)},
+          format{std::move(f)},
+          options{o},
+          world_of_it{std::move(w)},
+          boot{detail::boot_tag(world_of_it.self().boot)},
+          cursor{format.start()} {}
+
+    [[nodiscard]] result<void> recover(std::optional<Plan> const& plan) {
+      usable = false;
+      HOLDFAST_TRY(point, detail::durable_point(store));
+      HOLDFAST_TRY(found,
+                   examine(store, format, {std::max(options.durable_to, point), false, boot}));
+      if (plan && plan->fingerprint() != found.fingerprint()) {
+        return failure(error{errc::conflict, "recover as planned"}.at(found.kept));
+      }
+      HOLDFAST_TRY(done, detail::apply(store, found, How));
+      recovered = done;
+      end = found.kept + done.skipped_bytes;
+      if (end == 0) {
+        HOLDFAST_TRYV(begin());
+      }
+      HOLDFAST_TRYV(settle());
+      usable = true;
+      return ok();
+    }
+    // The header is durable before anything follows it.
+    [[nodiscard]] result<void> begin() {
+      scratch.clear();
+      auto fresh = format.start();
+      HOLDFAST_TRYV(format.header(fresh, stamp(), scratch));
+      if (scratch.empty()) return ok();
+      HOLDFAST_TRYV(store.append(0, scratch));
+      HOLDFAST_TRYV(store.sync());
+      end = scratch.size();
+      return ok();
+    }
+    // Brings the cursor to the end, as if all before had been written with it.
+    [[nodiscard]] result<void> settle() {
+      detail::Frames<Segment, Format> frames{store, format, end};
+      for (;;) {
+        HOLDFAST_TRY(step, frames.next());
+        if (!step) break;
+        if (step->kind == Step::Kind::record) next_sequence = step->sequence + 1;
+        if (step->kind == Step::Kind::mark) next_sequence = step->sequence;
+        if (frames.is_whole(step->kind)) continue;
+        HOLDFAST_TRY(found, frames.search(frames.at() + 1));
+        if (!found) break;
+        frames.resume(found->at);
+      }
+      cursor = frames.cursor();
+      longer = false;
+      keep(end);
+      return ok();
+    }
+
+    [[nodiscard]] Stamp stamp() const noexcept {
+      return {world_of_it.wall_ns(), durable_to, boot, world_of_it.random64(), end == durable_to};
+    }
+    [[nodiscard]] result<void> check() const noexcept {
+      if (!usable) return failure(errc::poisoned, "append");
+      return ok();
+    }
+
+    [[nodiscard]] result<Record> append(bytes_view payload) {
+      HOLDFAST_TRYV(check());
+      if constexpr (can_seal_segment<Format>) {
+        if (cursor.sealed) return failure(errc::read_only, "append to a sealed segment");
+      }
+      scratch.clear();
+      auto next = cursor;
+      auto const now = stamp();
+      HOLDFAST_TRY(place, format.encode(next, end, payload, now, scratch));
+      HOLDFAST_TRYV(put(place));
+      cursor = std::move(next);
+      Record const record{place, place + scratch.size(), next_sequence, now.time_ns, {}};
+      end = record.end;
+      ++next_sequence;
+      return record;
+    }
+    // What a failed write has left is cut before the next one: it must never look like a record.
+    [[nodiscard]] result<void> put(std::uint64_t place) {
+      if (longer) {
+        HOLDFAST_TRYV(store.truncate(end));
+        longer = false;
+      }
+      auto written = store.append(place, scratch);
+      longer = !written;
+      return written;
+    }
+
+    // Everything before `to` is durable. That the point can't be kept takes nothing back: the next
+    // one who opens it then knows less.
+    void keep(std::uint64_t to) {
+      durable_to = to;
+      static_cast<void>(detail::keep_point(store, to));
+    }
+    [[nodiscard]] result<void> sync() {
+      HOLDFAST_TRYV(check());
+      if (durable_to == end) return ok();
+      usable = false;  // also where it throws
+      HOLDFAST_TRYV(store.sync());
+      usable = true;
+      keep(end);
+      point_left = false;
+      return ok();
+    }
+    [[nodiscard]] result<void> seal() requires can_seal_segment<Format> {
+      HOLDFAST_TRYV(sync());
+      if (cursor.sealed) return ok();
+      scratch.clear();
+      auto next = cursor;
+      HOLDFAST_TRY(place, format.footer(next, end, stamp(), scratch));
+      HOLDFAST_TRYV(put(place));
+      cursor = std::move(next);
+      end = place + scratch.size();
+      return sync();
+    }
+    [[nodiscard]] result<void> leave_point() {
+      if (point_left) return ok();
+      if constexpr (can_seal_segment<Format>) {
+        if (cursor.sealed) return ok();
+      }
+      scratch.clear();
+      HOLDFAST_TRY(place, format.mark(cursor, end, stamp(), scratch));
+      if (scratch.empty()) return ok();
+      HOLDFAST_TRYV(put(place));
+      end = place + scratch.size();
+      HOLDFAST_TRYV(sync());
+      point_left = true;
+      return ok();
+    }
+
+    Segment store;
+    Format format;
+    RecoverableOptions options;
+    W world_of_it;
+    std::uint32_t boot;
+    typename Format::cursor cursor;
+    std::mutex mutex{};
+    bytes scratch{};
+    Recovered recovered{};
+    std::uint64_t end = 0;
+    std::uint64_t durable_to = 0;
+    std::uint64_t next_sequence = 0;
+    bool usable = false;     // recovered, and no sync has failed since
+    bool longer = false;     // a failed write may have left bytes behind the end
+    bool point_left = true;  // nothing was appended since the last one
+  };
+
+  explicit Recoverable(std::shared_ptr<State> state) noexcept : state_{std::move(state)} {}
+
+  std::shared_ptr<State> state_;
+};
+
+/// Examines the segment and does what `How` allows: after it the segment ends with its last valid
+/// record, all of it is durable, and what was cut lies beside it. With a plan (of `examine`) it
+/// does only what was planned: `conflict` if the segment has changed. Errors: `incomplete`,
+/// `damaged`, `foreign`, `newer_format` where `How` refuses what was found (nothing was touched),
+/// those of the segment.
+template <Recovery How = Recovery::cut, segment Segment, writable_format Format, world W = Native>
+[[nodiscard]] result<Recoverable<Segment, Format, How, W>> open_recoverable(
+    Segment from,
+    Format format,
+    RecoverableOptions const& options = {},
+    std::optional<Plan> const& plan = {},
+    W w = {}) {
+  return Recoverable<Segment, Format, How, W>::open(std::move(from), std::move(format), options,
+                                                    plan, std::move(w));
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/log.hpp
+// A log: a directory of segments, of which the last is written and all others are sealed.
+//
+// Invariants:
+// - Segment n + 1 begins with the number after the last record of segment n; it is made only after
+//   the footer of segment n is durable, and acknowledges nothing before its own header and name
+//   are.
+// - Names that are not the log's are reported and never touched. A break is never skipped silently:
+//   what lies behind it is refused, set aside, or reported as missing.
+#ifndef HOLDFAST_LOG_HPP
+#define HOLDFAST_LOG_HPP
+
+HOLDFAST_BEGIN
+
+struct LogOptions {
+  std::uint64_t segment_size = std::uint64_t{64} << 20;  ///< bytes after which a segment is sealed
+  std::uint32_t align = 4096;  ///< as in Framed::Options, for segments that are made from now on
+};
+
+/// A log in a directory. Any thread may use it; it moves freely. Its destructor syncs nothing.
+template <file_system Fs, Recovery How = Recovery::cut, world W = Native>
+class BasicLog {
+  using Segment = BasicFileSegment<Fs>;
+  using Active = Recoverable<Segment, Framed, How, W>;
+
+ public:
+  /// Recovers, and makes the directory and the first segment where there are none. Errors: `busy`
+  /// while another has it open, `hole`, `damaged`, `foreign` (a segment that is not the one its
+  /// name says) and the others of `open_recoverable`, as far as `How` refuses them; nothing was
+  /// touched then.
+  [[nodiscard]] static result<BasicLog> open(std::string directory,
+                                             LogOptions const& options = {},
+                                             Fs fs = {},
+                                             W w = {}) {
+    auto state =
+        std::make_unique<State>(std::move(directory), options, std::move(fs), std::move(w));
+    HOLDFAST_TRYV(state->open());
+    return BasicLog{std::move(state)};
+  }
+
+  /// Appends one record, to a new segment where the last is full. Durable after the next `sync`.
+  [[nodiscard]] result<Record> append(bytes_view payload) {
+    std::scoped_lock const lock{state_->mutex};
+    HOLDFAST_TRYV(state_->check());
+    HOLDFAST_TRYV(state_->roll_if_full());
+    return state_->active->append(payload);
+  }
+  [[nodiscard]] result<void> sync() {
+    std::scoped_lock const lock{state_->mutex};
+    HOLDFAST_TRYV(state_->check());
+    return state_->active->sync();
+  }
+  [[nodiscard]] result<void> close() {
+    std::scoped_lock const lock{state_->mutex};
+    HOLDFAST_TRYV(state_->check());
+    return state_->active->close();
+  }
+  /// Seals the last segment and begins the next one.
+  [[nodiscard]] result<void> roll() {
+    std::scoped_lock const lock{state_->mutex};
+    HOLDFAST_TRYV(state_->check());
+    return state_->roll();
+  }
+  /// Recovers once more; heals after a failed sync.
+  [[nodiscard]] result<void> reopen() {
+    std::scoped_lock const lock{state_->mutex};
+    return state_->recover();
+  }
+  /// Removes whole sealed segments of which every record is before `sequence`, the oldest first.
+  /// Gives how many.
+  [[nodiscard]] result<std::size_t> drop_before(std::uint64_t sequence) {
+    std::scoped_lock const lock{state_->mutex};
+    return state_->drop_before(sequence);
+  }
+
+  [[nodiscard]] LogReport report() const {
+    std::scoped_lock const lock{state_->mutex};
+    return state_->report;
+  }
+  [[nodiscard]] Tail tail() const {
+    std::scoped_lock const lock{state_->mutex};
+    return state_->active ? state_->active->tail() : Tail{};
+  }
+  /// The records up to now, each checked again.
+  [[nodiscard]] LogRecords<Fs> records(From first = {}) const {
+    std::scoped_lock const lock{state_->mutex};
+    return state_->records(first);
+  }
+
+ private:
+  using Part = typename LogRecords<Fs>::Part;
+  struct State {
+    State(std::string at, LogOptions const& o, Fs f, W w)
+        : directory{std::move(at)}, options{o}, fs{std::move(f)}, world_of_it{std::move(w)} {}
+
+    [[nodiscard]] std::string path_of(std::uint64_t base) const {
+      return detail::join(directory, detail::segment_name(base));
+    }
+    [[nodiscard]] Framed format(std::uint64_t base) const {
+      return Framed{{.base = base, .align = options.align}};
+    }
+
+    [[nodiscard]] result<void> open() {
+      HOLDFAST_TRYV(detail::make_directories(fs, directory));
+      auto const path = detail::join(directory, "LOCK");
+      auto opened = fs.open(path, Open::write);
+      if (!opened && opened.error().code() == errc::not_found) opened = fs.open(path, Open::create);
+      if (!opened && opened.error().code() == errc::exists) opened = fs.open(path, Open::write);
+      if (!opened) return detail::failed(opened);
+      lock_file = std::move(opened).assume_value();
+      HOLDFAST_TRY(locked, fs.try_lock(*lock_file, {}, Mode::exclusive));
+      if (!locked) return failure(errc::busy, "open log", directory);
+      return recover();
+    }
+
+    [[nodiscard]] result<void> check() const {
+      if (!active) return failure(errc::poisoned, "use log", directory);
+      return ok();
+    }
+    // Looks at all segments before any is touched.
+    [[nodiscard]] result<void> recover() {
+      active.reset();
+      sealed.clear();
+      report = {};
+      HOLDFAST_TRY(found, detail::survey(fs, directory));
+      report.foreign = found.foreign;
+      std::optional<std::uint64_t> expected;
+      std::size_t whole = 0;  // segments up to the first break
+      for (; whole < found.bases.size(); ++whole) {
+        auto const base = found.bases[whole];
+        bool const last = whole + 1 == found.bases.size();
+        HOLDFAST_TRY(plan, look(base, !last));
+        if (expected && base != *expected) {
+          HOLDFAST_TRYV(judge_gap(base, *expected));
+          if (How == Recovery::quarantine) break;
+        }
+        report.segments.push_back({base, {.found = plan}});
+        note(plan.verdict);
+        if (!may_open(plan.verdict, How)) {
+          return failure(error{errc_of(plan.verdict), "open log", path_of(base)}.at(plan.kept));
+        }
+        expected = plan.kept == 0 ? base : plan.next_sequence;
+        if (How == Recovery::salvage) *expected += plan.salvageable;
+        if (How == Recovery::quarantine && plan.verdict != Verdict::clean && !last) {
+          ++whole;
+          break;
+        }
+      }
+      // From the last to the first, so that a crash leaves no hole.
+      for (auto i = found.bases.size(); i > whole; --i) {
+        HOLDFAST_TRYV(set_aside(found.bases[i - 1]));
+      }
+      return open_all(expected.value_or(0));
+    }
+    void note(Verdict verdict) noexcept {
+      if (report.verdict == Verdict::clean) report.verdict = verdict;
+    }
+    [[nodiscard]] result<Plan> look(std::uint64_t base, bool has_successor) const {
+      HOLDFAST_TRY(file, Segment::open_to_read(path_of(base), fs));
+      HOLDFAST_TRY(point, detail::durable_point(file));
+      return examine(file, format(base),
+                     {point, has_successor, detail::boot_tag(world_of_it.self().boot)});
+    }
+    [[nodiscard]] result<void> judge_gap(std::uint64_t base, std::uint64_t expected) {
+      // One that begins before the one before it ends is a copy, or was put there by mistake.
+      if (base < expected) return failure(errc::foreign, "open log", path_of(base));
+      note(Verdict::hole);
+      if (How == Recovery::refuse || How == Recovery::cut) {
+        return failure(errc::hole, "open log", path_of(expected));
+      }
+      report.missing_records += base - expected;
+      return ok();
+    }
+    // A whole segment behind a break gets another name, under which nothing reads it.
+    [[nodiscard]] result<void> set_aside(std::uint64_t base) {
+      auto const path = path_of(base);
+      HOLDFAST_TRY(free, free_name(path + ".aside"));
+      HOLDFAST_TRYV(fs.rename(path, free));
+      HOLDFAST_TRYV(fs.sync_directory(directory));
+      report.set_aside.push_back(free);
+      return ok();
+    }
+    [[nodiscard]] result<std::string> free_name(std::string const& wanted) const {
+      for (std::uint64_t n = 0;; ++n) {
+        auto name = n == 0 ? wanted : wanted + "-" + std::to_string(n);
+        HOLDFAST_TRY(there, detail::is_there(fs, name));
+        if (!there) return name;
+      }
+    }
+
+    // Applies the plans: to the sealed ones as far as they need it, to the last one always.
+    [[nodiscard]] result<void> open_all(std::uint64_t next) {
+      for (std::size_t i = 0; i < report.segments.size(); ++i) {
+        auto& one = report.segments[i];
+        bool const last = i + 1 == report.segments.size();
+        if (last) {
+          HOLDFAST_TRYV(activate(one.base));
+          one.recovered = active->recovered();
+        } else if (one.recovered.found.verdict != Verdict::clean) {
+          HOLDFAST_TRY(file, Segment::open(path_of(one.base), fs));
+          HOLDFAST_TRY(done, detail::apply(file, one.recovered.found, How));
+          one.recovered = done;
+        }
+        auto const& found = one.recovered.found;
+        auto const skipped = one.recovered.skipped_bytes;
+        if (!last) sealed.push_back({one.base, found.kept + skipped, skipped != 0});
+        report.records += found.records + (skipped != 0 ? found.salvageable : 0);
+        report.cut_bytes += one.recovered.cut_bytes;
+        report.skipped_bytes += skipped;
+      }
+      if (!active) {
+        HOLDFAST_TRYV(activate(next));
+      }
+      // It was sealed, and the crash came before its successor.
+      return active->sealed() ? succeed() : result<void>{ok()};
+    }
+    [[nodiscard]] result<void> activate(std::uint64_t base) {
+      HOLDFAST_TRY(file, Segment::open(path_of(base), fs));
+      HOLDFAST_TRY(opened,
+                   open_recoverable<How>(std::move(file), format(base), {}, {}, world_of_it));
+      active = std::make_unique<Active>(std::move(opened));
+      active_base = base;
+      return ok();
+    }
+
+    [[nodiscard]] result<void> roll_if_full() {
+      auto const now = active->tail();
+      bool const has_records = now.next_sequence != active_base;
+      if (active->sealed()) return succeed();  // a roll has failed half-way
+      return now.end >= options.segment_size && has_records ? roll() : result<void>{ok()};
+    }
+    [[nodiscard]] result<void> roll() {
+      HOLDFAST_TRYV(active->seal());
+      return succeed();
+    }
+    [[nodiscard]] result<void> succeed() {
+      auto const now = active->tail();
+      if (now.next_sequence == active_base) {
+        return failure(errc::invalid, "roll a segment without records", directory);
+      }
+      Part const before{active_base, now.end, active->recovered().skipped_bytes != 0};
+      HOLDFAST_TRYV(activate(now.next_sequence));
+      sealed.push_back(before);
+      return ok();
+    }
+
+    [[nodiscard]] result<std::size_t> drop_before(std::uint64_t sequence) {
+      std::size_t dropped = 0;
+      while (!sealed.empty()) {
+        auto const next = sealed.size() > 1 ? sealed[1].base : active_base;
+        if (next > sequence) break;
+        auto const path = path_of(sealed.front().base);
+        HOLDFAST_TRYV(detail::remove_if_there(fs, path));
+        // Before the next one goes, so that no crash leaves a hole.
+        HOLDFAST_TRYV(fs.sync_directory(directory));
+        HOLDFAST_TRYV(detail::remove_if_there(fs, path + ".point"));
+        sealed.erase(sealed.begin());
+        ++dropped;
+      }
+      return dropped;
+    }
+
+    [[nodiscard]] LogRecords<Fs> records(From first) const {
+      auto parts = sealed;
+      parts.push_back({active_base, active->tail().end, active->recovered().skipped_bytes != 0});
+      return {fs, directory, std::move(parts), first};
+    }
+
+    std::string directory;
+    LogOptions options;
+    Fs fs;
+    W world_of_it;
+    std::mutex mutex{};
+    std::optional<typename Fs::file> lock_file{};
+    std::vector<Part> sealed{};
+    std::unique_ptr<Active> active{};  // none after a recovery that failed
+    std::uint64_t active_base = 0;
+    LogReport report{};
+  };
+
+  explicit BasicLog(std::unique_ptr<State> state) noexcept : state_{std::move(state)} {}
+
+  std::unique_ptr<State> state_;
+};
+
+/// On the real file system.
+template <Recovery How = Recovery::cut>
+using Log = BasicLog<Posix, How>;
 
 HOLDFAST_END
 

@@ -93,9 +93,10 @@ struct Crash {
                                                  disk::Damage const& damage,
                                                  disk::Image image) {
   auto const& m = crash.life->machine.machine();
-  return machine_on(
-      damage, SimulatedDisk{std::move(image), m.boot + (crash.power ? 1 : 0), m.seed,
-                            m.first_process + static_cast<std::uint32_t>(m.processes.size())});
+  SimulatedDisk const next{std::move(image), m.boot + (crash.power ? 1 : 0), m.seed,
+                           m.first_process + static_cast<std::uint32_t>(m.processes.size())};
+  next.machine().rewrites_show = m.rewrites_show && !crash.power;
+  return machine_on(damage, next);
 }
 
 /// Recovers twice and compares; `reported` becomes the history with what was said meanwhile.

@@ -366,8 +366,9 @@ class CacheFiles {
     std::copy(old.begin(), old.end(), content.begin());
     std::memcpy(content.data() + (begin - start), part.data(), part.size());
     auto fresh = make_sector(content);
-    if (written && std::equal(old.begin(), old.end(), fresh->content.begin(), fresh->content.end()))
-      return;
+    bool const same =
+        written && std::equal(old.begin(), old.end(), fresh->content.begin(), fresh->content.end());
+    if (same && !machine_->rewrites_show) return;
     Effect effect;
     effect.inode = id;
     effect.value = sector;

@@ -70,8 +70,10 @@ struct Machine {
   std::int64_t wall_shift_ns = 0;          ///< someone set the wall clock
   std::function<void(Owner&)> disguise{};  ///< what a process that starts takes itself for
   std::size_t open_files = 0;
-  Faults faults{};                      ///< of the calls of all processes
-  bool fresh_sectors_show = false;      ///< what was never written does not always read as zeros
+  Faults faults{};                  ///< of the calls of all processes
+  bool fresh_sectors_show = false;  ///< what was never written does not always read as zeros
+  /// A sync has failed in this boot: writing the same bytes once more may bring back lost ones.
+  bool rewrites_show = false;
   std::function<void()> before_call{};  ///< lets others run in the midst of an operation
   bool in_hook = false;
   std::size_t crashes_from = 0;  ///< step of the log before which no crash is explored
@@ -114,6 +116,7 @@ struct Machine {
                char const* operation,
                std::string_view path,
                std::string_view to_path = {}) {
+    if (kind == Step::Kind::sync_failed) rewrites_show = true;
     auto& step = log.steps.emplace_back();
     step.kind = kind;
     step.process = number;

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSL-1.0
+// The records of all segments of a log as one range.
+#ifndef HOLDFAST_LOG_RECORDS_HPP
+#define HOLDFAST_LOG_RECORDS_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "holdfast/backend/file_segment.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/file_ops.hpp"
+#include "holdfast/file_system.hpp"
+#include "holdfast/format/framed.hpp"
+#include "holdfast/log/survey.hpp"
+#include "holdfast/recovery/records.hpp"
+#include "holdfast/result.hpp"
+
+HOLDFAST_BEGIN
+
+/// A single-pass range of `result<Record>` over a list of segments: an error is the last element.
+/// Each segment is opened when it is reached; up to there retention may remove it (`not_found`).
+template <file_system Fs>
+class LogRecords {
+ public:
+  class iterator {
+   public:
+    using value_type = result<Record>;
+    using difference_type = std::ptrdiff_t;
+    using reference = result<Record> const&;
+    using pointer = result<Record> const*;
+    using iterator_category = std::input_iterator_tag;
+
+    iterator() = default;
+    [[nodiscard]] reference operator*() const noexcept { return *all_->now_; }
+    [[nodiscard]] pointer operator->() const noexcept { return &*all_->now_; }
+    iterator& operator++() {
+      all_->go_on();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    [[nodiscard]] friend bool operator==(iterator const& i, std::default_sentinel_t) noexcept {
+      return i.is_over();
+    }
+
+   private:
+    friend LogRecords;
+    explicit iterator(LogRecords* all) noexcept : all_{all} {}
+    [[nodiscard]] bool is_over() const noexcept { return all_ == nullptr || !all_->now_; }
+    LogRecords* all_ = nullptr;
+  };
+
+  /// What is to be read of one segment.
+  struct Part {
+    std::uint64_t base = 0;
+    std::uint64_t end = 0;  ///< bytes
+    bool skips_damage = false;
+  };
+  LogRecords(Fs fs, std::string directory, std::vector<Part> parts, From first)
+      : fs_{std::move(fs)},
+        directory_{std::move(directory)},
+        parts_{std::move(parts)},
+        first_{first} {
+    // A segment that ends before the first wanted record is not opened.
+    while (next_ + 1 < parts_.size() && parts_[next_ + 1].base <= first_.sequence) ++next_;
+  }
+
+  [[nodiscard]] iterator begin() {
+    go_on();
+    return iterator{this};
+  }
+  [[nodiscard]] static std::default_sentinel_t end() noexcept { return {}; }
+
+ private:
+  using Inner = Records<BasicFileSegment<Fs>, Framed>;
+
+  void go_on() {
+    bool const ended = now_ && !now_->has_value();
+    now_.reset();
+    if (ended) return;
+    for (;;) {
+      if (inner_) {
+        if (at_) {
+          ++*at_;
+        } else {
+          at_ = inner_->begin();
+        }
+        if (!(*at_ == std::default_sentinel)) {
+          now_.emplace(**at_);
+          return;
+        }
+      }
+      if (next_ == parts_.size()) return;
+      if (auto opened = open(parts_[next_++]); !opened) {
+        now_.emplace(boost::outcome_v2::failure(opened.error()));
+        return;
+      }
+    }
+  }
+  [[nodiscard]] result<void> open(Part const& part) {
+    at_.reset();
+    inner_.reset();
+    auto path = detail::join(directory_, detail::segment_name(part.base));
+    HOLDFAST_TRY(file, BasicFileSegment<Fs>::open_to_read(std::move(path), fs_));
+    auto from = std::make_shared<BasicFileSegment<Fs> const>(std::move(file));
+    inner_.emplace(std::move(from), Framed{{.base = part.base}}, part.end, first_,
+                   part.skips_damage);
+    return ok();
+  }
+
+  Fs fs_;
+  std::string directory_;
+  std::vector<Part> parts_;
+  From first_;
+  std::size_t next_ = 0;
+  std::optional<Inner> inner_;
+  std::optional<typename Inner::iterator> at_;
+  std::optional<result<Record>> now_;
+};
+
+HOLDFAST_END
+
+#endif

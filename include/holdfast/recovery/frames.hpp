@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSL-1.0
+// Walks the frames of a segment in bounded memory.
+#ifndef HOLDFAST_RECOVERY_FRAMES_HPP
+#define HOLDFAST_RECOVERY_FRAMES_HPP
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "holdfast/bytes.hpp"
+#include "holdfast/config.hpp"
+#include "holdfast/result.hpp"
+#include "holdfast/segment.hpp"
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// Reads ahead by a window, which grows up to the longest frame where a frame asks for it. It ends
+/// at `end`, whatever the segment grows to meanwhile.
+template <segment Segment, segment_format Format>
+class Frames {
+ public:
+  static constexpr std::size_t window_size = std::size_t{256} << 10;
+
+  Frames(Segment const& from, Format format, std::uint64_t end)
+      : from_{&from}, format_{std::move(format)}, cursor_{format_.start()}, end_{end} {}
+
+  /// Where the next frame begins.
+  [[nodiscard]] std::uint64_t at() const noexcept { return at_; }
+  [[nodiscard]] std::uint64_t end() const noexcept { return end_; }
+  [[nodiscard]] typename Format::cursor& cursor() noexcept { return cursor_; }
+
+  /// The next frame, gone by if it is valid. `need` and `bad` stay where they are; nothing at the
+  /// end. The payload lives until the next call.
+  [[nodiscard]] result<std::optional<Step>> next() {
+    if (at_ == end_) return std::optional<Step>{};
+    if (at_ < begin_ || at_ >= begin_ + filled_) {
+      HOLDFAST_TRYV(fill(std::min<std::uint64_t>(window_size, end_ - at_)));
+    }
+    for (;;) {
+      auto step = format_.decode(cursor_, at_, window());
+      bool const more = step.kind == Step::Kind::need && step.need > window().size() &&
+                        step.need <= Format::max_frame && begin_ + filled_ < end_;
+      if (!more) {
+        at_ += is_whole(step.kind) ? step.used : 0;
+        return std::optional<Step>{step};
+      }
+      auto const wanted =
+          std::min<std::uint64_t>(std::max<std::uint64_t>(step.need, window_size), end_ - at_);
+      HOLDFAST_TRYV(fill(wanted));
+    }
+  }
+
+  /// Looks for a valid frame at `at` or behind it, and gives the first.
+  [[nodiscard]] result<std::optional<Witness>> search(std::uint64_t at) {
+    for (;;) {
+      at_ = std::min(at, end_);
+      bool const more = at_ < begin_ || window().size() < Format::searched;
+      if (more && begin_ + filled_ != end_) {
+        HOLDFAST_TRYV(fill(std::min<std::uint64_t>(window_size, end_ - at_)));
+      }
+      auto const found = format_.witness(cursor_, at_, window());
+      if (found || begin_ + filled_ >= end_) return found;
+      at = begin_ + filled_ - Format::searched + 1;
+    }
+  }
+  /// Goes on at a frame that `search` has found.
+  void resume(std::uint64_t at) {
+    at_ = at;
+    format_.resume(cursor_, at);
+  }
+  /// Tells every byte from `at` on.
+  template <class Visit>
+  [[nodiscard]] result<void> each_piece(std::uint64_t at, Visit visit) {
+    for (; at < end_; at += filled_) {
+      at_ = at;
+      HOLDFAST_TRYV(fill(std::min<std::uint64_t>(window_size, end_ - at)));
+      visit(window());
+    }
+    return ok();
+  }
+
+  [[nodiscard]] static constexpr bool is_whole(Step::Kind kind) noexcept {
+    return kind == Step::Kind::record || kind == Step::Kind::mark || kind == Step::Kind::fragment ||
+           kind == Step::Kind::padding;
+  }
+
+ private:
+  [[nodiscard]] bytes_view window() const noexcept {
+    if (at_ < begin_) return {};
+    auto const gone = std::min<std::uint64_t>(filled_, at_ - begin_);
+    return bytes_view{buffer_}.first(filled_).subspan(static_cast<std::size_t>(gone));
+  }
+  // The segment may have become shorter: then what is missing is an error, not an end.
+  [[nodiscard]] result<void> fill(std::uint64_t size) {
+    if (buffer_.size() < size) buffer_.resize(static_cast<std::size_t>(size));
+    begin_ = at_;
+    filled_ = 0;
+    HOLDFAST_TRY(got,
+                 from_->read_at(at_, bytes_span{buffer_}.first(static_cast<std::size_t>(size))));
+    if (got != size) return failure(error{errc::conflict, "read segment"}.at(at_ + got));
+    filled_ = got;
+    return ok();
+  }
+
+  Segment const* from_;
+  Format format_;
+  typename Format::cursor cursor_;
+  bytes buffer_;
+  std::uint64_t begin_ = 0;  // of the buffer
+  std::size_t filled_ = 0;
+  std::uint64_t at_ = 0;
+  std::uint64_t end_;
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
