@@ -175,7 +175,9 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/store_subject.hpp
     include/holdfast/testing/subject.hpp
     include/holdfast/testing/throwing_store.hpp
+    include/holdfast/testing/update_home.hpp
     include/holdfast/testing/update_laws.hpp
+    include/holdfast/testing/update_probes.hpp
     include/holdfast/testing/update_scenario.hpp
     include/holdfast/update_concepts.hpp
     include/holdfast/version.hpp

@@ -9656,8 +9656,12 @@ class Source {
       if (known && (!current->moves || current->kept.sequence > kept->sequence))
         return std::optional<Generation>{};
       auto opened = open(*kept);
-      if (known && opened && opened.assume_value()->kept.marks == current->kept.marks)
-        return std::optional<Generation>{};  // no update since
+      if (known && opened && opened.assume_value()->kept.marks == current->kept.marks) {
+        // No update since. What was opened now holds up less: a log that was read from can end.
+        readers_.show(std::move(opened).assume_value());
+        readers_.reclaim();
+        return std::optional<Generation>{};
+      }
       HOLDFAST_TRY(after, load());
       bool const stays = after && manifest::find(after->manifest, kept->generation) != nullptr;
       if (opened && stays) {
@@ -11556,6 +11560,11 @@ struct refused {
   refused collect() const noexcept { return {}; }
   refused recover() const noexcept { return {}; }
   refused status() const noexcept { return {}; }
+  refused marks() const noexcept { return {}; }
+  template <class... Args>
+  refused apply(Args&&...) const noexcept {
+    return {};
+  }
   template <class... Args>
   refused revert(Args&&...) const noexcept {
     return {};
@@ -11635,8 +11644,8 @@ class UpdaterCore {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(usable("apply"));
     HOLDFAST_TRYV(check_current());
-    bool fresh =
-        false;  // in any part; an update that is refused by one is refused before any has it
+    // Of every part before any has it: what one refuses is refused.
+    bool fresh = false;
     for (auto const& part : target_->marks) {
       HOLDFAST_TRY(wants, is_fresh(part, update, "updater"));
       fresh = fresh || wants;
@@ -11764,8 +11773,9 @@ class Updater {
   /// Applies an update to every part, durable on return, and shows the new state; `batches` are
   /// those of the parts in their order. Parts that have it already skip it. `invalid` if its marks
   /// are in part reached; `conflict` once another generation is current: nothing was applied then,
-  /// and `refresh` moves on. After any other error apply the same again, or go on from `marks`;
-  /// after `sync_failed` all answer `poisoned` until `refresh`. Loads the record once.
+  /// and `refresh` moves on. `timed_out` if another process has been opening a reader for so long.
+  /// After any other error apply the same again, or go on from `marks`; after `sync_failed` all
+  /// answer `poisoned`, and the home has to be opened again. Loads the record once.
   template <class... Batches>
   requires std::constructible_from<batch_type, Batches...>
   [[nodiscard]] result<Applied> apply(Marks const& marks, Batches&&... batches) {

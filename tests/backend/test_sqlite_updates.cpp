@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Updates of SQLite databases in place: one transaction with the marks, readers that stay on their
 // state, and what is refused.
+#include <algorithm>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "catch.hpp"
 #include "holdfast/backend/sqlite.hpp"
+#include "holdfast/backend/sqlite_adopt.hpp"
 #include "places.hpp"
 
 namespace {
@@ -195,6 +197,46 @@ TEST_CASE("a SQLite generation is copied whole or not at all", "[sqlite][updates
   CHECK(code(store.copy({1}, backup)) == hf::errc::invalid);
   CHECK(store.generations().value() == std::vector<hf::Generation>{{1}, {2}});
   CHECK(count(held) == "2");
+}
+
+TEST_CASE("the log of a SQLite generation ends although its newest state is always read",
+          "[sqlite][updates]") {
+  Folder const home;
+  auto store = home.store({.schema = "CREATE TABLE t(n INTEGER PRIMARY KEY, v)", .updates = true});
+  auto writer = store.create({1}).value();
+  REQUIRE(store.seal(writer));
+  auto shown = store.open({1});
+  std::uintmax_t longest = 0;
+  for (std::uint64_t i = 1; i <= 3000; ++i) {
+    auto const sql =
+        "INSERT OR REPLACE INTO t VALUES(" + std::to_string(i % 50) + ", zeroblob(900))";
+    REQUIRE(store.apply({1}, sql, at(i)));
+    auto next = store.open({1});
+    REQUIRE(next);
+    shown = std::move(next);
+    auto const log = home.place / "home/stats/0000000001/data.sqlite3-wal";
+    longest = std::max(longest, support::fs::file_size(log));
+  }
+  CHECK(longest < 1200 * 4200);
+  CHECK(store.marks({1}).value() == at(3000));
+}
+
+TEST_CASE("a SQLite generation that adopted a database takes updates from no marks on",
+          "[sqlite][updates]") {
+  Folder const home;
+  auto store = home.store();
+  REQUIRE(build(store, {1}, 2));
+  REQUIRE(feed(store, 3));
+  {
+    auto writer = store.create({2}).value();
+    REQUIRE(hf::adopt(writer, home.place / "home/stats/0000000001/data.sqlite3"));
+    REQUIRE(store.seal(writer));
+  }
+  CHECK(count(store.open({2})) == "3");
+  CHECK(store.marks_of(store.open({2}).value()).value().empty());
+  REQUIRE(feed(store, 4, {2}));
+  CHECK(count(store.open({2})) == "4");
+  CHECK(store.marks({2}).value() == at(4));
 }
 
 TEST_CASE("a dropped SQLite generation is gone with what its updates left", "[sqlite][updates]") {

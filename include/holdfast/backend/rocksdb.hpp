@@ -309,6 +309,9 @@ class BasicRocksStore {
   // From here on the folder is all there is: nothing in memory, no bulk beside, no lock.
   [[nodiscard]] static result<void> finish(writer& w) {
     auto& [database, bulks] = *w.build_;
+    if (w.building_.updates) {
+      HOLDFAST_TRYV(detail::clear_rocks_marks(database));
+    }
     HOLDFAST_TRYV(database.flush());
     for (auto const& bulk : bulks) {
       HOLDFAST_TRYV(bulk->ingest());

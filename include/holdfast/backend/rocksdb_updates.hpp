@@ -76,6 +76,19 @@ class RocksState {
   return marks;
 }
 
+/// A build that took over a database with marks in it has none of its own.
+[[nodiscard]] inline result<void> clear_rocks_marks(RocksDatabase const& database) {
+  HOLDFAST_TRY(found, read_rocks_marks(database, {}));
+  HOLDFAST_TRY(family, database.family(rocks_marks_family));
+  rocksdb::WriteOptions unlogged;
+  unlogged.disableWAL = true;
+  for (auto const& [name, value] : found) {
+    auto const gone = database.get()->Delete(unlogged, family, slice(name));
+    if (!gone.ok()) return rocks_error(gone, "clear marks");
+  }
+  return ok();
+}
+
 /// The one handle that writes to a database; readers of this process have snapshots of it.
 struct RocksUpdates {
   std::shared_ptr<RocksDatabase> database;

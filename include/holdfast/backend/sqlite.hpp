@@ -86,11 +86,7 @@ class BasicSqliteStore {
   [[nodiscard]] result<writer> clone(Generation from, Generation g) {
     HOLDFAST_TRYV(usable());
     HOLDFAST_TRY(updates, folders_.updates(from));
-    if (updates) {
-      HOLDFAST_TRY(made, copy_state(from, *this, g));
-      HOLDFAST_TRYV(begin_marks(made));
-      return std::move(made);
-    }
+    if (updates) return copy_state(from, *this, g);
     HOLDFAST_TRY(building, folders_.copy(folders_, from, g));
     return start(std::move(building), Open::write);
   }
@@ -230,17 +226,16 @@ class BasicSqliteStore {
   }
 
   [[nodiscard]] result<reader> open_state(Generation g) const {
-    std::shared_ptr<detail::SqliteUpdates> own;
+    auto const path = path_of(g);
     {
       std::scoped_lock const lock{updating_->mutex};
-      if (updating_->generation == g) own = updating_->now;
+      if (updating_->now && updating_->generation == g) {
+        HOLDFAST_TRY(own, updating_->now->state(options_.connections));
+        return SqliteReader{path, std::move(own)};
+      }
     }
-    auto const path = path_of(g);
-    HOLDFAST_TRY(state, detail::SqlitePool::on_state(own ? own->readers() : pool(path),
-                                                     options_.connections));
-    if (!own) {
-      HOLDFAST_TRYV(sync_log(g));
-    }
+    HOLDFAST_TRY(state, detail::SqlitePool::on_state(pool(path), options_.connections));
+    HOLDFAST_TRYV(sync_log(g));
     return SqliteReader{path, std::move(state)};
   }
 
@@ -270,13 +265,6 @@ class BasicSqliteStore {
     HOLDFAST_TRY(made, to.start(std::move(building), Open::create, lease.handle()));
     return std::move(made);
   }
-  [[nodiscard]] result<void> begin_marks(writer& w) const {
-    HOLDFAST_TRYV(detail::exec_sqlite(w.handle(), "DROP TABLE IF EXISTS holdfast_marks"));
-    if (!options_.updates) return ok();
-    return detail::exec_sqlite(
-        w.handle(), "CREATE TABLE holdfast_marks(name PRIMARY KEY, value) WITHOUT ROWID");
-  }
-
   [[nodiscard]] result<writer> start(Building building, Open how, sqlite3* from = nullptr) const {
     building.updates = options_.updates;
     auto const path = detail::join(building.path, options_.file);
@@ -306,7 +294,6 @@ class BasicSqliteStore {
     if (how == Open::create) {
       HOLDFAST_TRYV(detail::exec_sqlite(handle, options_.schema));
     }
-    HOLDFAST_TRYV(begin_marks(made));
     return made;
   }
 
@@ -319,6 +306,13 @@ class BasicSqliteStore {
     }
     if (::sqlite3_get_autocommit(db) == 0) {
       return failure(errc::invalid, "seal: a transaction is open", w.building_.path);
+    }
+    if (w.building_.updates) {
+      // Last, whatever the build has taken over; a copy of one that took updates has marks in it.
+      HOLDFAST_TRYV(detail::exec_sqlite(
+          db,
+          "DROP TABLE IF EXISTS holdfast_marks;"
+          "CREATE TABLE holdfast_marks(name PRIMARY KEY, value) WITHOUT ROWID"));
     }
     HOLDFAST_TRY(mode, detail::ask_sqlite(db, "PRAGMA journal_mode"));
     if (mode == "wal") {

@@ -58,14 +58,32 @@ class SqlitePool {
   /// before they end. To be called while nobody commits.
   [[nodiscard]] static result<std::shared_ptr<SqlitePool>> on_state(
       std::shared_ptr<SqlitePool> from, std::size_t connections) {
-    auto state = std::make_shared<SqlitePool>(std::string{}, std::string{}, std::string{});
-    state->from_ = std::move(from);
-    for (std::size_t i = 0; i < connections || i == 0; ++i) {
-      HOLDFAST_TRY(db, state->begin());
-      std::scoped_lock const lock{state->mutex_};
-      state->idle_.push_back(std::move(db));
+    for (int attempt = 0;; ++attempt) {
+      auto state = std::make_shared<SqlitePool>(std::string{}, std::string{}, std::string{});
+      state->from_ = from;
+      result<void> filled = ok();
+      for (std::size_t i = 0; filled && (i < connections || i == 0); ++i) filled = state->add();
+      if (filled) return state;
+      // Somebody commits all the same: then one that all of them are on is found a little later.
+      if (filled.error().code() != errc::busy || attempt == 16) return failed(filled);
     }
-    return state;
+  }
+
+  /// Begins anew on the same state, with what is not on loan: once all of the log is in the
+  /// database it can begin anew too, unless a reader that began before is still on it. To be called
+  /// while nobody commits.
+  [[nodiscard]] result<void> renew() {
+    std::vector<SqliteHandle> before;
+    {
+      std::scoped_lock const lock{mutex_};
+      before.swap(idle_);
+    }
+    auto const count = before.size();
+    for (auto& db : before) end(std::move(db));
+    for (std::size_t i = 0; i < count; ++i) {
+      HOLDFAST_TRYV(add());
+    }
+    return ok();
   }
 
   [[nodiscard]] result<SqliteHandle> take() {
@@ -102,6 +120,12 @@ class SqlitePool {
   [[nodiscard]] std::optional<Marks> const& marks() const noexcept { return marks_; }
 
  private:
+  [[nodiscard]] result<void> add() {
+    HOLDFAST_TRY(db, begin());
+    std::scoped_lock const lock{mutex_};
+    idle_.push_back(std::move(db));
+    return ok();
+  }
   // A state has marks of its own: commits in between are seen by them.
   [[nodiscard]] result<SqliteHandle> begin() {
     HOLDFAST_TRY(db, from_->take());

@@ -51,24 +51,40 @@ class SqliteUpdates {
 
   [[nodiscard]] result<void> open(std::string const& path, std::string const& vfs) {
     HOLDFAST_TRY(db, open_sqlite(sqlite_uri(path, {}), SQLITE_OPEN_READWRITE, vfs));
-    ::sqlite3_busy_timeout(db.get(), sqlite_patience_ms);
     HOLDFAST_TRYV(exec_sqlite(db.get(), "PRAGMA synchronous=FULL"));
     HOLDFAST_TRY(mode, ask_sqlite(db.get(), "PRAGMA journal_mode"));
     if (mode != "wal") return failure(errc::foreign, "update: the journal was changed", mode);
+    HOLDFAST_TRYV(begin_log(db.get()));
+    ::sqlite3_busy_timeout(db.get(), sqlite_patience_ms);
     HOLDFAST_TRY(marks, read_sqlite_marks(db.get()));
     marks_ = std::move(marks);
     db_ = std::move(db);
     ::sqlite3_commit_hook(
         db_.get(), [](void* ours) { return *static_cast<bool const*>(ours) ? 0 : 1; }, &commits_);
+    ::sqlite3_wal_hook(
+        db_.get(),
+        [](void* ours, sqlite3*, char const*, int pages) {
+          *static_cast<int*>(ours) = pages;
+          return SQLITE_OK;
+        },
+        &log_pages_);
     return ok();
   }
 
   [[nodiscard]] Marks const& marks() const noexcept { return marks_; }
-  [[nodiscard]] std::shared_ptr<SqlitePool> const& readers() const noexcept { return readers_; }
+  /// Connections on what is committed now.
+  [[nodiscard]] result<std::shared_ptr<SqlitePool>> state(std::size_t connections) {
+    HOLDFAST_TRY(opened, SqlitePool::on_state(readers_, connections));
+    newest_ = opened;
+    return std::move(opened);
+  }
   /// What a commit came to is not known: it has to be read again, through another connection.
   [[nodiscard]] bool is_lost() const noexcept { return lost_; }
 
   [[nodiscard]] result<void> apply(SqliteBatch const& batch, Marks const& update) {
+    if (log_pages_ >= shorten_at_) {
+      HOLDFAST_TRYV(shorten_log());
+    }
     HOLDFAST_TRYV(exec_sqlite(db_.get(), "BEGIN IMMEDIATE"));
     Transaction const transaction{db_.get()};
     auto next = merged(marks_, update);
@@ -94,6 +110,35 @@ class SqliteUpdates {
     }
   };
 
+  // SQLite fills up the last sector of each commit, so that the next one writes to no sector that
+  // holds what was acknowledged. Whoever was killed before has left his unfilled: the log begins
+  // anew, if nobody reads from it. Nobody is waited for.
+  [[nodiscard]] static result<void> begin_log(sqlite3* db) {
+    int const code =
+        ::sqlite3_wal_checkpoint_v2(db, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+    if (code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED) return ok();
+    return sqlite_error(db, "begin the log");
+  }
+
+  // Left to itself the log would never end: the newest state is always being read, and of what is
+  // read nothing is written over. So its readers leave the log once all of it is in the database;
+  // the next commit begins the log anew, unless somebody else reads from it still.
+  [[nodiscard]] result<void> shorten_log() {
+    int pages = 0;
+    int done = 0;
+    int const code =
+        ::sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages, &done);
+    if (code != SQLITE_OK && code != SQLITE_BUSY) return sqlite_error(db_.get(), "checkpoint");
+    auto const newest = newest_.lock();
+    shorten_at_ = log_pages_ + log_step;
+    if (code != SQLITE_OK || done != pages) return ok();
+    shorten_at_ = log_step;
+    if (newest) {
+      HOLDFAST_TRYV(newest->renew());
+    }
+    return ok();
+  }
+
   [[nodiscard]] result<void> change(SqliteBatch const& batch, Marks const& update) {
     auto* const db = db_.get();
     HOLDFAST_TRY(now, read_sqlite_marks(db));
@@ -116,7 +161,12 @@ class SqliteUpdates {
     return ok();
   }
 
+  static constexpr int log_step = 1000;  // pages, as SQLite itself has it
+
   std::shared_ptr<SqlitePool> readers_;
+  std::weak_ptr<SqlitePool> newest_;  // those of them that read the newest state
+  int log_pages_ = 0;                 // at the last commit; before the connection, as below
+  int shorten_at_ = log_step;
   Marks marks_;           // of the last commit that this connection made or found
   bool commits_ = false;  // before the connection, whose hook looks at it
   bool lost_ = false;

@@ -231,8 +231,12 @@ class Source {
       if (known && (!current->moves || current->kept.sequence > kept->sequence))
         return std::optional<Generation>{};
       auto opened = open(*kept);
-      if (known && opened && opened.assume_value()->kept.marks == current->kept.marks)
-        return std::optional<Generation>{};  // no update since
+      if (known && opened && opened.assume_value()->kept.marks == current->kept.marks) {
+        // No update since. What was opened now holds up less: a log that was read from can end.
+        readers_.show(std::move(opened).assume_value());
+        readers_.reclaim();
+        return std::optional<Generation>{};
+      }
       HOLDFAST_TRY(after, load());
       bool const stays = after && manifest::find(after->manifest, kept->generation) != nullptr;
       if (opened && stays) {

@@ -82,8 +82,8 @@ class UpdaterCore {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(usable("apply"));
     HOLDFAST_TRYV(check_current());
-    bool fresh =
-        false;  // in any part; an update that is refused by one is refused before any has it
+    // Of every part before any has it: what one refuses is refused.
+    bool fresh = false;
     for (auto const& part : target_->marks) {
       HOLDFAST_TRY(wants, is_fresh(part, update, "updater"));
       fresh = fresh || wants;
@@ -211,8 +211,9 @@ class Updater {
   /// Applies an update to every part, durable on return, and shows the new state; `batches` are
   /// those of the parts in their order. Parts that have it already skip it. `invalid` if its marks
   /// are in part reached; `conflict` once another generation is current: nothing was applied then,
-  /// and `refresh` moves on. After any other error apply the same again, or go on from `marks`;
-  /// after `sync_failed` all answer `poisoned` until `refresh`. Loads the record once.
+  /// and `refresh` moves on. `timed_out` if another process has been opening a reader for so long.
+  /// After any other error apply the same again, or go on from `marks`; after `sync_failed` all
+  /// answer `poisoned`, and the home has to be opened again. Loads the record once.
   template <class... Batches>
   requires std::constructible_from<batch_type, Batches...>
   [[nodiscard]] result<Applied> apply(Marks const& marks, Batches&&... batches) {

@@ -51,6 +51,9 @@ inline constexpr Law update_stays{
     "update: stays",
     {"HF-UPDATE-001"}};
 
+inline constexpr Law update_equal{"HF-UPDATE-007", "No view shows parts at unequal marks.",
+                                  "update: equal marks"};
+
 inline constexpr std::string_view update_mark = "update";
 [[nodiscard]] inline Marks marks_of_update(std::uint64_t number) {
   return {{std::string{update_mark}, number}};
