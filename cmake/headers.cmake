@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: BSL-1.0
 # Every public header. Written by cmake/update_headers.py, compared by a test.
 set(HOLDFAST_HEADERS
+    include/holdfast/adaptor/looks.hpp
     include/holdfast/adaptor/parts.hpp
     include/holdfast/adaptor/together.hpp
+    include/holdfast/adaptor/updates.hpp
     include/holdfast/backend/adopt.hpp
+    include/holdfast/backend/barrier_file.hpp
     include/holdfast/backend/building.hpp
     include/holdfast/backend/directory.hpp
     include/holdfast/backend/file_blobs.hpp
     include/holdfast/backend/file_register.hpp
     include/holdfast/backend/file_segment.hpp
     include/holdfast/backend/file_tree.hpp
+    include/holdfast/backend/free_space.hpp
     include/holdfast/backend/fresh_files.hpp
     include/holdfast/backend/generation_folder.hpp
     include/holdfast/backend/hint_file.hpp
@@ -18,16 +22,24 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/lmdb_environment.hpp
     include/holdfast/backend/memory_register.hpp
     include/holdfast/backend/memory_store.hpp
+    include/holdfast/backend/outside_names.hpp
     include/holdfast/backend/pins_file.hpp
     include/holdfast/backend/rocksdb.hpp
     include/holdfast/backend/rocksdb_adopt.hpp
     include/holdfast/backend/rocksdb_bulk.hpp
     include/holdfast/backend/rocksdb_database.hpp
+    include/holdfast/backend/rocksdb_reader.hpp
+    include/holdfast/backend/rocksdb_updates.hpp
+    include/holdfast/backend/rocksdb_writer.hpp
     include/holdfast/backend/seal_format.hpp
     include/holdfast/backend/sealed_directory.hpp
     include/holdfast/backend/sqlite.hpp
     include/holdfast/backend/sqlite_adopt.hpp
     include/holdfast/backend/sqlite_connection.hpp
+    include/holdfast/backend/sqlite_pool.hpp
+    include/holdfast/backend/sqlite_reader.hpp
+    include/holdfast/backend/sqlite_updates.hpp
+    include/holdfast/backend/sqlite_writer.hpp
     include/holdfast/bytes.hpp
     include/holdfast/checksum.hpp
     include/holdfast/concepts.hpp
@@ -44,6 +56,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/detail/pin_slots.hpp
     include/holdfast/detail/ring.hpp
     include/holdfast/detail/transitions.hpp
+    include/holdfast/detail/update_marks.hpp
     include/holdfast/event.hpp
     include/holdfast/explain.hpp
     include/holdfast/file_ops.hpp
@@ -102,6 +115,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/staged/refused.hpp
     include/holdfast/staged/selection.hpp
     include/holdfast/staged/source.hpp
+    include/holdfast/staged/updater.hpp
     include/holdfast/staged/view.hpp
     include/holdfast/testing/bench.hpp
     include/holdfast/testing/bindings/catch2.hpp
@@ -162,6 +176,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/simulated_files.hpp
     include/holdfast/testing/simulated_world.hpp
     include/holdfast/testing/sqlite_file.hpp
+    include/holdfast/testing/sqlite_shared_memory.hpp
     include/holdfast/testing/sqlite_vfs.hpp
     include/holdfast/testing/staged_actor.hpp
     include/holdfast/testing/staged_damage.hpp
@@ -177,5 +192,10 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/store_subject.hpp
     include/holdfast/testing/subject.hpp
     include/holdfast/testing/throwing_store.hpp
+    include/holdfast/testing/update_home.hpp
+    include/holdfast/testing/update_laws.hpp
+    include/holdfast/testing/update_probes.hpp
+    include/holdfast/testing/update_scenario.hpp
+    include/holdfast/update_concepts.hpp
     include/holdfast/version.hpp
     include/holdfast/world.hpp)

@@ -35,9 +35,21 @@ using value_of = typename std::remove_cvref_t<R>::value_type;
 
 // ---- stores
 
+namespace detail {
+template <class T>
+struct BatchType {};
+template <class T>
+requires requires {
+  typename T::batch_type;
+}
+struct BatchType<T> {
+  using batch_type = typename T::batch_type;
+};
+}  // namespace detail
+
 /// Forwards each operation of a store to the member of the same name.
 template <class T>
-struct member_store_traits {
+struct member_store_traits : detail::BatchType<T> {
   template <class U>
   static auto create(U& t, Generation g) -> decltype(t.create(g)) {
     return t.create(g);
@@ -90,6 +102,23 @@ struct member_store_traits {
   static auto publish_parts(U& t, std::span<Generation const> parts)
       -> decltype(t.publish_parts(parts)) {
     return t.publish_parts(parts);
+  }
+  template <class U>
+  static auto updates(U const& t, Generation g) -> decltype(t.updates(g)) {
+    return t.updates(g);
+  }
+  template <class U, class Batch>
+  static auto apply(U& t, Generation g, Batch const& batch, Marks const& marks)
+      -> decltype(t.apply(g, batch, marks)) {
+    return t.apply(g, batch, marks);
+  }
+  template <class U>
+  static auto marks(U& t, Generation g) -> decltype(t.marks(g)) {
+    return t.marks(g);
+  }
+  template <class U, class Reader>
+  static auto marks_of(U const& t, Reader const& reader) -> decltype(t.marks_of(reader)) {
+    return t.marks_of(reader);
   }
   template <class U>
   static auto name(U const& t) -> decltype(t.name()) {
@@ -238,6 +267,10 @@ struct member_register_traits {
   template <class U>
   static auto try_exclude(U& t, Generation g) -> decltype(t.try_exclude(g)) {
     return t.try_exclude(g);
+  }
+  template <class U, class How>
+  static auto enter(U& t, How how) -> decltype(t.enter(how)) {
+    return t.enter(how);
   }
 };
 /// How holdfast calls a register; specialise it for a type whose operations are named otherwise.

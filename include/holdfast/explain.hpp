@@ -11,6 +11,7 @@
 #include "holdfast/config.hpp"
 #include "holdfast/guarantees.hpp"
 #include "holdfast/result.hpp"
+#include "holdfast/update_concepts.hpp"
 
 HOLDFAST_BEGIN
 
@@ -72,6 +73,19 @@ constexpr bool explain_place() {
         "placed_store: needs  std::string name() const  and  void place(std::string const& home)");
   }
   return placed_store<T>;
+}
+
+/// The same for `updatable_store`, beyond what a `generation_store` needs.
+template <class T>
+constexpr bool explain_updates() {
+  if constexpr (generation_store<T>) {
+    static_assert(updatable_store<T>,
+                  "updatable_store: needs  batch_type, result<void> apply(Generation, batch_type "
+                  "const&, Marks const&), result<Marks> marks(Generation), result<bool> "
+                  "updates(Generation) const  and  std::optional<Marks> marks_of(Reader const&) "
+                  "const; of a Together, in every part");
+  }
+  return updatable_store<T>;
 }
 
 namespace detail {

@@ -11,6 +11,7 @@
 
 #include "holdfast/bytes.hpp"
 #include "holdfast/config.hpp"
+#include "holdfast/guarantees.hpp"
 #include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
 
@@ -19,8 +20,6 @@ HOLDFAST_BEGIN
 /// How to open: to read what exists, to read and write what exists, or to make a new file (`exists`
 /// if there is one).
 enum class Open : std::uint8_t { read, write, create };
-/// How many may hold a lock at once.
-enum class Mode : std::uint8_t { shared, exclusive };
 /// The bytes of a file that a lock covers; they need not exist.
 struct Range {
   std::uint64_t at = 0;

@@ -32,12 +32,16 @@ enum class Verified : std::uint8_t {
   digests,          ///< every byte of every file, by the digests of the seal
   own_checksums,    ///< every byte of the data, by the backend's own checksums
   names_and_sizes,  ///< nothing more: no digests were taken at seal
+  identity,         ///< its number alone: it takes updates, so that what was sealed may change
 };
 /// As it is written in reports.
 [[nodiscard]] constexpr std::string_view name(Verified verified) noexcept {
-  constexpr std::string_view names[] = {"digests", "own checksums", "names and sizes"};
+  constexpr std::string_view names[] = {"digests", "own checksums", "names and sizes", "identity"};
   return names[static_cast<std::size_t>(verified)];
 }
+
+/// How many may hold a lock at once.
+enum class Mode : std::uint8_t { shared, exclusive };
 
 /// What a generation takes, and what there is, where a store keeps it. Bytes.
 struct Space {

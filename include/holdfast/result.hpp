@@ -58,6 +58,7 @@ enum class errc : std::uint8_t {
   no_locks,
   io,
   backend,
+  torn,
 };
 
 /// The sentence that belongs to a code.
@@ -143,6 +144,8 @@ enum class errc : std::uint8_t {
       return "input or output failed";
     case errc::backend:
       return "the backend reported an error";
+    case errc::torn:
+      return "its parts are not of one instant";
   }
   return "unknown code";
 }

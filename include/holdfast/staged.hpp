@@ -29,6 +29,7 @@
 #include "holdfast/staged/operations.hpp"
 #include "holdfast/staged/rebuild.hpp"
 #include "holdfast/staged/refused.hpp"
+#include "holdfast/staged/updater.hpp"
 #include "holdfast/staged/view.hpp"
 #include "holdfast/world.hpp"
 
@@ -233,6 +234,35 @@ requires(sizeof...(Stores) > 0) [[nodiscard]] auto open_view(std::string home, S
   if constexpr (detail::explain_placed<Stores...>()) {
     return open_view(detail::together(home, std::move(stores)...),
                      FileRegister{detail::join(home, "CURRENT")});
+  } else {
+    return detail::refused{};
+  }
+}
+
+/// Opens a home for updates of its current generation, between rebuilds: by one process at a time,
+/// `busy` names it. Builders and readers go on.
+template <class Store, class Register, class Locking, class W = Native>
+requires(!std::convertible_to<Store, std::string>)
+    [[nodiscard]] auto open_updater(Store store, Register reg, Locking lock, W world = {}) {
+  if constexpr (explain_staged<Store, Register, Locking>() && explain_updates<Store>()) {
+    using Opened = Updater<Store, Register, Locking, W>;
+    auto core = std::make_shared<detail::UpdaterCore<Store, Register, Locking, W>>(
+        std::move(store), std::move(reg), std::move(lock), std::move(world));
+    auto opened = core->open();
+    if (!opened) return result<Opened>{detail::failed(opened)};
+    return result<Opened>{Opened{std::move(core)}};
+  } else {
+    return detail::refused{};
+  }
+}
+/// The same for a home in a directory, with the lock in HOME/UPDATES.
+template <class... Stores>
+requires(sizeof...(Stores) > 0)
+    [[nodiscard]] auto open_updater(std::string home, Stores... stores) {
+  if constexpr (detail::explain_placed<Stores...>()) {
+    return open_updater(detail::together(home, std::move(stores)...),
+                        FileRegister{detail::join(home, "CURRENT")},
+                        FileLock{detail::join(home, "UPDATES")});
   } else {
     return detail::refused{};
   }

@@ -23,6 +23,7 @@ using Mutants = std::vector<Mutant>;
 [[nodiscard]] Mutants of_registers();
 [[nodiscard]] Mutants of_codecs();
 [[nodiscard]] Mutants of_stores();
+[[nodiscard]] Mutants of_updates();
 [[nodiscard]] Mutants of_homes();
 [[nodiscard]] Mutants of_locks();
 

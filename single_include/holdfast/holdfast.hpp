@@ -119,12 +119,16 @@ enum class Verified : std::uint8_t {
   digests,          ///< every byte of every file, by the digests of the seal
   own_checksums,    ///< every byte of the data, by the backend's own checksums
   names_and_sizes,  ///< nothing more: no digests were taken at seal
+  identity,         ///< its number alone: it takes updates, so that what was sealed may change
 };
 /// As it is written in reports.
 [[nodiscard]] constexpr std::string_view name(Verified verified) noexcept {
-  constexpr std::string_view names[] = {"digests", "own checksums", "names and sizes"};
+  constexpr std::string_view names[] = {"digests", "own checksums", "names and sizes", "identity"};
   return names[static_cast<std::size_t>(verified)];
 }
+
+/// How many may hold a lock at once.
+enum class Mode : std::uint8_t { shared, exclusive };
 
 /// What a generation takes, and what there is, where a store keeps it. Bytes.
 struct Space {
@@ -290,6 +294,7 @@ enum class errc : std::uint8_t {
   no_locks,
   io,
   backend,
+  torn,
 };
 
 /// The sentence that belongs to a code.
@@ -375,6 +380,8 @@ enum class errc : std::uint8_t {
       return "input or output failed";
     case errc::backend:
       return "the backend reported an error";
+    case errc::torn:
+      return "its parts are not of one instant";
   }
   return "unknown code";
 }
@@ -548,9 +555,21 @@ using value_of = typename std::remove_cvref_t<R>::value_type;
 
 // ---- stores
 
+namespace detail {
+template <class T>
+struct BatchType {};
+template <class T>
+requires requires {
+  typename T::batch_type;
+}
+struct BatchType<T> {
+  using batch_type = typename T::batch_type;
+};
+}  // namespace detail
+
 /// Forwards each operation of a store to the member of the same name.
 template <class T>
-struct member_store_traits {
+struct member_store_traits : detail::BatchType<T> {
   template <class U>
   static auto create(U& t, Generation g) -> decltype(t.create(g)) {
     return t.create(g);
@@ -603,6 +622,23 @@ struct member_store_traits {
   static auto publish_parts(U& t, std::span<Generation const> parts)
       -> decltype(t.publish_parts(parts)) {
     return t.publish_parts(parts);
+  }
+  template <class U>
+  static auto updates(U const& t, Generation g) -> decltype(t.updates(g)) {
+    return t.updates(g);
+  }
+  template <class U, class Batch>
+  static auto apply(U& t, Generation g, Batch const& batch, Marks const& marks)
+      -> decltype(t.apply(g, batch, marks)) {
+    return t.apply(g, batch, marks);
+  }
+  template <class U>
+  static auto marks(U& t, Generation g) -> decltype(t.marks(g)) {
+    return t.marks(g);
+  }
+  template <class U, class Reader>
+  static auto marks_of(U const& t, Reader const& reader) -> decltype(t.marks_of(reader)) {
+    return t.marks_of(reader);
   }
   template <class U>
   static auto name(U const& t) -> decltype(t.name()) {
@@ -752,6 +788,10 @@ struct member_register_traits {
   static auto try_exclude(U& t, Generation g) -> decltype(t.try_exclude(g)) {
     return t.try_exclude(g);
   }
+  template <class U, class How>
+  static auto enter(U& t, How how) -> decltype(t.enter(how)) {
+    return t.enter(how);
+  }
 };
 /// How holdfast calls a register; specialise it for a type whose operations are named otherwise.
 template <class T>
@@ -881,6 +921,7 @@ HOLDFAST_END
 #define HOLDFAST_ADAPTOR_PARTS_HPP
 
 #include <iterator>
+#include <tuple>
 
 HOLDFAST_BEGIN
 
@@ -914,6 +955,37 @@ void add_names(Part const& part, std::vector<std::string>& names) {
   }
 }
 
+/// How many names a part has.
+template <class Part>
+[[nodiscard]] std::size_t names_of(Part const& part) {
+  std::vector<std::string> names;
+  add_names(part, names);
+  return names.size();
+}
+template <class Stores, std::size_t... Before>
+[[nodiscard]] std::size_t names_before(Stores const& stores, std::index_sequence<Before...>) {
+  return (std::size_t{0} + ... + names_of(std::get<Before>(stores)));
+}
+/// Those of all the generations that belong to part I.
+template <std::size_t I, class Stores>
+[[nodiscard]] result<std::span<Generation const>> own_of(Stores const& stores,
+                                                         std::span<Generation const> generations) {
+  auto const before = names_before(stores, std::make_index_sequence<I>{});
+  auto const count = names_of(std::get<I>(stores));
+  if (generations.size() >= before + count) return generations.subspan(before, count);
+  return failure(errc::invalid, "open", "too few parts");
+}
+/// Of a part that can't mix, all generations are one.
+[[nodiscard]] inline result<Generation> only_one(std::span<Generation const> own) {
+  if (!own.empty() && std::equal(own.begin() + 1, own.end(), own.begin())) return own.front();
+  return failure(errc::invalid, "open", "a part of several generations");
+}
+/// Keeps the first error of several; true while there is none.
+inline bool keep_first(result<void>& all, result<void> const& next) {
+  if (all && !next) all = failure(next.error());
+  return all.has_value();
+}
+
 template <std::size_t... I>
 constexpr bool distinct() noexcept {
   std::array<std::size_t, sizeof...(I)> chosen{I...};
@@ -932,12 +1004,304 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/adaptor/looks.hpp
+// Looks at the parts of a composed store: verifies and measures each.
+#ifndef HOLDFAST_ADAPTOR_LOOKS_HPP
+#define HOLDFAST_ADAPTOR_LOOKS_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+template <std::size_t I, class Stores>
+void verify_part(Stores& stores,
+                 std::span<Generation const> generations,
+                 std::vector<result<Verified>>& found) {
+  auto const own = own_of<I>(stores, generations);
+  if (!own) {
+    found.insert(found.end(), names_of(std::get<I>(stores)), failed(own));
+  } else if constexpr (requires { std::get<I>(stores).verify_parts(own.assume_value()); }) {
+    auto inner = std::get<I>(stores).verify_parts(own.assume_value());
+    found.insert(found.end(), inner.begin(), inner.end());
+  } else {
+    found.push_back(verify(std::get<I>(stores), own.assume_value().front()));
+  }
+}
+template <class Stores, std::size_t... I>
+void verify_each(Stores& stores,
+                 std::span<Generation const> generations,
+                 std::vector<result<Verified>>& found,
+                 std::index_sequence<I...>) {
+  (verify_part<I>(stores, generations, found), ...);
+}
+template <std::size_t I, class Stores>
+result<void> measure_part(Stores const& stores,
+                          std::span<Generation const> generations,
+                          std::vector<std::optional<Space>>& all) {
+  HOLDFAST_TRY(own, own_of<I>(stores, generations));
+  if constexpr (requires { std::get<I>(stores).spaces(own); }) {
+    HOLDFAST_TRY(inner, std::get<I>(stores).spaces(own));
+    all.insert(all.end(), inner.begin(), inner.end());
+  } else if constexpr (measuring_store<std::tuple_element_t<I, Stores>>) {
+    HOLDFAST_TRY(space, store_traits<std::tuple_element_t<I, Stores>>::space(std::get<I>(stores),
+                                                                             own.front()));
+    all.emplace_back(space);
+  } else {
+    all.insert(all.end(), own.size(), std::nullopt);
+  }
+  return ok();
+}
+template <class Stores, std::size_t... I>
+result<void> measure_each(Stores const& stores,
+                          std::span<Generation const> generations,
+                          std::vector<std::optional<Space>>& all,
+                          std::index_sequence<I...>) {
+  result<void> done = ok();
+  (keep_first(done, measure_part<I>(stores, generations, all)) && ...);
+  return done;
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/update_concepts.hpp
+// Says what updates between rebuilds ask of a store, and of a register that processes share.
+#ifndef HOLDFAST_UPDATE_CONCEPTS_HPP
+#define HOLDFAST_UPDATE_CONCEPTS_HPP
+
+HOLDFAST_BEGIN
+
+/// What `apply` of a store takes: its own kind of update.
+template <class T>
+using batch_of = typename store_traits<T>::batch_type;
+
+/// Takes updates of a sealed generation in place, each with its marks. One process at a time
+/// updates a store, one generation at a time. Laws HF-UPDATE-001 to 006:
+/// - `updates(g)`: was g sealed so that it takes updates at all?
+/// - `apply(g, batch, marks)` commits both in one transaction, durable on return. Marks only grow:
+///   where every one of them is reached already nothing is done, where some are it is `invalid`.
+///   `fenced` if someone else has updated g meanwhile. An error leaves the batch applied with its
+///   marks, or neither of them: apply it again.
+/// - `marks(g)`: those of all that was applied, durable when told; empty before the first.
+/// - `marks_of(reader)`: those of the state that this reader shows, and goes on to show; nothing if
+///   its generation takes no updates.
+template <class T>
+concept updatable_store = generation_store<T> && requires {
+  typename batch_of<T>;
+} && requires(T& t,
+              T const& c,
+              Generation g,
+              batch_of<T> const& batch,
+              Marks const& marks,
+              reader_of<T> const& reader) {
+  { store_traits<T>::updates(c, g) } -> gives<bool>;
+  { store_traits<T>::apply(t, g, batch, marks) } -> gives<void>;
+  { store_traits<T>::marks(t, g) } -> gives<Marks>;
+  { store_traits<T>::marks_of(c, reader) } -> std::same_as<std::optional<Marks>>;
+};
+
+/// Keeps opening readers and updates between processes apart. `enter(Mode::shared)` gives a hold
+/// beside which nobody gets an exclusive one and the other way round; it ends with the object and
+/// with its process. Waits for moments, `timed_out` after that. Neither side may starve the other.
+template <class T>
+concept barred_register = atomic_register<T> && requires(T& t) {
+  { register_traits<T>::enter(t, Mode::shared) } -> some_result;
+};
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/adaptor/updates.hpp
+// Speaks of updates part by part: of a store alone, or of one that is made of others.
+#ifndef HOLDFAST_ADAPTOR_UPDATES_HPP
+#define HOLDFAST_ADAPTOR_UPDATES_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+struct NoBatches {};
+template <class... Parts>
+struct BatchesOf {
+  using type = NoBatches;
+};
+template <updatable_store... Parts>
+struct BatchesOf<Parts...> {
+  using type = std::tuple<batch_of<Parts>...>;
+};
+
+/// Does any of these take updates?
+template <class Store>
+[[nodiscard]] result<bool> updates_of(Store const& store, std::span<Generation const> parts) {
+  if constexpr (requires { store.updates_parts(parts); }) {
+    return store.updates_parts(parts);
+  } else {
+    HOLDFAST_TRY(g, only_one(parts));
+    return store_traits<Store>::updates(store, g);
+  }
+}
+template <class Store, class Batch>
+[[nodiscard]] result<void> apply_to(Store& store,
+                                    std::span<Generation const> parts,
+                                    Batch const& batch,
+                                    Marks const& marks) {
+  if constexpr (requires { store.apply_parts(parts, batch, marks); }) {
+    return store.apply_parts(parts, batch, marks);
+  } else {
+    HOLDFAST_TRY(g, only_one(parts));
+    return store_traits<Store>::apply(store, g, batch, marks);
+  }
+}
+/// The marks of each part.
+template <class Store>
+[[nodiscard]] result<std::vector<Marks>> marks_at(Store& store, std::span<Generation const> parts) {
+  if constexpr (requires { store.marks_parts(parts); }) {
+    return store.marks_parts(parts);
+  } else {
+    HOLDFAST_TRY(g, only_one(parts));
+    HOLDFAST_TRY(found, store_traits<Store>::marks(store, g));
+    return std::vector<Marks>{std::move(found)};
+  }
+}
+/// Those of what a reader shows, part by part.
+template <class Store, class Reader>
+void add_marks_of(Store const& store,
+                  Reader const& reader,
+                  std::vector<std::optional<Marks>>& all) {
+  if constexpr (requires { store.marks_of_parts(reader); }) {
+    for (auto& part : store.marks_of_parts(reader)) all.push_back(std::move(part));
+  } else {
+    all.push_back(store_traits<Store>::marks_of(store, reader));
+  }
+}
+
+// The same of every part of a tuple of stores. Function templates with names, not lambdas over a
+// pack: clang 14 can't do those.
+template <std::size_t I, class Stores>
+result<void> ask_part(Stores const& stores, std::span<Generation const> all, bool& any) {
+  HOLDFAST_TRY(own, own_of<I>(stores, all));
+  HOLDFAST_TRY(updates, updates_of(std::get<I>(stores), own));
+  any = any || updates;
+  return ok();
+}
+template <class Stores, std::size_t... I>
+[[nodiscard]] result<void> ask_each(Stores const& stores,
+                                    std::span<Generation const> all,
+                                    bool& any,
+                                    std::index_sequence<I...>) {
+  result<void> done = ok();
+  (keep_first(done, ask_part<I>(stores, all, any)) && ...);
+  return done;
+}
+template <std::size_t I, class Stores, class Batch>
+result<void> apply_part(Stores& stores,
+                        std::span<Generation const> all,
+                        Batch const& batch,
+                        Marks const& marks) {
+  HOLDFAST_TRY(own, own_of<I>(stores, all));
+  return apply_to(std::get<I>(stores), own, batch, marks);
+}
+template <class Stores, class Batches, std::size_t... I>
+[[nodiscard]] result<void> apply_each(Stores& stores,
+                                      std::span<Generation const> all,
+                                      Batches const& batches,
+                                      Marks const& marks,
+                                      std::index_sequence<I...>) {
+  result<void> done = ok();
+  (keep_first(done, apply_part<I>(stores, all, std::get<I>(batches), marks)) && ...);
+  return done;
+}
+template <std::size_t I, class Stores>
+result<void> marks_part(Stores& stores,
+                        std::span<Generation const> all,
+                        std::vector<Marks>& found) {
+  HOLDFAST_TRY(own, own_of<I>(stores, all));
+  HOLDFAST_TRY(part, marks_at(std::get<I>(stores), own));
+  found.insert(found.end(), part.begin(), part.end());
+  return ok();
+}
+template <class Stores, std::size_t... I>
+[[nodiscard]] result<void> marks_each(Stores& stores,
+                                      std::span<Generation const> all,
+                                      std::vector<Marks>& found,
+                                      std::index_sequence<I...>) {
+  result<void> done = ok();
+  (keep_first(done, marks_part<I>(stores, all, found)) && ...);
+  return done;
+}
+template <class Stores, class Reader, std::size_t... I>
+void marks_of_each(Stores const& stores,
+                   Reader const& from,
+                   std::vector<std::optional<Marks>>& all,
+                   std::index_sequence<I...>) {
+  (add_marks_of(std::get<I>(stores), std::get<I>(from), all), ...);
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/detail/update_marks.hpp
+// Decides by marks alone whether an update is applied already, and how far several parts are.
+//
+// Invariants:
+// - The marks of a part only grow, name by name.
+// - A feed that goes on after the least marks of all parts leaves nothing out of any of them.
+#ifndef HOLDFAST_DETAIL_UPDATE_MARKS_HPP
+#define HOLDFAST_DETAIL_UPDATE_MARKS_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// Is an update with these marks still to be applied to what is at `at`? `invalid` where it is
+/// neither before nor after: some of its marks are reached, others are not.
+[[nodiscard]] inline result<bool> is_fresh(Marks const& at,
+                                           Marks const& update,
+                                           std::string_view of) {
+  if (update.empty()) return failure(errc::invalid, "apply: an update needs a mark", of);
+  std::size_t reached = 0;
+  for (auto const& [name, value] : update) {
+    auto const found = at.find(name);
+    if (found != at.end() && found->second >= value) ++reached;
+  }
+  if (reached == update.size()) return false;
+  if (reached == 0) return true;
+  return failure(errc::invalid, "apply: some of its marks are reached already", of);
+}
+
+/// What is at `at` once that update is applied; also a part's own marks over those of its commit.
+[[nodiscard]] inline Marks merged(Marks at, Marks const& update) {
+  for (auto const& [name, value] : update) at.insert_or_assign(name, value);
+  return at;
+}
+
+/// Where all parts are: each name that every part has, with the least value.
+[[nodiscard]] inline Marks least(std::span<Marks const> parts) {
+  if (parts.empty()) return {};
+  Marks all = parts.front();
+  for (auto const& part : parts.subspan(1)) {
+    std::erase_if(all, [&](auto const& mark) { return part.find(mark.first) == part.end(); });
+    for (auto& [name, value] : all) value = std::min(value, part.find(name)->second);
+  }
+  return all;
+}
+
+[[nodiscard]] inline bool all_equal(std::span<Marks const> parts) noexcept {
+  return std::all_of(parts.begin(), parts.end(),
+                     [&](Marks const& part) { return part == parts.front(); });
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/adaptor/together.hpp
 // Makes one store of several: its writers and readers are tuples of theirs.
 #ifndef HOLDFAST_ADAPTOR_TOGETHER_HPP
 #define HOLDFAST_ADAPTOR_TOGETHER_HPP
-
-#include <tuple>
 
 HOLDFAST_BEGIN
 
@@ -1029,7 +1393,7 @@ requires(sizeof...(Parts) > 0) class Together {
   [[nodiscard]] std::vector<result<Verified>> verify_parts(
       std::span<Generation const> generations) {
     std::vector<result<Verified>> found;
-    verify_each(generations, found, every);
+    detail::verify_each(stores_, generations, found, every);
     return found;
   }
 
@@ -1037,7 +1401,7 @@ requires(sizeof...(Parts) > 0) class Together {
   [[nodiscard]] result<std::vector<std::optional<Space>>> spaces(
       std::span<Generation const> generations) const {
     std::vector<std::optional<Space>> all;
-    HOLDFAST_TRYV(measure_each(generations, all, every));
+    HOLDFAST_TRYV(detail::measure_each(stores_, generations, all, every));
     return all;
   }
 
@@ -1075,37 +1439,67 @@ requires(sizeof...(Parts) > 0) class Together {
     return publish_each(generations, every);
   }
 
+  /// One update: a batch for each part.
+  using batch_type = typename detail::BatchesOf<Parts...>::type;
+
+  /// True if a part takes updates.
+  [[nodiscard]] result<bool> updates(Generation g) const requires(updatable_store<Parts>&&...) {
+    return updates_parts(std::vector<Generation>(part_names().size(), g));
+  }
+  [[nodiscard]] result<bool> updates_parts(std::span<Generation const> generations) const
+      requires(updatable_store<Parts>&&...) {
+    bool any = false;
+    HOLDFAST_TRYV(detail::ask_each(stores_, generations, any, every));
+    return any;
+  }
+  /// Applies part by part, each in a transaction of its own, up to the first error. A part that is
+  /// past these marks already is left as it is: apply again what stopped half way.
+  template <class Batches>
+  [[nodiscard]] result<void> apply(Generation g,
+                                   Batches const& batches,
+                                   Marks const& marks) requires(updatable_store<Parts>&&...) {
+    return apply_parts(std::vector<Generation>(part_names().size(), g), batches, marks);
+  }
+  template <class Batches>
+  [[nodiscard]] result<void> apply_parts(std::span<Generation const> generations,
+                                         Batches const& batches,
+                                         Marks const& marks) requires(updatable_store<Parts>&&...) {
+    HOLDFAST_TRYV(check());
+    return detail::apply_each(stores_, generations, batches, marks, every);
+  }
+  /// The least of all parts.
+  [[nodiscard]] result<Marks> marks(Generation g) requires(updatable_store<Parts>&&...) {
+    HOLDFAST_TRY(all, marks_parts(std::vector<Generation>(part_names().size(), g)));
+    return detail::least(all);
+  }
+  [[nodiscard]] result<std::vector<Marks>> marks_parts(
+      std::span<Generation const> generations) requires(updatable_store<Parts>&&...) {
+    std::vector<Marks> all;
+    HOLDFAST_TRYV(detail::marks_each(stores_, generations, all, every));
+    return all;
+  }
+  /// The least of all parts that take updates.
+  [[nodiscard]] std::optional<Marks> marks_of(reader const& from) const
+      requires(updatable_store<Parts>&&...) {
+    std::vector<Marks> live;
+    for (auto& part : marks_of_parts(from)) {
+      if (part) live.push_back(*std::move(part));
+    }
+    if (live.empty()) return std::nullopt;
+    return detail::least(live);
+  }
+  [[nodiscard]] std::vector<std::optional<Marks>> marks_of_parts(reader const& from) const
+      requires(updatable_store<Parts>&&...) {
+    std::vector<std::optional<Marks>> all;
+    detail::marks_of_each(stores_, from, all, every);
+    return all;
+  }
+
  private:
   // Named function templates, not lambdas over a pack: clang 14 can't do those.
   static constexpr std::index_sequence_for<Parts...> every{};
   template <std::size_t I>
   using traits = store_traits<Part<I>>;
-
-  // How many names a part has.
-  template <std::size_t I>
-  [[nodiscard]] std::size_t names_of() const {
-    std::vector<std::string> names;
-    detail::add_names(std::get<I>(stores_), names);
-    return names.size();
-  }
-  template <std::size_t... Before>
-  [[nodiscard]] std::size_t names_before(std::index_sequence<Before...>) const {
-    return (std::size_t{0} + ... + names_of<Before>());
-  }
-  // Those of all the generations that belong to one part.
-  template <std::size_t I>
-  [[nodiscard]] result<std::span<Generation const>> own_of(
-      std::span<Generation const> generations) const {
-    auto const before = names_before(std::make_index_sequence<I>{});
-    auto const count = names_of<I>();
-    if (generations.size() >= before + count) return generations.subspan(before, count);
-    return failure(errc::invalid, "open", "too few parts");
-  }
-  // Of a part that can't mix, all generations are one.
-  [[nodiscard]] static result<Generation> only_one(std::span<Generation const> own) {
-    if (!own.empty() && std::equal(own.begin() + 1, own.end(), own.begin())) return own.front();
-    return failure(errc::invalid, "open", "a part of several generations");
-  }
 
   // Keeps the first error of several; true while there is none.
   static bool note(result<void>& all, result<void> const& next) {
@@ -1150,11 +1544,11 @@ requires(sizeof...(Parts) > 0) class Together {
       [[maybe_unused]] std::span<Generation const> from, Generation g) {
     if constexpr (cloning_store<Part<I>>) {
       if (!from.empty()) {
-        HOLDFAST_TRY(own, own_of<I>(from));
+        HOLDFAST_TRY(own, detail::own_of<I>(stores_, from));
         if constexpr (mixing_store<Part<I>>) {
           return std::get<I>(stores_).clone_parts(own, g);
         } else {
-          HOLDFAST_TRY(old, only_one(own));
+          HOLDFAST_TRY(old, detail::only_one(own));
           return traits<I>::clone(std::get<I>(stores_), old, g);
         }
       }
@@ -1189,15 +1583,15 @@ requires(sizeof...(Parts) > 0) class Together {
   }
   template <class Chosen, std::size_t... I>
   void carried_each(std::vector<bool>& all, Chosen some, std::index_sequence<I...>) const {
-    (all.insert(all.end(), names_of<I>(), !is_chosen<I>(some)), ...);
+    (all.insert(all.end(), detail::names_of(std::get<I>(stores_)), !is_chosen<I>(some)), ...);
   }
   template <std::size_t I>
   [[nodiscard]] result<reader_of<Part<I>>> open_part(std::span<Generation const> generations) {
-    HOLDFAST_TRY(own, own_of<I>(generations));
+    HOLDFAST_TRY(own, detail::own_of<I>(stores_, generations));
     if constexpr (mixing_store<Part<I>>) {
       return traits<I>::open_parts(std::get<I>(stores_), own);
     } else {
-      HOLDFAST_TRY(g, only_one(own));
+      HOLDFAST_TRY(g, detail::only_one(own));
       return traits<I>::open(std::get<I>(stores_), g);
     }
   }
@@ -1217,11 +1611,11 @@ requires(sizeof...(Parts) > 0) class Together {
   }
   template <std::size_t I>
   result<void> copy_part(std::span<Generation const> generations, Together& to) const {
-    HOLDFAST_TRY(own, own_of<I>(generations));
+    HOLDFAST_TRY(own, detail::own_of<I>(stores_, generations));
     if constexpr (mixing_store<Part<I>>) {
       return std::get<I>(stores_).copy_parts(own, std::get<I>(to.stores_));
     } else {
-      HOLDFAST_TRY(g, only_one(own));
+      HOLDFAST_TRY(g, detail::only_one(own));
       return traits<I>::copy(std::get<I>(stores_), g, std::get<I>(to.stores_));
     }
   }
@@ -1234,53 +1628,12 @@ requires(sizeof...(Parts) > 0) class Together {
     return all;
   }
   template <std::size_t I>
-  void verify_part(std::span<Generation const> generations, std::vector<result<Verified>>& found) {
-    auto const own = own_of<I>(generations);
-    if (!own) {
-      found.insert(found.end(), names_of<I>(), detail::failed(own));
-    } else if constexpr (requires { std::get<I>(stores_).verify_parts(own.assume_value()); }) {
-      auto inner = std::get<I>(stores_).verify_parts(own.assume_value());
-      found.insert(found.end(), inner.begin(), inner.end());
-    } else {
-      found.push_back(detail::verify(std::get<I>(stores_), own.assume_value().front()));
-    }
-  }
-  template <std::size_t... I>
-  void verify_each(std::span<Generation const> generations,
-                   std::vector<result<Verified>>& found,
-                   std::index_sequence<I...>) {
-    (verify_part<I>(generations, found), ...);
-  }
-  template <std::size_t I>
-  result<void> measure_part(std::span<Generation const> generations,
-                            std::vector<std::optional<Space>>& all) const {
-    HOLDFAST_TRY(own, own_of<I>(generations));
-    if constexpr (requires { std::get<I>(stores_).spaces(own); }) {
-      HOLDFAST_TRY(inner, std::get<I>(stores_).spaces(own));
-      all.insert(all.end(), inner.begin(), inner.end());
-    } else if constexpr (measuring_store<Part<I>>) {
-      HOLDFAST_TRY(space, traits<I>::space(std::get<I>(stores_), own.front()));
-      all.emplace_back(space);
-    } else {
-      all.insert(all.end(), own.size(), std::nullopt);
-    }
-    return ok();
-  }
-  template <std::size_t... I>
-  result<void> measure_each(std::span<Generation const> generations,
-                            std::vector<std::optional<Space>>& all,
-                            std::index_sequence<I...>) const {
-    result<void> done = ok();
-    (note(done, measure_part<I>(generations, all)) && ...);
-    return done;
-  }
-  template <std::size_t I>
   result<void> publish_part(std::span<Generation const> generations) {
-    HOLDFAST_TRY(own, own_of<I>(generations));
+    HOLDFAST_TRY(own, detail::own_of<I>(stores_, generations));
     if constexpr (publishing_store<Part<I>> && mixing_store<Part<I>>) {
       return traits<I>::publish_parts(std::get<I>(stores_), own);
     } else if constexpr (publishing_store<Part<I>>) {
-      HOLDFAST_TRY(g, only_one(own));
+      HOLDFAST_TRY(g, detail::only_one(own));
       return traits<I>::publish(std::get<I>(stores_), g);
     } else {
       return ok();
@@ -1736,7 +2089,8 @@ HOLDFAST_END
 // Little-endian: magic "hf SEAL\n", u32 format, u64 generation, u64 parent, u64 count, then a name
 // each: u64 size, u8 digested, u32 CRC32C, u32 length, the name. Every format, also a newer one,
 // ends in the CRC32C of all bytes before, so that nothing is interpreted unchecked. One encoding
-// a seal: names ascend strictly.
+// a seal: names ascend strictly. Format 2 is format 1 of a generation that takes updates, so that
+// a library that knows none of them refuses it.
 #ifndef HOLDFAST_BACKEND_SEAL_FORMAT_HPP
 #define HOLDFAST_BACKEND_SEAL_FORMAT_HPP
 
@@ -1755,6 +2109,7 @@ struct Seal {
   Generation generation;
   Generation parent;  ///< what it was cloned from; 0 for one that was built from nothing
   std::vector<SealedFile> files;
+  bool updates = false;  ///< may be changed in place, once UPDATED lies beside
 
   [[nodiscard]] SealedFile const* find(std::string_view name) const noexcept {
     auto const at = std::lower_bound(
@@ -1768,6 +2123,7 @@ struct Seal {
 namespace detail {
 inline constexpr std::string_view seal_magic = "hf SEAL\n";
 inline constexpr std::uint32_t seal_format = 1;
+inline constexpr std::uint32_t updatable_seal_format = 2;
 inline constexpr std::size_t seal_head = 8 + 4 + 8 + 8 + 8;
 inline constexpr std::size_t seal_entry = 8 + 1 + 4 + 4;  // and the name
 inline constexpr std::size_t seal_limit = std::size_t{64} << 20;
@@ -1798,7 +2154,7 @@ inline constexpr std::size_t seal_limit = std::size_t{64} << 20;
     at += text.size();
   };
   put_text(seal_magic);
-  put(seal_format);
+  put(seal.updates ? updatable_seal_format : seal_format);
   put(seal.generation.number);
   put(seal.parent.number);
   put(std::uint64_t{seal.files.size()});
@@ -1857,14 +2213,15 @@ struct SealCursor {
   SealCursor cursor{from.first(end)};
   if (cursor.text(seal_magic.size()) != seal_magic) return refuse(errc::damaged);
   auto const format = cursor.number<std::uint32_t>();
-  if (format > seal_format) return refuse(errc::newer_format);
+  if (format > updatable_seal_format) return refuse(errc::newer_format);
   Seal seal;
+  seal.updates = format == updatable_seal_format;
   seal.generation.number = cursor.number<std::uint64_t>();
   seal.parent.number = cursor.number<std::uint64_t>();
   auto const count = cursor.number<std::uint64_t>();
   // A count that can't fit is refused before anything is allocated for it.
   bool const fits = cursor.good && count <= cursor.rest.size() / seal_entry;
-  if (format != seal_format || !fits) return refuse(errc::damaged);
+  if (format < seal_format || !fits) return refuse(errc::damaged);
   seal.files.reserve(static_cast<std::size_t>(count));
   for (std::uint64_t i = 0; i < count; ++i) {
     auto file = decode_sealed_file(cursor);
@@ -1905,6 +2262,7 @@ struct Building {
   std::string path;                           ///< its folder
   std::map<std::string, SealedFile> known{};  ///< files already synced, by name
   std::optional<error> broken{};              ///< what can't be mended: it can only be dropped
+  bool updates = false;                       ///< whether it is to take updates once it is sealed
   bool sealing = false;  ///< a SEAL in the folder is ours, perhaps half written
   bool sealed = false;
 
@@ -1936,8 +2294,6 @@ HOLDFAST_BEGIN
 /// How to open: to read what exists, to read and write what exists, or to make a new file (`exists`
 /// if there is one).
 enum class Open : std::uint8_t { read, write, create };
-/// How many may hold a lock at once.
-enum class Mode : std::uint8_t { shared, exclusive };
 /// The bytes of a file that a lock covers; they need not exist.
 struct Range {
   std::uint64_t at = 0;
@@ -2255,6 +2611,39 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/backend/free_space.hpp
+// Says what is free where a store keeps, or will keep, its generations.
+#ifndef HOLDFAST_BACKEND_FREE_SPACE_HPP
+#define HOLDFAST_BACKEND_FREE_SPACE_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// Leaves `space` as it is where the file system can't tell.
+template <file_system Fs>
+[[nodiscard]] result<void> measure_free([[maybe_unused]] Fs const& fs,
+                                        [[maybe_unused]] std::string const& root,
+                                        [[maybe_unused]] Space& space) {
+  if constexpr (requires { fs.free_space(root); }) {
+    auto path = root;
+    auto place = fs.identity(path);
+    while (!place && place.error().code() == errc::not_found && path != ".") {
+      path = parent_of(path);  // the root is made with the first generation
+      place = fs.identity(path);
+    }
+    HOLDFAST_TRY(found, std::move(place));
+    HOLDFAST_TRY(free, fs.free_space(path));
+    space.free = free;
+    space.device = found.device;
+  }
+  return ok();
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/backend/generation_folder.hpp
 // Says how the folder of a generation is named, and which one an outside name gives.
 #ifndef HOLDFAST_BACKEND_GENERATION_FOLDER_HPP
@@ -2286,6 +2675,99 @@ namespace detail {
 /// The generation that a symlink beside the folders leads into.
 [[nodiscard]] inline std::optional<Generation> generation_named_by(std::string_view target) {
   return generation_of(target.substr(0, target.find('/')));
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/backend/outside_names.hpp
+// Gives generations their fixed outside names: symlinks beside the folders, for foreign readers.
+#ifndef HOLDFAST_BACKEND_OUTSIDE_NAMES_HPP
+#define HOLDFAST_BACKEND_OUTSIDE_NAMES_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+// Refuses a name that is taken by anything but our symlink, or has companions beside either end.
+template <file_system Fs>
+[[nodiscard]] result<void> check_link(Fs const& fs,
+                                      std::string const& root,
+                                      Seal const& seal,
+                                      PublishedName const& as) {
+  for (bool const inside : {false, true}) {
+    if (inside && seal.updates) continue;  // what lies beside the data there does belong to it
+    auto const folder = inside ? join(root, folder_of(seal.generation)) : root;
+    auto const& end = inside ? as.inner : as.link;
+    HOLDFAST_TRY(entries, fs.list(folder));
+    for (auto const& entry : entries) {
+      bool const ours = !inside && (entry.name == end || entry.name == end + ".next");
+      bool const taken = ours && entry.kind != Entry::Kind::symlink;
+      bool const companion =
+          std::any_of(as.beside.begin(), as.beside.end(),
+                      [&](std::string const& suffix) { return entry.name == end + suffix; });
+      if (taken || companion) {
+        return failure(errc::exists, "publish", join(folder, entry.name));
+      }
+    }
+  }
+  return ok();
+}
+
+/// Points the symlink at a sealed generation; replaces nothing but a symlink.
+template <file_system Fs>
+[[nodiscard]] result<void> publish_folder(Fs const& fs,
+                                          std::string const& root,
+                                          Seal const& seal,
+                                          PublishedName const& as) {
+  HOLDFAST_TRYV(check_link(fs, root, seal, as));
+  auto const fresh = join(root, as.link + ".next");
+  auto const target =
+      as.inner.empty() ? folder_of(seal.generation) : join(folder_of(seal.generation), as.inner);
+  // A crash may have left the symlink that was to be renamed; check_link saw that it is one.
+  HOLDFAST_TRYV(remove_if_there(fs, fresh));
+  HOLDFAST_TRYV(fs.symlink(target, fresh));
+  // One rename: a foreign reader finds the old or the new generation, at every moment.
+  HOLDFAST_TRYV(fs.rename(fresh, join(root, as.link)));
+  return fs.sync_directory(root);
+}
+
+/// The newest that an outside name gives: it was surely committed, and may be gone.
+template <file_system Fs>
+[[nodiscard]] result<std::optional<Generation>> published_folder(Fs const& fs,
+                                                                 std::string const& root) {
+  std::optional<Generation> newest;
+  auto entries = fs.list(root);
+  if (!entries && entries.error().code() == errc::not_found) return newest;
+  if (!entries) return failed(entries);
+  for (auto const& entry : entries.assume_value()) {
+    if (entry.kind != Entry::Kind::symlink || !is_outside_name(entry.name)) continue;
+    HOLDFAST_TRY(target, fs.read_link(join(root, entry.name)));
+    newest = std::max(newest, generation_named_by(target));  // nothing is the least
+  }
+  return newest;
+}
+
+// Where a later publish failed, an outside name may still give g: foreign readers must not find
+// it gone.
+template <file_system Fs>
+[[nodiscard]] result<void> check_unpublished(Fs const& fs, std::string const& root, Generation g) {
+  HOLDFAST_TRY(entries, fs.list(root));
+  auto const folder = folder_of(g);
+  bool named = false;
+  for (auto const& entry : entries) {
+    if (entry.kind != Entry::Kind::symlink) continue;
+    named = true;
+    auto const path = join(root, entry.name);
+    HOLDFAST_TRY(target, fs.read_link(path));
+    if (target == folder || target.starts_with(folder + '/')) {
+      return failure(errc::pinned, "drop what is published", path);
+    }
+  }
+  // Whoever gave the name elsewhere may have been killed before that was durable: a power cut
+  // would bring it back to what is dropped now.
+  return named ? fs.sync_directory(root) : result<void>{ok()};
 }
 }  // namespace detail
 
@@ -2611,10 +3093,12 @@ HOLDFAST_END
 //
 // home/name/0000000007/...  what the generation holds
 // home/name/0000000007/SEAL its number, names, sizes and digests; without it: `unsealed`
+// home/name/0000000007/UPDATED what it holds has changed since: the number alone counts
 // home/name/current         a symlink for foreign readers, only if published
 //
 // Invariants: what a SEAL names was synced before the SEAL was made. No name is ever used again
-// while something of it remains. Nothing but numbered folders is listed or dropped.
+// while something of it remains. Nothing but numbered folders is listed or dropped. UPDATED is
+// durable before the first change, and made only where the SEAL says that updates are taken.
 #ifndef HOLDFAST_BACKEND_SEALED_DIRECTORY_HPP
 #define HOLDFAST_BACKEND_SEALED_DIRECTORY_HPP
 
@@ -2628,9 +3112,15 @@ class SealedDirectory {
   /// judged.
   using Ignored = bool (*)(std::string_view name);
   static constexpr std::string_view seal_name = "SEAL";
+  static constexpr std::string_view updated_name = "UPDATED";
 
-  explicit SealedDirectory(std::string name, Fs fs = {}, Ignored ignored = nullptr)
-      : name_{std::move(name)}, fs_{std::move(fs)}, ignored_{ignored} {}
+  /// `passing` tells names that come and go while a generation takes updates: neither sealed nor
+  /// judged there.
+  explicit SealedDirectory(std::string name,
+                           Fs fs = {},
+                           Ignored ignored = nullptr,
+                           Ignored passing = nullptr)
+      : name_{std::move(name)}, fs_{std::move(fs)}, ignored_{ignored}, passing_{passing} {}
 
   void place(std::string const& home) { root_ = detail::join(home, name_); }
   [[nodiscard]] std::string const& name() const noexcept { return name_; }
@@ -2657,6 +3147,7 @@ class SealedDirectory {
                                       Generation g,
                                       Ignored shares = nullptr) {
     HOLDFAST_TRY(seal, source.open(from, false));
+    HOLDFAST_TRYV(source.check_unchanged(seal));
     HOLDFAST_TRY(made, create(g));
     auto const old = source.path_of(from);
     for (auto const& file : seal.files) {  // in ascending order: a folder before what is in it
@@ -2669,7 +3160,11 @@ class SealedDirectory {
         HOLDFAST_TRYV(detail::copy_file(fs_, detail::join(old, file.name), to, file));
       }
     }
-    return std::move(made);
+    // A first update in between made UPDATED before it changed anything.
+    auto const unchanged = source.check_unchanged(seal);
+    if (unchanged) return std::move(made);
+    static_cast<void>(drop(g));  // why it failed is what counts
+    return detail::failed(unchanged);
   }
 
   /// Idempotent. May be tried again after any failure but `sync_failed`, which stays.
@@ -2681,20 +3176,46 @@ class SealedDirectory {
     return ok();
   }
 
-  /// The seal of g, if the folder holds exactly what it says.
+  /// The seal of g, if the folder holds exactly what it says. Of one that takes updates the names
+  /// alone, and once it has taken one the number: a database locks its files through what it has
+  /// open, and would lose those locks if they were opened and closed here.
   [[nodiscard]] result<Seal> open(Generation g, bool check_digests) const {
     HOLDFAST_TRY(seal, seal_of(g));
-    HOLDFAST_TRYV(check_names(seal));
-    bool const undigested = has_undigested(seal);
-    if (check_digests && undigested) {
-      return failure(errc::invalid, "verify: sealed without digests", path_of(g));
+    HOLDFAST_TRY(before, has_changed(seal));
+    if (before) return std::move(seal);
+    auto const whole = check_content(seal, check_digests);
+    if (whole) return std::move(seal);
+    // The first update may have come in between.
+    HOLDFAST_TRY(since, has_changed(seal));
+    if (since) return std::move(seal);
+    return detail::failed(whole);
+  }
+
+  /// Was g sealed so that it takes updates?
+  [[nodiscard]] result<bool> updates(Generation g) const {
+    HOLDFAST_TRY(seal, seal_of(g));
+    return seal.updates;
+  }
+  /// Has it taken any, or was it about to?
+  [[nodiscard]] result<bool> updated(Generation g) const {
+    HOLDFAST_TRY(seal, seal_of(g));
+    return has_changed(seal);
+  }
+  /// To be called before the first change of what g holds; durable on return. Again is a success.
+  [[nodiscard]] result<void> begin_updates(Generation g) {
+    HOLDFAST_TRY(seal, seal_of(g));
+    if (!seal.updates) {
+      return failure(errc::invalid, "apply: sealed without the option `updates`", path_of(g));
     }
-    for (auto const& file : seal.files) {
-      if (file.name.ends_with('/')) continue;
-      HOLDFAST_TRYV(
-          detail::check_file(fs_, detail::join(path_of(g), file.name), file, check_digests));
-    }
-    return seal;
+    auto const path = detail::join(path_of(g), updated_name);
+    auto file = fs_.open(path, Open::create);
+    // One that is there may not be durable: whoever made it may have died before its sync.
+    if (!file && file.error().code() == errc::exists) file = fs_.open(path, Open::write);
+    HOLDFAST_TRYV(std::move(file));
+    constexpr std::string_view text = "changed in place since it was sealed\n";
+    HOLDFAST_TRYV(fs_.write_at(file.assume_value(), 0, as_bytes(text)));
+    HOLDFAST_TRYV(fs_.sync(file.assume_value()));
+    return fs_.sync_directory(path_of(g));
   }
 
   /// Checks every file as well as the SEAL allows, and says how well that is.
@@ -2702,10 +3223,11 @@ class SealedDirectory {
     HOLDFAST_TRY(seal, seal_of(g));
     bool const undigested = has_undigested(seal);
     HOLDFAST_TRYV(open(g, !undigested));
+    if (seal.updates) return Verified::identity;
     return undigested ? Verified::names_and_sizes : Verified::digests;
   }
 
-  /// Of generation 0: what a new one would find.
+  /// Of generation 0: what a new one would find. What updates added is not counted.
   [[nodiscard]] result<Space> space(Generation g) const {
     HOLDFAST_TRYV(usable("measure"));
     Space space{.device = 0, .free = ~std::uint64_t{0}, .used = 0};
@@ -2718,18 +3240,7 @@ class SealedDirectory {
         for (auto const& file : seal.assume_value().files) space.used += file.size;
       }
     }
-    if constexpr (requires { fs_.free_space(*root_); }) {
-      auto path = *root_;
-      auto place = fs_.identity(path);
-      while (!place && place.error().code() == errc::not_found && path != ".") {
-        path = detail::parent_of(path);  // the root is made with the first generation
-        place = fs_.identity(path);
-      }
-      HOLDFAST_TRY(found, std::move(place));
-      HOLDFAST_TRY(free, fs_.free_space(path));
-      space.free = free;
-      space.device = found.device;
-    }
+    HOLDFAST_TRYV(detail::measure_free(fs_, *root_, space));
     return space;
   }
 
@@ -2744,7 +3255,7 @@ class SealedDirectory {
       return no_root ? result<void>{ok()} : synced;
     }
     if (!found) return detail::failed(found);
-    HOLDFAST_TRYV(check_unpublished(g));
+    HOLDFAST_TRYV(detail::check_unpublished(fs_, *root_, g));
     auto const path = path_of(g);
     // The SEAL goes first and durably: from here on, whatever a crash leaves reads as unsealed.
     HOLDFAST_TRY(entries, fs_.list(path));
@@ -2774,32 +3285,14 @@ class SealedDirectory {
 
   /// Points the symlink at g, which must be sealed; replaces nothing but a symlink.
   [[nodiscard]] result<void> publish(Generation g, PublishedName const& as) {
-    HOLDFAST_TRYV(seal_of(g));
-    HOLDFAST_TRYV(check_link(g, as));
-    auto const fresh = detail::join(*root_, as.link + ".next");
-    auto const target =
-        as.inner.empty() ? detail::folder_of(g) : detail::join(detail::folder_of(g), as.inner);
-    // A crash may have left the symlink that was to be renamed; check_link saw that it is one.
-    HOLDFAST_TRYV(detail::remove_if_there(fs_, fresh));
-    HOLDFAST_TRYV(fs_.symlink(target, fresh));
-    // One rename: a foreign reader finds the old or the new generation, at every moment.
-    HOLDFAST_TRYV(fs_.rename(fresh, detail::join(*root_, as.link)));
-    return fs_.sync_directory(*root_);
+    HOLDFAST_TRY(seal, seal_of(g));
+    return detail::publish_folder(fs_, *root_, seal, as);
   }
 
   /// The newest that an outside name gives: it was surely committed, and may be gone.
   [[nodiscard]] result<std::optional<Generation>> published() const {
     HOLDFAST_TRYV(usable("read outside names"));
-    std::optional<Generation> newest;
-    auto entries = fs_.list(*root_);
-    if (!entries && entries.error().code() == errc::not_found) return newest;
-    if (!entries) return detail::failed(entries);
-    for (auto const& entry : entries.assume_value()) {
-      if (entry.kind != Entry::Kind::symlink || !detail::is_outside_name(entry.name)) continue;
-      HOLDFAST_TRY(target, fs_.read_link(detail::join(*root_, entry.name)));
-      newest = std::max(newest, detail::generation_named_by(target));  // nothing is the least
-    }
-    return newest;
+    return detail::published_folder(fs_, *root_);
   }
 
   /// `invalid` before `place`, or if the name is no plain name.
@@ -2810,10 +3303,36 @@ class SealedDirectory {
   }
 
  private:
-  [[nodiscard]] bool skips(std::string_view name) const {
+  [[nodiscard]] bool skips(std::string_view name, bool updates) const {
+    if (updates && (name == updated_name || (passing_ != nullptr && passing_(name)))) return true;
     return name == seal_name || (ignored_ != nullptr && ignored_(name));
   }
 
+  [[nodiscard]] result<bool> has_changed(Seal const& seal) const {
+    if (!seal.updates) return false;
+    auto const there = fs_.identity(detail::join(path_of(seal.generation), updated_name));
+    if (!there && there.error().code() != errc::not_found) return detail::failed(there);
+    return there.has_value();
+  }
+  // Its files are being written to: one after the other they are of no one instant.
+  [[nodiscard]] result<void> check_unchanged(Seal const& seal) const {
+    HOLDFAST_TRY(changed, has_changed(seal));
+    if (!changed) return ok();
+    return failure(errc::invalid, "copy: it has taken updates", path_of(seal.generation));
+  }
+  [[nodiscard]] result<void> check_content(Seal const& seal, bool check_digests) const {
+    HOLDFAST_TRYV(check_names(seal));
+    if (seal.updates) return ok();
+    auto const folder = path_of(seal.generation);
+    if (check_digests && has_undigested(seal)) {
+      return failure(errc::invalid, "verify: sealed without digests", folder);
+    }
+    for (auto const& file : seal.files) {
+      if (file.name.ends_with('/')) continue;
+      HOLDFAST_TRYV(detail::check_file(fs_, detail::join(folder, file.name), file, check_digests));
+    }
+    return ok();
+  }
   // The folder of g: `not_found`, or `foreign` if something else has its name (a symlink, say).
   [[nodiscard]] result<void> find(Generation g) const {
     auto entries = fs_.list(*root_);
@@ -2827,9 +3346,10 @@ class SealedDirectory {
     return failure(errc::not_found, "find generation", path_of(g));
   }
 
-  [[nodiscard]] result<std::vector<std::string>> names_of(std::string const& path) const {
+  [[nodiscard]] result<std::vector<std::string>> names_of(std::string const& path,
+                                                          bool updates) const {
     std::vector<std::string> names;
-    auto const skip = [this](std::string_view name) { return skips(name); };
+    auto const skip = [this, updates](std::string_view name) { return skips(name, updates); };
     HOLDFAST_TRYV(detail::walk_tree(fs_, path, std::string{}, skip, names));
     return names;
   }
@@ -2843,8 +3363,9 @@ class SealedDirectory {
     }
     building.sealing = true;
     HOLDFAST_TRYV(detail::remove_if_there(fs_, path));  // what an attempt that failed has left
-    Seal seal{.generation = building.generation, .parent = {}, .files = {}};
-    HOLDFAST_TRY(names, names_of(building.path));
+    Seal seal{
+        .generation = building.generation, .parent = {}, .files = {}, .updates = building.updates};
+    HOLDFAST_TRY(names, names_of(building.path, building.updates));
     for (auto const& name : names) {
       HOLDFAST_TRY(file, settle(building, name, digest));
       seal.files.push_back(file);
@@ -2903,7 +3424,7 @@ class SealedDirectory {
 
   [[nodiscard]] result<void> check_names(Seal const& seal) const {
     auto const path = path_of(seal.generation);
-    auto walked = names_of(path);
+    auto walked = names_of(path, seal.updates);
     if (!walked && walked.error().code() == errc::foreign) {
       return failure(walked.error().as(errc::damaged));
     }
@@ -2929,50 +3450,11 @@ class SealedDirectory {
     });
   }
 
-  // Where a later publish failed, an outside name may still give g: foreign readers must not find
-  // it gone.
-  [[nodiscard]] result<void> check_unpublished(Generation g) const {
-    HOLDFAST_TRY(entries, fs_.list(*root_));
-    auto const folder = detail::folder_of(g);
-    bool named = false;
-    for (auto const& entry : entries) {
-      if (entry.kind != Entry::Kind::symlink) continue;
-      named = true;
-      auto const path = detail::join(*root_, entry.name);
-      HOLDFAST_TRY(target, fs_.read_link(path));
-      if (target == folder || target.starts_with(folder + '/')) {
-        return failure(errc::pinned, "drop what is published", path);
-      }
-    }
-    // Whoever gave the name elsewhere may have been killed before that was durable: a power cut
-    // would bring it back to what is dropped now.
-    return named ? fs_.sync_directory(*root_) : result<void>{ok()};
-  }
-
-  // Refuses a name that is taken by anything but our symlink, or has companions beside either end.
-  [[nodiscard]] result<void> check_link(Generation g, PublishedName const& as) const {
-    for (bool const inside : {false, true}) {
-      auto const folder = inside ? path_of(g) : *root_;
-      auto const& end = inside ? as.inner : as.link;
-      HOLDFAST_TRY(entries, fs_.list(folder));
-      for (auto const& entry : entries) {
-        bool const ours = !inside && (entry.name == end || entry.name == end + ".next");
-        bool const taken = ours && entry.kind != Entry::Kind::symlink;
-        bool const companion =
-            std::any_of(as.beside.begin(), as.beside.end(),
-                        [&](std::string const& suffix) { return entry.name == end + suffix; });
-        if (taken || companion) {
-          return failure(errc::exists, "publish", detail::join(folder, entry.name));
-        }
-      }
-    }
-    return ok();
-  }
-
   std::string name_;
   std::optional<std::string> root_;
   Fs fs_;
   Ignored ignored_;
+  Ignored passing_;
 };
 
 HOLDFAST_END
@@ -3217,6 +3699,397 @@ requires requires(Fs const& fs, std::string const& path) {
   HOLDFAST_TRYV(fs.rename(next, kept));
   return fs.sync_directory(detail::parent_of(source));
 }
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/detail/fork.hpp
+// Notices fork(): what a parent opened must not be used by its child, which shares the locks of
+// every open file.
+#ifndef HOLDFAST_DETAIL_FORK_HPP
+#define HOLDFAST_DETAIL_FORK_HPP
+
+#include <pthread.h>
+
+#include <atomic>
+
+HOLDFAST_BEGIN
+
+namespace detail {
+inline std::atomic<std::uint64_t> fork_count{0};
+// Registered once for each program or library that holds this variable.
+inline bool const fork_watched = [] {
+  return ::pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1); }) == 0;
+}();
+
+/// Remembers the process that made it.
+class Birthplace {
+ public:
+  [[nodiscard]] bool left() const noexcept {
+    return count_ != fork_count.load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::uint64_t count_ = fork_count.load(std::memory_order_relaxed);
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/event.hpp
+// Says what an observer is told: the states of a staged run and the events on the way.
+#ifndef HOLDFAST_EVENT_HPP
+#define HOLDFAST_EVENT_HPP
+
+HOLDFAST_BEGIN
+
+/// Where a staged run stands. `detail/transitions.hpp` has the table of what may follow what.
+enum class State : std::uint8_t {
+  none,
+  initializing,
+  processing,
+  ready_to_commit,
+  committing,
+  committed,
+  rolling_back,
+  failed,
+};
+
+/// As it is written in reports.
+[[nodiscard]] constexpr std::string_view name(State state) noexcept {
+  switch (state) {
+    case State::none:
+      return "none";
+    case State::initializing:
+      return "initializing";
+    case State::processing:
+      return "processing";
+    case State::ready_to_commit:
+      return "ready_to_commit";
+    case State::committing:
+      return "committing";
+    case State::committed:
+      return "committed";
+    case State::rolling_back:
+      return "rolling_back";
+    case State::failed:
+      return "failed";
+  }
+  return "?";
+}
+
+/// One thing that happened. Lives for the call of the observer only.
+struct Event {
+  enum class Kind : std::uint8_t {
+    transition,   ///< a staged run went from `from` to `to`
+    recovered,    ///< an attempt that a crash left was dropped; `generation` is its number
+    switched,     ///< readers of this process now get `generation`
+    dropped,      ///< `generation` was deleted
+    drop_failed,  ///< it could not be deleted now and stays in `retiring`; `cause` says why
+    published,    ///< the outside names now give `generation`
+    publish_failed,
+    lock_failed,    ///< the stage lock could not be let go; it lapses with the process
+    foreign,        ///< `generation` lies in the store but the record does not list it; left alone
+    task_started,   ///< `task` began to fill `generation`
+    task_finished,  ///< it ended; `cause` says why where it failed
+    hook_failed,    ///< a hook of `task` (of the whole run if empty) failed; nothing else changes
+    retrying,       ///< a whole run failed for `cause` and will be tried again
+  };
+  Kind kind = Kind::transition;
+  State from = State::none;
+  State to = State::none;
+  Generation generation{};
+  FencingToken token{};
+  std::int64_t at_ns = 0;  ///< steady clock
+  error const* cause = nullptr;
+  std::string_view task{};
+};
+
+/// As it is written in reports.
+[[nodiscard]] constexpr std::string_view name(Event::Kind kind) noexcept {
+  switch (kind) {
+    case Event::Kind::transition:
+      return "transition";
+    case Event::Kind::recovered:
+      return "recovered";
+    case Event::Kind::switched:
+      return "switched";
+    case Event::Kind::dropped:
+      return "dropped";
+    case Event::Kind::drop_failed:
+      return "drop_failed";
+    case Event::Kind::published:
+      return "published";
+    case Event::Kind::publish_failed:
+      return "publish_failed";
+    case Event::Kind::lock_failed:
+      return "lock_failed";
+    case Event::Kind::foreign:
+      return "foreign";
+    case Event::Kind::task_started:
+      return "task_started";
+    case Event::Kind::task_finished:
+      return "task_finished";
+    case Event::Kind::hook_failed:
+      return "hook_failed";
+    case Event::Kind::retrying:
+      return "retrying";
+  }
+  return "?";
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/world.hpp
+// The seam for what is neither data nor file (clocks, randomness, own identity, observer) and the
+// real one.
+#ifndef HOLDFAST_WORLD_HPP
+#define HOLDFAST_WORLD_HPP
+
+#include <sys/random.h>
+#include <time.h>
+
+#include <cstdlib>
+#include <cstring>
+
+HOLDFAST_BEGIN
+
+/// What a program stands in. `steady_ns` counts suspended time too where the system can; `wall_ns`
+/// is for display only.
+template <class W>
+concept world = std::copy_constructible<W> && requires(W const& w, Event const& e) {
+  { w.wall_ns() }
+  noexcept->std::same_as<std::int64_t>;
+  { w.steady_ns() }
+  noexcept->std::same_as<std::int64_t>;
+  { w.wait_until(std::int64_t{}) }
+  noexcept->std::same_as<void>;
+  { w.random64() }
+  noexcept->std::same_as<std::uint64_t>;
+  { w.self() }
+  noexcept->std::same_as<Owner>;
+  { w.on(e) }
+  noexcept->std::same_as<void>;
+};
+
+namespace detail {
+inline std::int64_t clock_ns(clockid_t clock) noexcept {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+// Reads a small kernel file; an unreadable one gives an empty text.
+inline std::size_t read_kernel_file(char const* path, char* into, std::size_t size) noexcept {
+  int const fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t const got = ::read(fd, into, size);
+  ::close(fd);
+  return got < 0 ? 0 : static_cast<std::size_t>(got);
+}
+
+inline BootId read_boot_id() noexcept {
+  char text[64] = {};
+  std::size_t const size = read_kernel_file("/proc/sys/kernel/random/boot_id", text, sizeof text);
+  BootId boot;
+  std::size_t digits = 0;
+  for (std::size_t i = 0; i < size && digits < 32; ++i) {
+    char const c = text[i];
+    int const nibble = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (nibble < 0) continue;
+    auto& byte = boot.id[digits / 2];
+    byte = static_cast<std::uint8_t>(byte << 4 | nibble);
+    ++digits;
+  }
+  return boot;
+}
+
+// Field 22 of /proc/self/stat; the second field may hold spaces and brackets, so count from the
+// last ')'.
+inline std::uint64_t read_start_time() noexcept {
+  char text[1024] = {};
+  std::size_t const size = read_kernel_file("/proc/self/stat", text, sizeof text - 1);
+  char const* at = nullptr;
+  for (std::size_t i = 0; i < size; ++i) {
+    if (text[i] == ')') at = text + i;
+  }
+  for (int field = 2; at != nullptr && field < 22; ++field) {
+    at = std::strchr(at + 1, ' ');
+  }
+  return at == nullptr ? 0 : std::strtoull(at + 1, nullptr, 10);
+}
+
+inline std::uint64_t kernel_random64() noexcept {
+  std::uint64_t value = 0;
+  while (::getrandom(&value, sizeof value, 0) != static_cast<ssize_t>(sizeof value)) {
+    if (errno != EINTR) std::abort();  // a nonce that is not random is worse than no program
+  }
+  return value;
+}
+
+inline Owner read_self() noexcept {
+  Owner self;
+  ::gethostname(self.host.data(), self.host.size() - 1);
+  self.boot = read_boot_id();
+  if (self.boot == BootId{}) {
+    // Where the kernel does not tell it: an identity that matches nobody, so that nothing is
+    // believed to be of this boot.
+    for (auto& byte : self.boot.id) byte = static_cast<std::uint8_t>(kernel_random64());
+  }
+  self.pid = static_cast<std::uint64_t>(::getpid());
+  self.start_time = read_start_time();
+  self.nonce = kernel_random64();
+  return self;
+}
+
+// Read once, and again in a forked child: it is another process, with a pid and a nonce of its own.
+inline Owner& own_identity() noexcept {
+  static Owner self = read_self();
+  return self;
+}
+inline bool const identity_watched = [] {
+  return ::pthread_atfork(nullptr, nullptr, [] { own_identity() = read_self(); }) == 0;
+}();
+}  // namespace detail
+
+/// The real world; tells no observer. Thread-safe.
+struct Native {
+  [[nodiscard]] std::int64_t wall_ns() const noexcept { return detail::clock_ns(CLOCK_REALTIME); }
+  [[nodiscard]] std::int64_t steady_ns() const noexcept { return detail::clock_ns(CLOCK_BOOTTIME); }
+  void wait_until(std::int64_t steady_ns) const noexcept {
+    timespec until{};
+    until.tv_sec = static_cast<time_t>(steady_ns / 1'000'000'000);
+    until.tv_nsec = static_cast<long>(steady_ns % 1'000'000'000);
+    while (::clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &until, nullptr) == EINTR) {
+    }
+  }
+  [[nodiscard]] std::uint64_t random64() const noexcept { return detail::kernel_random64(); }
+  /// This process.
+  [[nodiscard]] Owner self() const noexcept { return detail::own_identity(); }
+  void on(Event const&) const noexcept {}
+};
+static_assert(world<Native>);
+
+/// Does this world listen to events? Where none does, what tells them is left out by the compiler.
+template <class W>
+inline constexpr bool listens = true;
+template <>
+inline constexpr bool listens<Native> = false;
+
+namespace detail {
+// Gives the event its time; the only way in which anything is told.
+template <world W>
+void tell([[maybe_unused]] W const& w, [[maybe_unused]] Event event) noexcept {
+  if constexpr (listens<W>) {
+    event.at_ns = w.steady_ns();
+    w.on(event);
+  }
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/detail/lock_wait.hpp
+// Waits for a lock of an open file that others hold only for moments.
+#ifndef HOLDFAST_DETAIL_LOCK_WAIT_HPP
+#define HOLDFAST_DETAIL_LOCK_WAIT_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// False if the lock was still taken after five seconds: whoever has it is stopped or hangs.
+template <file_system Fs, world W>
+[[nodiscard]] result<bool> lock_patiently(
+    Fs const& fs, W const& world, typename Fs::file& file, Range range, Mode mode) {
+  constexpr std::int64_t patience_ns = 5'000'000'000;
+  constexpr std::int64_t pause_ns = 200'000;
+  auto const deadline = world.steady_ns() + patience_ns;
+  for (;;) {
+    HOLDFAST_TRY(locked, fs.try_lock(file, range, mode));
+    auto const now = world.steady_ns();
+    if (locked || now >= deadline) return locked;
+    world.wait_until(now + pause_ns);
+  }
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/backend/barrier_file.hpp
+// Keeps two kinds of work apart between processes, many at a time of the one or one of the other,
+// and neither starves.
+//
+// Two bytes of a file: the turn and the barrier. Whoever wants in takes the turn first, then the
+// barrier, and gives the turn back. One that waits for the barrier has the turn, so that whoever
+// left the barrier can't come round again before it: an updater at full speed has to let readers
+// in, and readers that keep coming have to let an updater in.
+#ifndef HOLDFAST_BACKEND_BARRIER_FILE_HPP
+#define HOLDFAST_BACKEND_BARRIER_FILE_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+// Far above every generation: a byte that pins one is never one of these.
+inline constexpr Range barrier_turn{std::uint64_t{1} << 62, 1};
+inline constexpr Range barrier_itself{(std::uint64_t{1} << 62) + 1, 1};
+}  // namespace detail
+
+/// Inside the barrier until it ends.
+template <file_system Fs>
+class BarrierHold {
+ public:
+  BarrierHold(Fs fs, typename Fs::file file) : fs_{std::move(fs)}, file_{std::move(file)} {}
+  BarrierHold(BarrierHold&& other) noexcept
+      : fs_{std::move(other.fs_)},
+        file_{std::move(other.file_)},
+        held_{std::exchange(other.held_, false)},
+        born_{other.born_} {}
+  BarrierHold& operator=(BarrierHold&&) = delete;
+  ~BarrierHold() {
+    // Not by closing alone: a child that was forked meanwhile has the same open file.
+    if (held_ && !born_.left()) static_cast<void>(fs_.unlock(file_, detail::barrier_itself));
+  }
+
+ private:
+  Fs fs_;
+  typename Fs::file file_;
+  bool held_ = true;
+  detail::Birthplace born_{};
+};
+
+namespace detail {
+/// `timed_out` after five seconds: whoever is inside is stopped or hangs. A shared hold needs only
+/// permission to read.
+template <file_system Fs, world W>
+[[nodiscard]] result<BarrierHold<Fs>> enter_barrier(Fs const& fs,
+                                                    W const& world,
+                                                    std::string const& path,
+                                                    Mode mode) {
+  for (int round = 0; round < 16; ++round) {
+    HOLDFAST_TRY(file, fs.open(path, mode == Mode::exclusive ? Open::write : Open::read));
+    HOLDFAST_TRY(turn, lock_patiently(fs, world, file, barrier_turn, mode));
+    if (!turn) return failure(errc::timed_out, "wait for the turn", path);
+    HOLDFAST_TRY(inside, lock_patiently(fs, world, file, barrier_itself, mode));
+    if (!inside) return failure(errc::timed_out, "wait for the barrier", path);
+    HOLDFAST_TRYV(fs.unlock(file, barrier_turn));
+    HOLDFAST_TRY(ours, fs.identity(file));
+    auto const named = fs.identity(path);
+    if (named && named.assume_value() == ours) return BarrierHold<Fs>{fs, std::move(file)};
+    if (!named && named.error().code() != errc::not_found) return failed(named);
+    // Replaced meanwhile: others lock another file.
+  }
+  return failure(errc::busy, "enter the barrier: its file changes all the time", path);
+}
+}  // namespace detail
 
 HOLDFAST_END
 
@@ -3612,41 +4485,6 @@ HOLDFAST_END
 
 #endif
 
-// ------------ holdfast/detail/fork.hpp
-// Notices fork(): what a parent opened must not be used by its child, which shares the locks of
-// every open file.
-#ifndef HOLDFAST_DETAIL_FORK_HPP
-#define HOLDFAST_DETAIL_FORK_HPP
-
-#include <pthread.h>
-
-#include <atomic>
-
-HOLDFAST_BEGIN
-
-namespace detail {
-inline std::atomic<std::uint64_t> fork_count{0};
-// Registered once for each program or library that holds this variable.
-inline bool const fork_watched = [] {
-  return ::pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1); }) == 0;
-}();
-
-/// Remembers the process that made it.
-class Birthplace {
- public:
-  [[nodiscard]] bool left() const noexcept {
-    return count_ != fork_count.load(std::memory_order_relaxed);
-  }
-
- private:
-  std::uint64_t count_ = fork_count.load(std::memory_order_relaxed);
-};
-}  // namespace detail
-
-HOLDFAST_END
-
-#endif
-
 // ------------ holdfast/backend/pins_file.hpp
 // Keeps generations from being dropped by other processes: generation g is byte g of a file, pinned
 // by a shared lock.
@@ -3803,291 +4641,6 @@ HOLDFAST_END
 
 #endif
 
-// ------------ holdfast/event.hpp
-// Says what an observer is told: the states of a staged run and the events on the way.
-#ifndef HOLDFAST_EVENT_HPP
-#define HOLDFAST_EVENT_HPP
-
-HOLDFAST_BEGIN
-
-/// Where a staged run stands. `detail/transitions.hpp` has the table of what may follow what.
-enum class State : std::uint8_t {
-  none,
-  initializing,
-  processing,
-  ready_to_commit,
-  committing,
-  committed,
-  rolling_back,
-  failed,
-};
-
-/// As it is written in reports.
-[[nodiscard]] constexpr std::string_view name(State state) noexcept {
-  switch (state) {
-    case State::none:
-      return "none";
-    case State::initializing:
-      return "initializing";
-    case State::processing:
-      return "processing";
-    case State::ready_to_commit:
-      return "ready_to_commit";
-    case State::committing:
-      return "committing";
-    case State::committed:
-      return "committed";
-    case State::rolling_back:
-      return "rolling_back";
-    case State::failed:
-      return "failed";
-  }
-  return "?";
-}
-
-/// One thing that happened. Lives for the call of the observer only.
-struct Event {
-  enum class Kind : std::uint8_t {
-    transition,   ///< a staged run went from `from` to `to`
-    recovered,    ///< an attempt that a crash left was dropped; `generation` is its number
-    switched,     ///< readers of this process now get `generation`
-    dropped,      ///< `generation` was deleted
-    drop_failed,  ///< it could not be deleted now and stays in `retiring`; `cause` says why
-    published,    ///< the outside names now give `generation`
-    publish_failed,
-    lock_failed,    ///< the stage lock could not be let go; it lapses with the process
-    foreign,        ///< `generation` lies in the store but the record does not list it; left alone
-    task_started,   ///< `task` began to fill `generation`
-    task_finished,  ///< it ended; `cause` says why where it failed
-    hook_failed,    ///< a hook of `task` (of the whole run if empty) failed; nothing else changes
-    retrying,       ///< a whole run failed for `cause` and will be tried again
-  };
-  Kind kind = Kind::transition;
-  State from = State::none;
-  State to = State::none;
-  Generation generation{};
-  FencingToken token{};
-  std::int64_t at_ns = 0;  ///< steady clock
-  error const* cause = nullptr;
-  std::string_view task{};
-};
-
-/// As it is written in reports.
-[[nodiscard]] constexpr std::string_view name(Event::Kind kind) noexcept {
-  switch (kind) {
-    case Event::Kind::transition:
-      return "transition";
-    case Event::Kind::recovered:
-      return "recovered";
-    case Event::Kind::switched:
-      return "switched";
-    case Event::Kind::dropped:
-      return "dropped";
-    case Event::Kind::drop_failed:
-      return "drop_failed";
-    case Event::Kind::published:
-      return "published";
-    case Event::Kind::publish_failed:
-      return "publish_failed";
-    case Event::Kind::lock_failed:
-      return "lock_failed";
-    case Event::Kind::foreign:
-      return "foreign";
-    case Event::Kind::task_started:
-      return "task_started";
-    case Event::Kind::task_finished:
-      return "task_finished";
-    case Event::Kind::hook_failed:
-      return "hook_failed";
-    case Event::Kind::retrying:
-      return "retrying";
-  }
-  return "?";
-}
-
-HOLDFAST_END
-
-#endif
-
-// ------------ holdfast/world.hpp
-// The seam for what is neither data nor file (clocks, randomness, own identity, observer) and the
-// real one.
-#ifndef HOLDFAST_WORLD_HPP
-#define HOLDFAST_WORLD_HPP
-
-#include <sys/random.h>
-#include <time.h>
-
-#include <cstdlib>
-#include <cstring>
-
-HOLDFAST_BEGIN
-
-/// What a program stands in. `steady_ns` counts suspended time too where the system can; `wall_ns`
-/// is for display only.
-template <class W>
-concept world = std::copy_constructible<W> && requires(W const& w, Event const& e) {
-  { w.wall_ns() }
-  noexcept->std::same_as<std::int64_t>;
-  { w.steady_ns() }
-  noexcept->std::same_as<std::int64_t>;
-  { w.wait_until(std::int64_t{}) }
-  noexcept->std::same_as<void>;
-  { w.random64() }
-  noexcept->std::same_as<std::uint64_t>;
-  { w.self() }
-  noexcept->std::same_as<Owner>;
-  { w.on(e) }
-  noexcept->std::same_as<void>;
-};
-
-namespace detail {
-inline std::int64_t clock_ns(clockid_t clock) noexcept {
-  timespec now{};
-  clock_gettime(clock, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
-
-// Reads a small kernel file; an unreadable one gives an empty text.
-inline std::size_t read_kernel_file(char const* path, char* into, std::size_t size) noexcept {
-  int const fd = ::open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  ssize_t const got = ::read(fd, into, size);
-  ::close(fd);
-  return got < 0 ? 0 : static_cast<std::size_t>(got);
-}
-
-inline BootId read_boot_id() noexcept {
-  char text[64] = {};
-  std::size_t const size = read_kernel_file("/proc/sys/kernel/random/boot_id", text, sizeof text);
-  BootId boot;
-  std::size_t digits = 0;
-  for (std::size_t i = 0; i < size && digits < 32; ++i) {
-    char const c = text[i];
-    int const nibble = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-    if (nibble < 0) continue;
-    auto& byte = boot.id[digits / 2];
-    byte = static_cast<std::uint8_t>(byte << 4 | nibble);
-    ++digits;
-  }
-  return boot;
-}
-
-// Field 22 of /proc/self/stat; the second field may hold spaces and brackets, so count from the
-// last ')'.
-inline std::uint64_t read_start_time() noexcept {
-  char text[1024] = {};
-  std::size_t const size = read_kernel_file("/proc/self/stat", text, sizeof text - 1);
-  char const* at = nullptr;
-  for (std::size_t i = 0; i < size; ++i) {
-    if (text[i] == ')') at = text + i;
-  }
-  for (int field = 2; at != nullptr && field < 22; ++field) {
-    at = std::strchr(at + 1, ' ');
-  }
-  return at == nullptr ? 0 : std::strtoull(at + 1, nullptr, 10);
-}
-
-inline std::uint64_t kernel_random64() noexcept {
-  std::uint64_t value = 0;
-  while (::getrandom(&value, sizeof value, 0) != static_cast<ssize_t>(sizeof value)) {
-    if (errno != EINTR) std::abort();  // a nonce that is not random is worse than no program
-  }
-  return value;
-}
-
-inline Owner read_self() noexcept {
-  Owner self;
-  ::gethostname(self.host.data(), self.host.size() - 1);
-  self.boot = read_boot_id();
-  if (self.boot == BootId{}) {
-    // Where the kernel does not tell it: an identity that matches nobody, so that nothing is
-    // believed to be of this boot.
-    for (auto& byte : self.boot.id) byte = static_cast<std::uint8_t>(kernel_random64());
-  }
-  self.pid = static_cast<std::uint64_t>(::getpid());
-  self.start_time = read_start_time();
-  self.nonce = kernel_random64();
-  return self;
-}
-
-// Read once, and again in a forked child: it is another process, with a pid and a nonce of its own.
-inline Owner& own_identity() noexcept {
-  static Owner self = read_self();
-  return self;
-}
-inline bool const identity_watched = [] {
-  return ::pthread_atfork(nullptr, nullptr, [] { own_identity() = read_self(); }) == 0;
-}();
-}  // namespace detail
-
-/// The real world; tells no observer. Thread-safe.
-struct Native {
-  [[nodiscard]] std::int64_t wall_ns() const noexcept { return detail::clock_ns(CLOCK_REALTIME); }
-  [[nodiscard]] std::int64_t steady_ns() const noexcept { return detail::clock_ns(CLOCK_BOOTTIME); }
-  void wait_until(std::int64_t steady_ns) const noexcept {
-    timespec until{};
-    until.tv_sec = static_cast<time_t>(steady_ns / 1'000'000'000);
-    until.tv_nsec = static_cast<long>(steady_ns % 1'000'000'000);
-    while (::clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &until, nullptr) == EINTR) {
-    }
-  }
-  [[nodiscard]] std::uint64_t random64() const noexcept { return detail::kernel_random64(); }
-  /// This process.
-  [[nodiscard]] Owner self() const noexcept { return detail::own_identity(); }
-  void on(Event const&) const noexcept {}
-};
-static_assert(world<Native>);
-
-/// Does this world listen to events? Where none does, what tells them is left out by the compiler.
-template <class W>
-inline constexpr bool listens = true;
-template <>
-inline constexpr bool listens<Native> = false;
-
-namespace detail {
-// Gives the event its time; the only way in which anything is told.
-template <world W>
-void tell([[maybe_unused]] W const& w, [[maybe_unused]] Event event) noexcept {
-  if constexpr (listens<W>) {
-    event.at_ns = w.steady_ns();
-    w.on(event);
-  }
-}
-}  // namespace detail
-
-HOLDFAST_END
-
-#endif
-
-// ------------ holdfast/detail/lock_wait.hpp
-// Waits for a lock of an open file that others hold only for moments.
-#ifndef HOLDFAST_DETAIL_LOCK_WAIT_HPP
-#define HOLDFAST_DETAIL_LOCK_WAIT_HPP
-
-HOLDFAST_BEGIN
-
-namespace detail {
-/// False if the lock was still taken after five seconds: whoever has it is stopped or hangs.
-template <file_system Fs, world W>
-[[nodiscard]] result<bool> lock_patiently(
-    Fs const& fs, W const& world, typename Fs::file& file, Range range, Mode mode) {
-  constexpr std::int64_t patience_ns = 5'000'000'000;
-  constexpr std::int64_t pause_ns = 200'000;
-  auto const deadline = world.steady_ns() + patience_ns;
-  for (;;) {
-    HOLDFAST_TRY(locked, fs.try_lock(file, range, mode));
-    auto const now = world.steady_ns();
-    if (locked || now >= deadline) return locked;
-    world.wait_until(now + pause_ns);
-  }
-}
-}  // namespace detail
-
-HOLDFAST_END
-
-#endif
-
 // ------------ holdfast/backend/file_register.hpp
 // Keeps an atomic register in one file: a ring of 16 slots, one write and one sync a commit, no
 // rename.
@@ -4224,6 +4777,12 @@ class BasicFileRegister {
       if (core_->hint_due) return fail(errc::busy, "exclude");
     }
     return core_->pins.try_exclude(g);
+  }
+  /// Keeps openings of readers and updates apart: a lock in PINS, so that reading needs no
+  /// permission to write here either.
+  [[nodiscard]] result<BarrierHold<Fs>> enter(Mode how) const {
+    auto const path = detail::join(detail::parent_of(core_->path), "PINS");
+    return detail::enter_barrier(core_->fs, core_->world, path, how);
   }
 
  private:
@@ -4804,11 +5363,15 @@ HOLDFAST_BEGIN
 
 /// Each generation is a T. A writer gives `T&`; seal moves it out of the writer, so that nobody can
 /// change what readers see. A reader gives `T const&` and keeps it alive, also when it is dropped.
+/// A copy of the store is another handle on the same values.
 template <class T>
 requires std::default_initializable<T> && std::move_constructible<T>
 class MemoryStore {
-  // Null until it is sealed.
-  using Values = std::map<Generation, std::shared_ptr<T const>>;
+  struct Value {
+    std::shared_ptr<T const> value;  // null until it is sealed
+    Marks marks;
+  };
+  using Values = std::map<Generation, Value>;
   struct State {
     std::mutex mutex;
     Values values;
@@ -4834,13 +5397,16 @@ class MemoryStore {
 
    private:
     friend class MemoryStore;
-    explicit reader(std::shared_ptr<T const> value) : value_{std::move(value)} {}
+    explicit reader(Value shown) : value_{std::move(shown.value)}, marks_{std::move(shown.marks)} {}
     std::shared_ptr<T const> value_;
+    Marks marks_;
   };
+  /// Changes a copy, which readers see once it returned without an error.
+  using batch_type = std::function<result<void>(T&)>;
   static constexpr Guarantees guarantees{};
 
   explicit MemoryStore(std::string name = "memory")
-      : name_{std::move(name)}, state_{std::make_unique<State>()} {}
+      : name_{std::move(name)}, state_{std::make_shared<State>()} {}
 
   /// Memory needs no place.
   void place(std::string const&) noexcept {}
@@ -4865,7 +5431,7 @@ class MemoryStore {
     std::scoped_lock const lock{state_->mutex};
     auto const found = state_->values.find(w.generation_);
     if (found == state_->values.end()) return refuse(errc::not_found, "seal what was dropped");
-    found->second = std::make_shared<T const>(std::move(*w.value_));
+    found->second.value = std::make_shared<T const>(std::move(*w.value_));
     w.sealed_ = true;
     return ok();
   }
@@ -4873,7 +5439,7 @@ class MemoryStore {
     std::scoped_lock const lock{state_->mutex};
     auto const found = state_->values.find(g);
     if (found == state_->values.end()) return refuse(errc::not_found, "open");
-    if (!found->second) return refuse(errc::unsealed, "open");
+    if (!found->second.value) return refuse(errc::unsealed, "open");
     return reader{found->second};
   }
   [[nodiscard]] result<void> drop(Generation g) {
@@ -4889,14 +5455,40 @@ class MemoryStore {
     return all;
   }
 
+  /// Every generation takes updates.
+  [[nodiscard]] result<bool> updates(Generation) const requires std::copyable<T> { return true; }
+  [[nodiscard]] result<void> apply(Generation g,
+                                   batch_type const& batch,
+                                   Marks const& marks) requires std::copyable<T> {
+    HOLDFAST_TRY(old, open(g));
+    HOLDFAST_TRY(fresh, detail::is_fresh(old.marks_, marks, name_));
+    if (!fresh) return ok();
+    auto next = std::make_shared<T>(*old);
+    HOLDFAST_TRYV(batch(*next));
+    Value changed{std::move(next), detail::merged(old.marks_, marks)};
+    std::scoped_lock const lock{state_->mutex};
+    auto const found = state_->values.find(g);
+    if (found == state_->values.end()) return refuse(errc::not_found, "apply to what was dropped");
+    if (found->second.marks != old.marks_) return refuse(errc::fenced, "apply");
+    found->second = std::move(changed);
+    return ok();
+  }
+  [[nodiscard]] result<Marks> marks(Generation g) const requires std::copyable<T> {
+    HOLDFAST_TRY(now, open(g));
+    return now.marks_;
+  }
+  [[nodiscard]] std::optional<Marks> marks_of(reader const& from) const requires std::copyable<T> {
+    return from.marks_;
+  }
+
  private:
   [[nodiscard]] auto refuse(errc code, char const* where) const {
     return failure(code, where, name_);
   }
   std::string name_;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;
 };
-static_assert(placed_store<MemoryStore<int>>);
+static_assert(placed_store<MemoryStore<int>> && updatable_store<MemoryStore<int>>);
 
 HOLDFAST_END
 
@@ -5856,6 +6448,19 @@ constexpr bool explain_place() {
         "placed_store: needs  std::string name() const  and  void place(std::string const& home)");
   }
   return placed_store<T>;
+}
+
+/// The same for `updatable_store`, beyond what a `generation_store` needs.
+template <class T>
+constexpr bool explain_updates() {
+  if constexpr (generation_store<T>) {
+    static_assert(updatable_store<T>,
+                  "updatable_store: needs  batch_type, result<void> apply(Generation, batch_type "
+                  "const&, Marks const&), result<Marks> marks(Generation), result<bool> "
+                  "updates(Generation) const  and  std::optional<Marks> marks_of(Reader const&) "
+                  "const; of a Together, in every part");
+  }
+  return updatable_store<T>;
 }
 
 namespace detail {
@@ -11009,7 +11614,8 @@ struct Shown {
   Shown(Kept what, Reader&& opened, Hold&& held)
       : kept{std::move(what)}, hold{std::move(held)}, reader{std::move(opened)} {}
   Kept kept;
-  Hold hold;  // before the reader: let go only after it is closed
+  bool moves = false;  // its generation takes updates: `kept.marks` are those that it shows
+  Hold hold;           // before the reader: let go only after it is closed
   Reader reader;
   std::atomic<std::uint64_t> pins{0};
   std::unique_ptr<Shown> next{};  // in the list of what is open
@@ -11268,11 +11874,43 @@ class Source {
     }
   }
 
-  /// Opens a generation and keeps other processes from dropping it. It is not shown yet.
+  /// Opens a generation and keeps other processes from dropping it. It is not shown yet. `torn` if
+  /// its parts took updates and are not at equal marks.
   [[nodiscard]] result<std::unique_ptr<Shown>> open(Kept kept) {
+    HOLDFAST_TRY(opened, look(std::move(kept)));
+    HOLDFAST_TRYV(settle_marks(*opened, opened->kept.marks));
+    return std::move(opened);
+  }
+  /// The same for the only one who updates it, between updates.
+  [[nodiscard]] result<std::unique_ptr<Shown>> open_unbarred(Kept kept) {
     HOLDFAST_TRY(held, hold(kept));
     HOLDFAST_TRY(reader, open_parts(kept));
+    auto opened = std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(held));
+    HOLDFAST_TRYV(settle_marks(*opened, opened->kept.marks));
+    return opened;
+  }
+  /// The same, whatever the marks of its parts.
+  [[nodiscard]] result<std::unique_ptr<Shown>> look(Kept kept) {
+    HOLDFAST_TRY(held, hold(kept));
+    HOLDFAST_TRY(reader, open_quietly(kept));
     return std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(held));
+  }
+  /// Gives what was opened the marks that it shows: those of its commit, moved on by updates.
+  [[nodiscard]] result<void> settle_marks(Shown& opened, Marks const& committed) {
+    if constexpr (updatable_store<Store>) {
+      std::vector<std::optional<Marks>> own;
+      detail::add_marks_of(store_, opened.reader, own);
+      std::vector<Marks> parts;
+      for (auto const& part : own) {
+        opened.moves = opened.moves || part.has_value();
+        parts.push_back(merged(committed, part.value_or(Marks{})));
+      }
+      if (!all_equal(parts)) return failure(errc::torn, "open: parts at unequal marks");
+      opened.kept.marks = std::move(parts.front());
+    } else {
+      opened.kept.marks = committed;
+    }
+    return ok();
   }
 
   /// Keeps other processes from dropping a generation, and those it has parts of.
@@ -11309,6 +11947,19 @@ class Source {
     return switched;
   }
 
+  /// Puts a newer state of the generation that is shown, or of another, in front of readers.
+  void move_on(std::unique_ptr<Shown> next) {
+    std::lock_guard const guard{refreshing_};
+    trouble_.reset();
+    readers_.show(std::move(next));
+    readers_.reclaim();
+  }
+  /// Why there is nothing newer to show.
+  void complain(error const& why) {
+    std::lock_guard const guard{refreshing_};
+    trouble_ = why;
+  }
+
   /// Puts an opened generation in front of readers.
   void show(std::unique_ptr<Shown> next) {
     std::lock_guard const guard{refreshing_};
@@ -11342,6 +11993,18 @@ class Source {
   }
 
  private:
+  // Between the transactions of an update its parts are at unequal marks: none is under way behind
+  // the barrier.
+  [[nodiscard]] result<reader_of<Store>> open_quietly(Kept const& kept) {
+    if constexpr (updatable_store<Store> && barred_register<Register>) {
+      HOLDFAST_TRY(moves, updates_of(store_, kept.parts));
+      if (moves) {
+        HOLDFAST_TRY(quiet, register_traits<Register>::enter(register_, Mode::shared));
+        return open_parts(kept);
+      }
+    }
+    return open_parts(kept);
+  }
   [[nodiscard]] result<reader_of<Store>> open_parts(Kept const& kept) {
     if constexpr (mixing_store<Store>) {
       return store_traits<Store>::open_parts(store_, kept.parts);
@@ -11361,9 +12024,16 @@ class Source {
       if (!loaded || loaded->manifest.current.number == 0) return std::optional<Generation>{};
       auto const* kept = manifest::find(loaded->manifest, loaded->manifest.current);
       auto const* current = readers_.current();
-      if (current != nullptr && current->kept.sequence >= kept->sequence)
+      bool const known = current != nullptr && current->kept.sequence >= kept->sequence;
+      if (known && (!current->moves || current->kept.sequence > kept->sequence))
         return std::optional<Generation>{};
       auto opened = open(*kept);
+      if (known && opened && opened.assume_value()->kept.marks == current->kept.marks) {
+        // No update since. What was opened now holds up less: a log that was read from can end.
+        readers_.show(std::move(opened).assume_value());
+        readers_.reclaim();
+        return std::optional<Generation>{};
+      }
       HOLDFAST_TRY(after, load());
       bool const stays = after && manifest::find(after->manifest, kept->generation) != nullptr;
       if (opened && stays) {
@@ -12161,7 +12831,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] result<reader_of<Store> const*> look(Attempt& attempt) {
     HOLDFAST_TRYV(check_alive(attempt, "validate"));
     if (!attempt.opened) {
-      HOLDFAST_TRY(opened, source_.open({attempt.generation, 0, {}, attempt.parts}));
+      HOLDFAST_TRY(opened, source_.look({attempt.generation, 0, {}, attempt.parts}));
       attempt.opened = std::move(opened);
     }
     return &attempt.opened->reader;
@@ -12187,6 +12857,8 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
               " of " + std::to_string(manifest::max_marks) + " bytes");
     }
     auto const text = manifest::encode(next);
+    // What is carried over may have taken updates: then the marks of this commit must be its own.
+    HOLDFAST_TRYV(source_.settle_marks(*attempt->opened, options.marks));
     attempt->opened->kept = next.retained.front();
     attempt->close();
     go(State::committing, attempt->generation);
@@ -13289,6 +13961,11 @@ struct refused {
   refused collect() const noexcept { return {}; }
   refused recover() const noexcept { return {}; }
   refused status() const noexcept { return {}; }
+  refused marks() const noexcept { return {}; }
+  template <class... Args>
+  refused apply(Args&&...) const noexcept {
+    return {};
+  }
   template <class... Args>
   refused revert(Args&&...) const noexcept {
     return {};
@@ -13299,6 +13976,238 @@ struct refused {
   }
 };
 }  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/staged/updater.hpp
+// Updates the current generation in place between rebuilds, part by part with one mark, and shows
+// only states in which all parts have it.
+//
+// The order of effects of an update:
+//   1. lock UPDATES, for the object's life      one process updates a home
+//   2. record: the generation is still current  else nothing is fed to a retired one
+//   3. barrier, exclusively                     no other process opens a reader in between
+//   4. each part: data and marks, one transaction, durable
+//   5. barrier let go, a reader of the new state shown here
+// A crash within 4 leaves parts at unequal marks. Nothing shows that state; the feed is replayed
+// from the least of them, and a part that is further on skips what it has.
+#ifndef HOLDFAST_STAGED_UPDATER_HPP
+#define HOLDFAST_STAGED_UPDATER_HPP
+
+HOLDFAST_BEGIN
+
+/// What an update did. It stands, whatever `housekeeping` says.
+struct Applied {
+  Marks marks;           ///< of all parts now
+  bool skipped = false;  ///< every part had it already: nothing was done
+  /// Why the new state can't be shown; views stay with the one before.
+  std::optional<error> housekeeping{};
+};
+
+namespace detail {
+template <updatable_store Store, atomic_register Register, lock_policy Locking, world W>
+class UpdaterCore {
+ public:
+  using Source = detail::Source<Store, Register>;
+  using Shown = typename Source::Shown;
+  using Batch = batch_of<Store>;
+
+  UpdaterCore(Store store, Register reg, Locking lock, W world)
+      : source_{std::move(store), std::move(reg)},
+        lock_{std::move(lock)},
+        world_{std::move(world)} {}
+  UpdaterCore(UpdaterCore const&) = delete;
+  UpdaterCore& operator=(UpdaterCore const&) = delete;
+  ~UpdaterCore() {
+    // A lock that can't be let go lapses with its process; there is nobody to tell here.
+    if (grant_ && !source_.born().left())
+      static_cast<void>(lock_traits<Locking>::release(lock_, *grant_));
+  }
+
+  [[nodiscard]] Source& source() noexcept { return source_; }
+
+  [[nodiscard]] result<void> open() {
+    std::lock_guard const guard{mutex_};
+    HOLDFAST_TRY(grant, lock_traits<Locking>::try_acquire(lock_, world_.self(), FencingToken{}));
+    grant_.emplace(std::move(grant));
+    return follow();
+  }
+
+  [[nodiscard]] result<Marks> marks() {
+    std::lock_guard const guard{mutex_};
+    HOLDFAST_TRYV(usable("marks"));
+    return least(target_->marks);
+  }
+
+  [[nodiscard]] result<Applied> apply(Marks const& update, Batch const& batch) {
+    std::lock_guard const guard{mutex_};
+    HOLDFAST_TRYV(usable("apply"));
+    HOLDFAST_TRYV(check_current());
+    // Of every part before any has it: what one refuses is refused.
+    bool fresh = false;
+    for (auto const& part : target_->marks) {
+      HOLDFAST_TRY(wants, is_fresh(part, update, "updater"));
+      fresh = fresh || wants;
+    }
+    if (!fresh) return Applied{least(target_->marks), true, {}};
+    auto const applied = behind_barrier(update, batch);
+    if (!applied) {
+      // How far it came is read again: what is not known is not gone by.
+      if (applied.error().code() == errc::sync_failed) broken_ = applied.error();
+      auto const found = read_marks(target_->held.kept);
+      if (!found && !broken_) broken_ = found.error();
+      if (found) target_->marks = found.assume_value();
+      return detail::failed(applied);
+    }
+    for (auto& part : target_->marks) {
+      HOLDFAST_TRY(wants, is_fresh(part, update, "updater"));
+      if (wants) part = merged(std::move(part), update);
+    }
+    return Applied{least(target_->marks), false, show()};
+  }
+
+  [[nodiscard]] result<bool> refresh() {
+    std::lock_guard const guard{mutex_};
+    if (source_.born().left()) return failure(errc::forked, "refresh");
+    HOLDFAST_TRY(loaded, source_.load());
+    if (target_ && loaded && !broken_ && is_target(loaded->manifest)) return false;
+    HOLDFAST_TRYV(follow());
+    return true;
+  }
+
+ private:
+  // The generation that is updated: held, so that nobody drops it, and how far each part is.
+  struct Target {
+    HeldGeneration<Source> held;
+    std::vector<Marks> marks;
+  };
+
+  [[nodiscard]] result<void> usable(char const* where) const {
+    if (source_.born().left()) return failure(errc::forked, where);
+    if (broken_) return failure(errc::poisoned, where, broken_->detail());
+    if (!target_) return failure(errc::no_generation, where);
+    return ok();
+  }
+
+  // Moves to what the record names now.
+  [[nodiscard]] result<void> follow() {
+    HOLDFAST_TRY(held, hold_generation(source_, std::nullopt, "update"));
+    HOLDFAST_TRY(marks, read_marks(held.kept));
+    target_.emplace(Target{std::move(held), std::move(marks)});
+    broken_.reset();
+    show();  // where it can't be shown, `view` says why
+    return ok();
+  }
+
+  // A part without marks of its own is where its commit was.
+  [[nodiscard]] result<std::vector<Marks>> read_marks(Kept const& kept) {
+    HOLDFAST_TRY(parts, marks_at(source_.store(), kept.parts));
+    std::vector<Marks> all;
+    for (auto const& own : parts) all.push_back(merged(kept.marks, own));
+    return all;
+  }
+
+  [[nodiscard]] bool is_target(Manifest const& m) const {
+    auto const* const kept = manifest::find(m, m.current);
+    auto const& ours = target_->held.kept;
+    return kept != nullptr && kept->generation == ours.generation && kept->parts == ours.parts;
+  }
+  [[nodiscard]] result<void> check_current() {
+    HOLDFAST_TRY(loaded, source_.load());
+    if (loaded && is_target(loaded->manifest)) return ok();
+    return failure(errc::conflict, "apply: another generation is current; refresh");
+  }
+
+  [[nodiscard]] result<void> behind_barrier(Marks const& update, Batch const& batch) {
+    if constexpr (barred_register<Register>) {
+      HOLDFAST_TRY(alone, register_traits<Register>::enter(source_.reg(), Mode::exclusive));
+      return apply_to(source_.store(), target_->held.kept.parts, batch, update);
+    } else {
+      return apply_to(source_.store(), target_->held.kept.parts, batch, update);
+    }
+  }
+
+  // No barrier: nobody but this object changes anything, and its mutex is held.
+  std::optional<error> show() {
+    auto next = housekeep([&]() -> std::optional<error> {
+      if (!all_equal(target_->marks)) return error{errc::torn, "update: replay the feed"};
+      auto opened = source_.open_unbarred(target_->held.kept);
+      if (!opened) return opened.error();
+      source_.move_on(std::move(opened).assume_value());
+      return std::nullopt;
+    });
+    if (next) source_.complain(*next);
+    return next;
+  }
+
+  Source source_;
+  Locking lock_;
+  W world_;
+  std::mutex mutex_;
+  std::optional<grant_of<Locking>> grant_;
+  std::optional<Target> target_;
+  std::optional<error> broken_;  // what is on the disk is not known since
+};
+}  // namespace detail
+
+/// A home opened for updates of its current generation; made by `open_updater`. Movable; handles
+/// stay valid. May be used from any thread. Views must end before it does.
+template <updatable_store Store, atomic_register Register, lock_policy Locking, world W>
+class Updater {
+  using Core = detail::UpdaterCore<Store, Register, Locking, W>;
+
+ public:
+  using view_type = View<typename Core::Shown>;
+  using pin_type = Pin<typename Core::Shown>;
+  using batch_type = typename Core::Batch;
+
+  explicit Updater(std::shared_ptr<Core> core) noexcept : core_{std::move(core)} {}
+
+  /// Where the feed has to go on: what every part has. After a crash some parts may have more.
+  [[nodiscard]] result<Marks> marks() const {
+    if (!core_) return failure(errc::spent, "marks");
+    return core_->marks();
+  }
+
+  /// Applies an update to every part, durable on return, and shows the new state; `batches` are
+  /// those of the parts in their order. Parts that have it already skip it. `invalid` if its marks
+  /// are in part reached; `conflict` once another generation is current: nothing was applied then,
+  /// and `refresh` moves on. `timed_out` if another process has been opening a reader for so long.
+  /// After any other error apply the same again, or go on from `marks`; after `sync_failed` all
+  /// answer `poisoned`, and the home has to be opened again. Loads the record once.
+  template <class... Batches>
+  requires std::constructible_from<batch_type, Batches...>
+  [[nodiscard]] result<Applied> apply(Marks const& marks, Batches&&... batches) {
+    if (!core_) return failure(errc::spent, "apply");
+    return core_->apply(marks, batch_type{std::forward<Batches>(batches)...});
+  }
+
+  /// Moves to the generation that a commit or revert made current. True if it did: the feed goes on
+  /// from `marks`.
+  [[nodiscard]] result<bool> refresh() {
+    if (!core_) return failure(errc::spent, "refresh");
+    return core_->refresh();
+  }
+
+  /// The newest state in which all parts are at equal marks, for this scope. Never waits. `torn`
+  /// while a crash has left none, until the feed is replayed.
+  [[nodiscard]] result<view_type> view() const {
+    if (!core_) [[unlikely]] {
+      return failure(errc::spent, "view");
+    }
+    return core_->source().view();
+  }
+  /// The same, for as long as the handle lives.
+  [[nodiscard]] result<pin_type> pin() const {
+    if (!core_) return failure(errc::spent, "pin");
+    return core_->source().pin(core_);
+  }
+
+ private:
+  std::shared_ptr<Core> core_;
+};
 
 HOLDFAST_END
 
@@ -13515,6 +14424,35 @@ requires(sizeof...(Stores) > 0) [[nodiscard]] auto open_view(std::string home, S
   if constexpr (detail::explain_placed<Stores...>()) {
     return open_view(detail::together(home, std::move(stores)...),
                      FileRegister{detail::join(home, "CURRENT")});
+  } else {
+    return detail::refused{};
+  }
+}
+
+/// Opens a home for updates of its current generation, between rebuilds: by one process at a time,
+/// `busy` names it. Builders and readers go on.
+template <class Store, class Register, class Locking, class W = Native>
+requires(!std::convertible_to<Store, std::string>)
+    [[nodiscard]] auto open_updater(Store store, Register reg, Locking lock, W world = {}) {
+  if constexpr (explain_staged<Store, Register, Locking>() && explain_updates<Store>()) {
+    using Opened = Updater<Store, Register, Locking, W>;
+    auto core = std::make_shared<detail::UpdaterCore<Store, Register, Locking, W>>(
+        std::move(store), std::move(reg), std::move(lock), std::move(world));
+    auto opened = core->open();
+    if (!opened) return result<Opened>{detail::failed(opened)};
+    return result<Opened>{Opened{std::move(core)}};
+  } else {
+    return detail::refused{};
+  }
+}
+/// The same for a home in a directory, with the lock in HOME/UPDATES.
+template <class... Stores>
+requires(sizeof...(Stores) > 0)
+    [[nodiscard]] auto open_updater(std::string home, Stores... stores) {
+  if constexpr (detail::explain_placed<Stores...>()) {
+    return open_updater(detail::together(home, std::move(stores)...),
+                        FileRegister{detail::join(home, "CURRENT")},
+                        FileLock{detail::join(home, "UPDATES")});
   } else {
     return detail::refused{};
   }

@@ -9,13 +9,17 @@
 #include <concepts>
 #include <cstddef>
 #include <iterator>
+#include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/guarantees.hpp"
+#include "holdfast/ids.hpp"
+#include "holdfast/result.hpp"
 
 HOLDFAST_BEGIN
 
@@ -47,6 +51,37 @@ void add_names(Part const& part, std::vector<std::string>& names) {
   } else {
     names.push_back("part " + std::to_string(names.size()));
   }
+}
+
+/// How many names a part has.
+template <class Part>
+[[nodiscard]] std::size_t names_of(Part const& part) {
+  std::vector<std::string> names;
+  add_names(part, names);
+  return names.size();
+}
+template <class Stores, std::size_t... Before>
+[[nodiscard]] std::size_t names_before(Stores const& stores, std::index_sequence<Before...>) {
+  return (std::size_t{0} + ... + names_of(std::get<Before>(stores)));
+}
+/// Those of all the generations that belong to part I.
+template <std::size_t I, class Stores>
+[[nodiscard]] result<std::span<Generation const>> own_of(Stores const& stores,
+                                                         std::span<Generation const> generations) {
+  auto const before = names_before(stores, std::make_index_sequence<I>{});
+  auto const count = names_of(std::get<I>(stores));
+  if (generations.size() >= before + count) return generations.subspan(before, count);
+  return failure(errc::invalid, "open", "too few parts");
+}
+/// Of a part that can't mix, all generations are one.
+[[nodiscard]] inline result<Generation> only_one(std::span<Generation const> own) {
+  if (!own.empty() && std::equal(own.begin() + 1, own.end(), own.begin())) return own.front();
+  return failure(errc::invalid, "open", "a part of several generations");
+}
+/// Keeps the first error of several; true while there is none.
+inline bool keep_first(result<void>& all, result<void> const& next) {
+  if (all && !next) all = failure(next.error());
+  return all.has_value();
 }
 
 template <std::size_t... I>

@@ -13,12 +13,16 @@
 #include <utility>
 #include <vector>
 
+#include "holdfast/adaptor/looks.hpp"
 #include "holdfast/adaptor/parts.hpp"
+#include "holdfast/adaptor/updates.hpp"
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
+#include "holdfast/detail/update_marks.hpp"
 #include "holdfast/guarantees.hpp"
 #include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
+#include "holdfast/update_concepts.hpp"
 
 HOLDFAST_BEGIN
 
@@ -110,7 +114,7 @@ requires(sizeof...(Parts) > 0) class Together {
   [[nodiscard]] std::vector<result<Verified>> verify_parts(
       std::span<Generation const> generations) {
     std::vector<result<Verified>> found;
-    verify_each(generations, found, every);
+    detail::verify_each(stores_, generations, found, every);
     return found;
   }
 
@@ -118,7 +122,7 @@ requires(sizeof...(Parts) > 0) class Together {
   [[nodiscard]] result<std::vector<std::optional<Space>>> spaces(
       std::span<Generation const> generations) const {
     std::vector<std::optional<Space>> all;
-    HOLDFAST_TRYV(measure_each(generations, all, every));
+    HOLDFAST_TRYV(detail::measure_each(stores_, generations, all, every));
     return all;
   }
 
@@ -156,37 +160,67 @@ requires(sizeof...(Parts) > 0) class Together {
     return publish_each(generations, every);
   }
 
+  /// One update: a batch for each part.
+  using batch_type = typename detail::BatchesOf<Parts...>::type;
+
+  /// True if a part takes updates.
+  [[nodiscard]] result<bool> updates(Generation g) const requires(updatable_store<Parts>&&...) {
+    return updates_parts(std::vector<Generation>(part_names().size(), g));
+  }
+  [[nodiscard]] result<bool> updates_parts(std::span<Generation const> generations) const
+      requires(updatable_store<Parts>&&...) {
+    bool any = false;
+    HOLDFAST_TRYV(detail::ask_each(stores_, generations, any, every));
+    return any;
+  }
+  /// Applies part by part, each in a transaction of its own, up to the first error. A part that is
+  /// past these marks already is left as it is: apply again what stopped half way.
+  template <class Batches>
+  [[nodiscard]] result<void> apply(Generation g,
+                                   Batches const& batches,
+                                   Marks const& marks) requires(updatable_store<Parts>&&...) {
+    return apply_parts(std::vector<Generation>(part_names().size(), g), batches, marks);
+  }
+  template <class Batches>
+  [[nodiscard]] result<void> apply_parts(std::span<Generation const> generations,
+                                         Batches const& batches,
+                                         Marks const& marks) requires(updatable_store<Parts>&&...) {
+    HOLDFAST_TRYV(check());
+    return detail::apply_each(stores_, generations, batches, marks, every);
+  }
+  /// The least of all parts.
+  [[nodiscard]] result<Marks> marks(Generation g) requires(updatable_store<Parts>&&...) {
+    HOLDFAST_TRY(all, marks_parts(std::vector<Generation>(part_names().size(), g)));
+    return detail::least(all);
+  }
+  [[nodiscard]] result<std::vector<Marks>> marks_parts(
+      std::span<Generation const> generations) requires(updatable_store<Parts>&&...) {
+    std::vector<Marks> all;
+    HOLDFAST_TRYV(detail::marks_each(stores_, generations, all, every));
+    return all;
+  }
+  /// The least of all parts that take updates.
+  [[nodiscard]] std::optional<Marks> marks_of(reader const& from) const
+      requires(updatable_store<Parts>&&...) {
+    std::vector<Marks> live;
+    for (auto& part : marks_of_parts(from)) {
+      if (part) live.push_back(*std::move(part));
+    }
+    if (live.empty()) return std::nullopt;
+    return detail::least(live);
+  }
+  [[nodiscard]] std::vector<std::optional<Marks>> marks_of_parts(reader const& from) const
+      requires(updatable_store<Parts>&&...) {
+    std::vector<std::optional<Marks>> all;
+    detail::marks_of_each(stores_, from, all, every);
+    return all;
+  }
+
  private:
   // Named function templates, not lambdas over a pack: clang 14 can't do those.
   static constexpr std::index_sequence_for<Parts...> every{};
   template <std::size_t I>
   using traits = store_traits<Part<I>>;
-
-  // How many names a part has.
-  template <std::size_t I>
-  [[nodiscard]] std::size_t names_of() const {
-    std::vector<std::string> names;
-    detail::add_names(std::get<I>(stores_), names);
-    return names.size();
-  }
-  template <std::size_t... Before>
-  [[nodiscard]] std::size_t names_before(std::index_sequence<Before...>) const {
-    return (std::size_t{0} + ... + names_of<Before>());
-  }
-  // Those of all the generations that belong to one part.
-  template <std::size_t I>
-  [[nodiscard]] result<std::span<Generation const>> own_of(
-      std::span<Generation const> generations) const {
-    auto const before = names_before(std::make_index_sequence<I>{});
-    auto const count = names_of<I>();
-    if (generations.size() >= before + count) return generations.subspan(before, count);
-    return failure(errc::invalid, "open", "too few parts");
-  }
-  // Of a part that can't mix, all generations are one.
-  [[nodiscard]] static result<Generation> only_one(std::span<Generation const> own) {
-    if (!own.empty() && std::equal(own.begin() + 1, own.end(), own.begin())) return own.front();
-    return failure(errc::invalid, "open", "a part of several generations");
-  }
 
   // Keeps the first error of several; true while there is none.
   static bool note(result<void>& all, result<void> const& next) {
@@ -231,11 +265,11 @@ requires(sizeof...(Parts) > 0) class Together {
       [[maybe_unused]] std::span<Generation const> from, Generation g) {
     if constexpr (cloning_store<Part<I>>) {
       if (!from.empty()) {
-        HOLDFAST_TRY(own, own_of<I>(from));
+        HOLDFAST_TRY(own, detail::own_of<I>(stores_, from));
         if constexpr (mixing_store<Part<I>>) {
           return std::get<I>(stores_).clone_parts(own, g);
         } else {
-          HOLDFAST_TRY(old, only_one(own));
+          HOLDFAST_TRY(old, detail::only_one(own));
           return traits<I>::clone(std::get<I>(stores_), old, g);
         }
       }
@@ -270,15 +304,15 @@ requires(sizeof...(Parts) > 0) class Together {
   }
   template <class Chosen, std::size_t... I>
   void carried_each(std::vector<bool>& all, Chosen some, std::index_sequence<I...>) const {
-    (all.insert(all.end(), names_of<I>(), !is_chosen<I>(some)), ...);
+    (all.insert(all.end(), detail::names_of(std::get<I>(stores_)), !is_chosen<I>(some)), ...);
   }
   template <std::size_t I>
   [[nodiscard]] result<reader_of<Part<I>>> open_part(std::span<Generation const> generations) {
-    HOLDFAST_TRY(own, own_of<I>(generations));
+    HOLDFAST_TRY(own, detail::own_of<I>(stores_, generations));
     if constexpr (mixing_store<Part<I>>) {
       return traits<I>::open_parts(std::get<I>(stores_), own);
     } else {
-      HOLDFAST_TRY(g, only_one(own));
+      HOLDFAST_TRY(g, detail::only_one(own));
       return traits<I>::open(std::get<I>(stores_), g);
     }
   }
@@ -298,11 +332,11 @@ requires(sizeof...(Parts) > 0) class Together {
   }
   template <std::size_t I>
   result<void> copy_part(std::span<Generation const> generations, Together& to) const {
-    HOLDFAST_TRY(own, own_of<I>(generations));
+    HOLDFAST_TRY(own, detail::own_of<I>(stores_, generations));
     if constexpr (mixing_store<Part<I>>) {
       return std::get<I>(stores_).copy_parts(own, std::get<I>(to.stores_));
     } else {
-      HOLDFAST_TRY(g, only_one(own));
+      HOLDFAST_TRY(g, detail::only_one(own));
       return traits<I>::copy(std::get<I>(stores_), g, std::get<I>(to.stores_));
     }
   }
@@ -315,53 +349,12 @@ requires(sizeof...(Parts) > 0) class Together {
     return all;
   }
   template <std::size_t I>
-  void verify_part(std::span<Generation const> generations, std::vector<result<Verified>>& found) {
-    auto const own = own_of<I>(generations);
-    if (!own) {
-      found.insert(found.end(), names_of<I>(), detail::failed(own));
-    } else if constexpr (requires { std::get<I>(stores_).verify_parts(own.assume_value()); }) {
-      auto inner = std::get<I>(stores_).verify_parts(own.assume_value());
-      found.insert(found.end(), inner.begin(), inner.end());
-    } else {
-      found.push_back(detail::verify(std::get<I>(stores_), own.assume_value().front()));
-    }
-  }
-  template <std::size_t... I>
-  void verify_each(std::span<Generation const> generations,
-                   std::vector<result<Verified>>& found,
-                   std::index_sequence<I...>) {
-    (verify_part<I>(generations, found), ...);
-  }
-  template <std::size_t I>
-  result<void> measure_part(std::span<Generation const> generations,
-                            std::vector<std::optional<Space>>& all) const {
-    HOLDFAST_TRY(own, own_of<I>(generations));
-    if constexpr (requires { std::get<I>(stores_).spaces(own); }) {
-      HOLDFAST_TRY(inner, std::get<I>(stores_).spaces(own));
-      all.insert(all.end(), inner.begin(), inner.end());
-    } else if constexpr (measuring_store<Part<I>>) {
-      HOLDFAST_TRY(space, traits<I>::space(std::get<I>(stores_), own.front()));
-      all.emplace_back(space);
-    } else {
-      all.insert(all.end(), own.size(), std::nullopt);
-    }
-    return ok();
-  }
-  template <std::size_t... I>
-  result<void> measure_each(std::span<Generation const> generations,
-                            std::vector<std::optional<Space>>& all,
-                            std::index_sequence<I...>) const {
-    result<void> done = ok();
-    (note(done, measure_part<I>(generations, all)) && ...);
-    return done;
-  }
-  template <std::size_t I>
   result<void> publish_part(std::span<Generation const> generations) {
-    HOLDFAST_TRY(own, own_of<I>(generations));
+    HOLDFAST_TRY(own, detail::own_of<I>(stores_, generations));
     if constexpr (publishing_store<Part<I>> && mixing_store<Part<I>>) {
       return traits<I>::publish_parts(std::get<I>(stores_), own);
     } else if constexpr (publishing_store<Part<I>>) {
-      HOLDFAST_TRY(g, only_one(own));
+      HOLDFAST_TRY(g, detail::only_one(own));
       return traits<I>::publish(std::get<I>(stores_), g);
     } else {
       return ok();

@@ -18,6 +18,7 @@
 #include <string>
 #include <utility>
 
+#include "holdfast/backend/barrier_file.hpp"
 #include "holdfast/backend/fresh_files.hpp"
 #include "holdfast/backend/hint_file.hpp"
 #include "holdfast/backend/pins_file.hpp"
@@ -158,6 +159,12 @@ class BasicFileRegister {
       if (core_->hint_due) return fail(errc::busy, "exclude");
     }
     return core_->pins.try_exclude(g);
+  }
+  /// Keeps openings of readers and updates apart: a lock in PINS, so that reading needs no
+  /// permission to write here either.
+  [[nodiscard]] result<BarrierHold<Fs>> enter(Mode how) const {
+    auto const path = detail::join(detail::parent_of(core_->path), "PINS");
+    return detail::enter_barrier(core_->fs, core_->world, path, how);
   }
 
  private:

@@ -4,28 +4,36 @@
 #define HOLDFAST_BACKEND_MEMORY_STORE_HPP
 
 #include <concepts>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
+#include "holdfast/detail/update_marks.hpp"
 #include "holdfast/guarantees.hpp"
 #include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
+#include "holdfast/update_concepts.hpp"
 
 HOLDFAST_BEGIN
 
 /// Each generation is a T. A writer gives `T&`; seal moves it out of the writer, so that nobody can
 /// change what readers see. A reader gives `T const&` and keeps it alive, also when it is dropped.
+/// A copy of the store is another handle on the same values.
 template <class T>
 requires std::default_initializable<T> && std::move_constructible<T>
 class MemoryStore {
-  // Null until it is sealed.
-  using Values = std::map<Generation, std::shared_ptr<T const>>;
+  struct Value {
+    std::shared_ptr<T const> value;  // null until it is sealed
+    Marks marks;
+  };
+  using Values = std::map<Generation, Value>;
   struct State {
     std::mutex mutex;
     Values values;
@@ -51,13 +59,16 @@ class MemoryStore {
 
    private:
     friend class MemoryStore;
-    explicit reader(std::shared_ptr<T const> value) : value_{std::move(value)} {}
+    explicit reader(Value shown) : value_{std::move(shown.value)}, marks_{std::move(shown.marks)} {}
     std::shared_ptr<T const> value_;
+    Marks marks_;
   };
+  /// Changes a copy, which readers see once it returned without an error.
+  using batch_type = std::function<result<void>(T&)>;
   static constexpr Guarantees guarantees{};
 
   explicit MemoryStore(std::string name = "memory")
-      : name_{std::move(name)}, state_{std::make_unique<State>()} {}
+      : name_{std::move(name)}, state_{std::make_shared<State>()} {}
 
   /// Memory needs no place.
   void place(std::string const&) noexcept {}
@@ -82,7 +93,7 @@ class MemoryStore {
     std::scoped_lock const lock{state_->mutex};
     auto const found = state_->values.find(w.generation_);
     if (found == state_->values.end()) return refuse(errc::not_found, "seal what was dropped");
-    found->second = std::make_shared<T const>(std::move(*w.value_));
+    found->second.value = std::make_shared<T const>(std::move(*w.value_));
     w.sealed_ = true;
     return ok();
   }
@@ -90,7 +101,7 @@ class MemoryStore {
     std::scoped_lock const lock{state_->mutex};
     auto const found = state_->values.find(g);
     if (found == state_->values.end()) return refuse(errc::not_found, "open");
-    if (!found->second) return refuse(errc::unsealed, "open");
+    if (!found->second.value) return refuse(errc::unsealed, "open");
     return reader{found->second};
   }
   [[nodiscard]] result<void> drop(Generation g) {
@@ -106,14 +117,40 @@ class MemoryStore {
     return all;
   }
 
+  /// Every generation takes updates.
+  [[nodiscard]] result<bool> updates(Generation) const requires std::copyable<T> { return true; }
+  [[nodiscard]] result<void> apply(Generation g,
+                                   batch_type const& batch,
+                                   Marks const& marks) requires std::copyable<T> {
+    HOLDFAST_TRY(old, open(g));
+    HOLDFAST_TRY(fresh, detail::is_fresh(old.marks_, marks, name_));
+    if (!fresh) return ok();
+    auto next = std::make_shared<T>(*old);
+    HOLDFAST_TRYV(batch(*next));
+    Value changed{std::move(next), detail::merged(old.marks_, marks)};
+    std::scoped_lock const lock{state_->mutex};
+    auto const found = state_->values.find(g);
+    if (found == state_->values.end()) return refuse(errc::not_found, "apply to what was dropped");
+    if (found->second.marks != old.marks_) return refuse(errc::fenced, "apply");
+    found->second = std::move(changed);
+    return ok();
+  }
+  [[nodiscard]] result<Marks> marks(Generation g) const requires std::copyable<T> {
+    HOLDFAST_TRY(now, open(g));
+    return now.marks_;
+  }
+  [[nodiscard]] std::optional<Marks> marks_of(reader const& from) const requires std::copyable<T> {
+    return from.marks_;
+  }
+
  private:
   [[nodiscard]] auto refuse(errc code, char const* where) const {
     return failure(code, where, name_);
   }
   std::string name_;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;
 };
-static_assert(placed_store<MemoryStore<int>>);
+static_assert(placed_store<MemoryStore<int>> && updatable_store<MemoryStore<int>>);
 
 HOLDFAST_END
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // A store of RocksDB databases: each generation is one, built without a log, then read by any
-// number of threads without a write to its folder.
+// number of threads without a write to its folder, or updated in place.
 #ifndef HOLDFAST_BACKEND_ROCKSDB_HPP
 #define HOLDFAST_BACKEND_ROCKSDB_HPP
 
@@ -11,14 +11,17 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "holdfast/backend/rocksdb_bulk.hpp"
 #include "holdfast/backend/rocksdb_database.hpp"
+#include "holdfast/backend/rocksdb_reader.hpp"
+#include "holdfast/backend/rocksdb_updates.hpp"
+#include "holdfast/backend/rocksdb_writer.hpp"
 #include "holdfast/backend/sealed_directory.hpp"
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
@@ -28,6 +31,7 @@
 #include "holdfast/ids.hpp"
 #include "holdfast/posix.hpp"
 #include "holdfast/result.hpp"
+#include "holdfast/update_concepts.hpp"
 
 HOLDFAST_BEGIN
 
@@ -41,108 +45,9 @@ struct RocksOptions {
   /// take; where a generation was sealed without, by the checksum of every block.
   bool verify_on_open = false;
   Digest digest = Digest::none;  ///< of whole files, at seal; RocksDB has its own checksums anyway
-};
-
-namespace detail {
-// Stays where it is while the writer moves. Bulks go before the database they write for.
-struct RocksBuild {
-  RocksDatabase database;
-  std::vector<std::unique_ptr<RocksBulk>> bulks;
-};
-}  // namespace detail
-
-/// Builds a database that nobody else sees.
-template <file_system Fs>
-class RocksWriter {
- public:
-  /// The database, until it is sealed; a closed one ends the program. It has no log to recover
-  /// from: write with `disableWAL`. Release snapshots, iterators and handles of your own families
-  /// before seal.
-  [[nodiscard]] rocksdb::DB& db() const noexcept { return *build_->database.get(); }
-  /// The handle of a family by its name; the database's own is "default".
-  [[nodiscard]] result<rocksdb::ColumnFamilyHandle*> family(std::string_view name) const {
-    return build_->database.family(name);
-  }
-
-  [[nodiscard]] result<void> put(std::string_view key, std::string_view value) {
-    if (build_->database.get() == nullptr) return usable();
-    return put(db().DefaultColumnFamily(), key, value);
-  }
-  [[nodiscard]] result<void> put(rocksdb::ColumnFamilyHandle* family,
-                                 std::string_view key,
-                                 std::string_view value) {
-    if (build_->database.get() == nullptr || building_.broken) return usable();
-    auto const status = db().Put(unlogged_, family, detail::slice(key), detail::slice(value));
-    if (!status.ok()) return detail::rocks_error(status, "put");
-    return ok();
-  }
-
-  /// For keys that come in order: several times faster than `put`. The bulk belongs to the writer.
-  [[nodiscard]] result<RocksBulk*> sorted_bulk(
-      std::string_view family = rocksdb::kDefaultColumnFamilyName) {
-    HOLDFAST_TRYV(usable());
-    HOLDFAST_TRY(handle, build_->database.family(family));
-    auto prefix =
-        detail::join(building_.path, "bulk-" + std::to_string(build_->bulks.size()) + "-");
-    build_->bulks.push_back(std::make_unique<RocksBulk>(db(), *handle, std::move(prefix)));
-    return build_->bulks.back().get();
-  }
-  [[nodiscard]] Generation generation() const noexcept { return building_.generation; }
-
- private:
-  template <file_system>
-  friend class BasicRocksStore;
-  explicit RocksWriter(Building building)
-      : building_{std::move(building)}, build_{std::make_unique<detail::RocksBuild>()} {
-    unlogged_.disableWAL = true;
-  }
-  [[nodiscard]] result<void> usable() const {
-    HOLDFAST_TRYV(building_.writable());
-    if (build_->database.get() == nullptr) return failure(errc::spent, "write", building_.path);
-    return ok();
-  }
-
-  Building building_;
-  std::unique_ptr<detail::RocksBuild> build_;
-  rocksdb::WriteOptions unlogged_;
-};
-
-/// Reads a sealed database; safe from many threads.
-class RocksReader {
- public:
-  [[nodiscard]] rocksdb::DB& db() const noexcept { return *database_->get(); }
-  /// The handle of a family by its name; every family of the database is open.
-  [[nodiscard]] result<rocksdb::ColumnFamilyHandle*> family(std::string_view name) const {
-    return database_->family(name);
-  }
-  [[nodiscard]] std::vector<std::string> families() const { return database_->families(); }
-
-  /// The value of a key in the default family, or `not_found`.
-  [[nodiscard]] result<std::string> get(std::string_view key) const {
-    return get(db().DefaultColumnFamily(), key);
-  }
-  [[nodiscard]] result<std::string> get(rocksdb::ColumnFamilyHandle* family,
-                                        std::string_view key) const {
-    std::string value;
-    auto const status = db().Get({}, family, detail::slice(key), &value);
-    if (status.IsNotFound()) return failure(errc::not_found, "get", key);
-    if (!status.ok()) return detail::rocks_error(status, "get");
-    return value;
-  }
-  /// Over the default family, in key order; must not outlive the reader.
-  [[nodiscard]] std::unique_ptr<rocksdb::Iterator> iterator() const {
-    return iterator(db().DefaultColumnFamily());
-  }
-  [[nodiscard]] std::unique_ptr<rocksdb::Iterator> iterator(
-      rocksdb::ColumnFamilyHandle* family) const {
-    return std::unique_ptr<rocksdb::Iterator>{db().NewIterator({}, family)};
-  }
-
- private:
-  template <file_system>
-  friend class BasicRocksStore;
-  RocksReader() : database_{std::make_unique<detail::RocksDatabase>()} {}
-  std::unique_ptr<detail::RocksDatabase> database_;
+  /// Whether what is sealed takes updates: it has a family "holdfast.marks" then. Who updates it
+  /// has it open for writing; other processes open the state that they find, read-only.
+  bool updates = false;
 };
 
 /// Databases `home/name/0000000007/`.
@@ -151,6 +56,7 @@ class BasicRocksStore {
  public:
   using writer = RocksWriter<Fs>;
   using reader = RocksReader;
+  using batch_type = rocksdb::WriteBatch;
   static constexpr Guarantees guarantees{.durable = true,
                                          .fenced = false,
                                          .detects_damage = true,
@@ -158,7 +64,9 @@ class BasicRocksStore {
                                          .reach = Reach::host};
 
   explicit BasicRocksStore(std::string name, RocksOptions options = {}, Fs fs = {})
-      : folders_{std::move(name), std::move(fs), is_log}, options_{std::move(options)} {
+      : folders_{std::move(name), std::move(fs), is_log},
+        options_{std::move(options)},
+        updating_{std::make_unique<Updating>()} {
     auto& all = options_.options;
     if (!all.info_log && all.db_log_dir.empty()) {
       all.info_log = std::make_shared<detail::QuietLogger>();
@@ -178,15 +86,17 @@ class BasicRocksStore {
   }
 
   /// A new generation that begins as a copy of `from`. Tables are never written twice, so they are
-  /// shared until one of the two is dropped.
+  /// shared until one of the two is dropped. `invalid` once `from` has taken an update.
   [[nodiscard]] result<writer> clone(Generation from, Generation g) {
     HOLDFAST_TRYV(check_places());
     HOLDFAST_TRY(building, folders_.copy(folders_, from, g, is_table));
     return start(std::move(building), false);
   }
-  /// Makes the same generation, sealed, in another store.
+  /// Makes the same generation, sealed, in another store. `invalid` once it has taken an update.
   [[nodiscard]] result<void> copy(Generation g, BasicRocksStore& to) const {
     HOLDFAST_TRY(building, to.folders_.copy(folders_, g, g));
+    HOLDFAST_TRY(updates, folders_.updates(g));
+    building.updates = updates;
     return to.folders_.seal(building, to.digest());
   }
 
@@ -202,20 +112,24 @@ class BasicRocksStore {
   }
 
   [[nodiscard]] result<reader> open(Generation g) const {
+    if (auto own = updating_->of(g)) return state_of(std::move(own));
     if (!options_.verify_on_open) {
       HOLDFAST_TRYV(folders_.open(g, false));
-      return open_checked(g);
+      return open_now(g);
     }
     // Before RocksDB looks: it believes a damaged footer that says there are no checksums, and may
     // end the program over what it then finds.
     HOLDFAST_TRY(verified, folders_.verify(g));
-    HOLDFAST_TRY(opened, open_checked(g));
+    HOLDFAST_TRY(opened, open_now(g));
     if (verified != Verified::digests) {
       HOLDFAST_TRYV(verify_checksums(opened));
     }
     return std::move(opened);
   }
-  [[nodiscard]] result<void> drop(Generation g) { return folders_.drop(g); }
+  [[nodiscard]] result<void> drop(Generation g) {
+    updating_->end(g);
+    return folders_.drop(g);
+  }
   [[nodiscard]] result<std::vector<Generation>> generations() const {
     return folders_.generations();
   }
@@ -228,12 +142,111 @@ class BasicRocksStore {
   [[nodiscard]] result<Verified> verify(Generation g) const {
     HOLDFAST_TRY(verified, folders_.verify(g));
     if (verified == Verified::digests) return Verified::digests;
-    HOLDFAST_TRY(opened, open_checked(g));
+    HOLDFAST_TRY(opened, open_now(g));
     HOLDFAST_TRYV(verify_checksums(opened));
     return Verified::own_checksums;
   }
 
+  [[nodiscard]] result<bool> updates(Generation g) const { return folders_.updates(g); }
+  /// A batch may name families by the handles of any reader of g. After a failed write RocksDB may
+  /// refuse others until the store is opened again.
+  [[nodiscard]] result<void> apply(Generation g, batch_type const& batch, Marks const& marks) {
+    std::scoped_lock const lock{updating_->mutex};
+    HOLDFAST_TRY(updates, begin(g));
+    HOLDFAST_TRY(fresh, detail::is_fresh(updates->marks, marks, name()));
+    if (!fresh) return ok();
+    return updates->apply(batch, marks);
+  }
+  [[nodiscard]] result<Marks> marks(Generation g) {
+    std::scoped_lock const lock{updating_->mutex};
+    HOLDFAST_TRY(updated, folders_.updated(g));
+    if (updated) {
+      HOLDFAST_TRY(updates, begin(g));
+      return updates->marks;
+    }
+    if (updating_->generation != g) updating_->now.reset();  // it was about another
+    return Marks{};
+  }
+  [[nodiscard]] std::optional<Marks> marks_of(reader const& from) const { return from.marks_; }
+
  private:
+  // What an object that updates keeps open: one generation at a time.
+  struct Updating {
+    std::mutex mutex;
+    Generation generation;
+    std::shared_ptr<detail::RocksUpdates> now;
+
+    [[nodiscard]] std::shared_ptr<detail::RocksUpdates> of(Generation g) {
+      std::scoped_lock const lock{mutex};
+      return generation == g ? now : nullptr;
+    }
+    void end(Generation g) {
+      std::scoped_lock const lock{mutex};
+      if (generation == g) now.reset();
+    }
+  };
+
+  // The handle that updates g; UPDATED is durable before it can change anything. What a process
+  // that was killed has written is made durable by opening it: the log goes into a table.
+  [[nodiscard]] result<std::shared_ptr<detail::RocksUpdates>> begin(Generation g) {
+    if (updating_->now && updating_->generation == g) return updating_->now;
+    updating_->now.reset();
+    HOLDFAST_TRYV(folders_.begin_updates(g));
+    auto updates = std::make_shared<detail::RocksUpdates>();
+    updates->database = std::make_shared<detail::RocksDatabase>();
+    HOLDFAST_TRYV(open_every(*updates->database, g, false));
+    HOLDFAST_TRY(marks, detail::read_rocks_marks(*updates->database, {}));
+    updates->marks = std::move(marks);
+    updating_->generation = g;
+    updating_->now = updates;
+    return updates;
+  }
+
+  [[nodiscard]] static result<reader> state_of(std::shared_ptr<detail::RocksUpdates> own) {
+    reader opened;
+    opened.database_ = own->database;
+    opened.state_ = detail::RocksState{own->database};
+    HOLDFAST_TRY(marks, detail::read_rocks_marks(*own->database, opened.read_options()));
+    opened.marks_ = std::move(marks);
+    return opened;
+  }
+
+  // As it is now. Whoever updates it may take files away while they are being opened: then it is
+  // opened again.
+  [[nodiscard]] result<reader> open_now(Generation g) const {
+    HOLDFAST_TRY(updates, folders_.updates(g));
+    for (int attempt = 0;; ++attempt) {
+      auto opened = open_checked(g);
+      if (!updates) return opened;
+      if (opened) {
+        auto& found = opened.assume_value();
+        HOLDFAST_TRY(marks, detail::read_rocks_marks(*found.database_, {}));
+        HOLDFAST_TRYV(sync_logs(g));
+        found.marks_ = std::move(marks);
+        return opened;
+      }
+      HOLDFAST_TRY(updated, folders_.updated(g));
+      if (!updated || attempt == 16) return opened;
+    }
+  }
+
+  // What a process that was killed has written may not be on the disk yet, and must not be told
+  // before it is.
+  [[nodiscard]] result<void> sync_logs(Generation g) const {
+    auto const& fs = folders_.files();
+    HOLDFAST_TRY(entries, fs.list(folders_.path_of(g)));
+    bool any = false;
+    for (auto const& entry : entries) {
+      if (!entry.name.ends_with(".log")) continue;
+      auto log = fs.open(detail::join(folders_.path_of(g), entry.name), Open::read);
+      if (!log && log.error().code() == errc::not_found) continue;  // it is in a table by now
+      HOLDFAST_TRYV(std::move(log));
+      HOLDFAST_TRYV(fs.sync(log.assume_value()));
+      any = true;
+    }
+    return any ? fs.sync_directory(folders_.path_of(g)) : result<void>{ok()};
+  }
+
   // What other programs log while they read what was published is no data.
   [[nodiscard]] static bool is_log(std::string_view name) {
     return name == "LOG" || name.starts_with("LOG.old.");
@@ -255,7 +268,13 @@ class BasicRocksStore {
     return failure(errc::invalid, "RocksOptions: a path outside the generation", name());
   }
 
+  // Whatever the caller's options: its keys are ordered by their bytes, and are never merged.
+  [[nodiscard]] static rocksdb::ColumnFamilyDescriptor marks_family() {
+    return {detail::rocks_marks_family, rocksdb::ColumnFamilyOptions{}};
+  }
+
   [[nodiscard]] result<writer> start(Building building, bool fresh) const {
+    building.updates = options_.updates;
     auto options = options_.options;
     options.create_if_missing = fresh;
     options.create_missing_column_families = true;
@@ -278,6 +297,9 @@ class BasicRocksStore {
       }
     }
     std::erase(names, rocksdb::kDefaultColumnFamilyName);
+    if (std::erase(names, detail::rocks_marks_family) != 0 || options_.updates) {
+      families.push_back(marks_family());
+    }
     for (auto const& family : names) families.emplace_back(family, options);
     writer made{std::move(building)};
     HOLDFAST_TRYV(made.build_->database.open(options, made.building_.path, families, false));
@@ -287,6 +309,9 @@ class BasicRocksStore {
   // From here on the folder is all there is: nothing in memory, no bulk beside, no lock.
   [[nodiscard]] static result<void> finish(writer& w) {
     auto& [database, bulks] = *w.build_;
+    if (w.building_.updates) {
+      HOLDFAST_TRYV(detail::clear_rocks_marks(database));
+    }
     HOLDFAST_TRYV(database.flush());
     for (auto const& bulk : bulks) {
       HOLDFAST_TRYV(bulk->ingest());
@@ -300,15 +325,26 @@ class BasicRocksStore {
 
   // Every family that is there, each with the options it is known by.
   [[nodiscard]] result<reader> open_checked(Generation g) const {
+    reader opened;
+    HOLDFAST_TRYV(open_every(*opened.database_, g, true));
+    return opened;
+  }
+  [[nodiscard]] result<void> open_every(detail::RocksDatabase& database,
+                                        Generation g,
+                                        bool read_only) const {
     auto options = options_.options;
     // Every file is held open from the start: one dropped underneath can still be read.
-    options.max_open_files = -1;
+    if (read_only) options.max_open_files = -1;
     auto const path = folders_.path_of(g);
     std::vector<std::string> names;
     auto const status = rocksdb::DB::ListColumnFamilies(options, path, &names);
     if (!status.ok()) return detail::rocks_error(status, "list column families");
     detail::RocksDatabase::Families families;
     for (auto const& family : names) {
+      if (family == detail::rocks_marks_family) {
+        families.push_back(marks_family());
+        continue;
+      }
       auto const known =
           std::find_if(options_.families.begin(), options_.families.end(),
                        [&](auto const& descriptor) { return descriptor.name == family; });
@@ -316,9 +352,7 @@ class BasicRocksStore {
                              ? *known
                              : rocksdb::ColumnFamilyDescriptor{family, options});
     }
-    reader opened;
-    HOLDFAST_TRYV(opened.database_->open(options, path, families, true));
-    return opened;
+    return database.open(options, path, families, read_only);
   }
 
   [[nodiscard]] static result<void> verify_checksums(reader const& opened) {
@@ -329,11 +363,13 @@ class BasicRocksStore {
 
   SealedDirectory<Fs> folders_;
   RocksOptions options_;
+  std::unique_ptr<Updating> updating_;
 };
 
 /// On the real file system.
 using RocksStore = BasicRocksStore<Posix>;
-static_assert(publishing_store<RocksStore> && placed_store<RocksStore>);
+static_assert(publishing_store<RocksStore> && placed_store<RocksStore> &&
+              updatable_store<RocksStore>);
 
 HOLDFAST_END
 

@@ -4,7 +4,8 @@
 // Little-endian: magic "hf SEAL\n", u32 format, u64 generation, u64 parent, u64 count, then a name
 // each: u64 size, u8 digested, u32 CRC32C, u32 length, the name. Every format, also a newer one,
 // ends in the CRC32C of all bytes before, so that nothing is interpreted unchecked. One encoding
-// a seal: names ascend strictly.
+// a seal: names ascend strictly. Format 2 is format 1 of a generation that takes updates, so that
+// a library that knows none of them refuses it.
 #ifndef HOLDFAST_BACKEND_SEAL_FORMAT_HPP
 #define HOLDFAST_BACKEND_SEAL_FORMAT_HPP
 
@@ -38,6 +39,7 @@ struct Seal {
   Generation generation;
   Generation parent;  ///< what it was cloned from; 0 for one that was built from nothing
   std::vector<SealedFile> files;
+  bool updates = false;  ///< may be changed in place, once UPDATED lies beside
 
   [[nodiscard]] SealedFile const* find(std::string_view name) const noexcept {
     auto const at = std::lower_bound(
@@ -51,6 +53,7 @@ struct Seal {
 namespace detail {
 inline constexpr std::string_view seal_magic = "hf SEAL\n";
 inline constexpr std::uint32_t seal_format = 1;
+inline constexpr std::uint32_t updatable_seal_format = 2;
 inline constexpr std::size_t seal_head = 8 + 4 + 8 + 8 + 8;
 inline constexpr std::size_t seal_entry = 8 + 1 + 4 + 4;  // and the name
 inline constexpr std::size_t seal_limit = std::size_t{64} << 20;
@@ -81,7 +84,7 @@ inline constexpr std::size_t seal_limit = std::size_t{64} << 20;
     at += text.size();
   };
   put_text(seal_magic);
-  put(seal_format);
+  put(seal.updates ? updatable_seal_format : seal_format);
   put(seal.generation.number);
   put(seal.parent.number);
   put(std::uint64_t{seal.files.size()});
@@ -140,14 +143,15 @@ struct SealCursor {
   SealCursor cursor{from.first(end)};
   if (cursor.text(seal_magic.size()) != seal_magic) return refuse(errc::damaged);
   auto const format = cursor.number<std::uint32_t>();
-  if (format > seal_format) return refuse(errc::newer_format);
+  if (format > updatable_seal_format) return refuse(errc::newer_format);
   Seal seal;
+  seal.updates = format == updatable_seal_format;
   seal.generation.number = cursor.number<std::uint64_t>();
   seal.parent.number = cursor.number<std::uint64_t>();
   auto const count = cursor.number<std::uint64_t>();
   // A count that can't fit is refused before anything is allocated for it.
   bool const fits = cursor.good && count <= cursor.rest.size() / seal_entry;
-  if (format != seal_format || !fits) return refuse(errc::damaged);
+  if (format < seal_format || !fits) return refuse(errc::damaged);
   seal.files.reserve(static_cast<std::size_t>(count));
   for (std::uint64_t i = 0; i < count; ++i) {
     auto file = decode_sealed_file(cursor);

@@ -3,10 +3,12 @@
 //
 // home/name/0000000007/...  what the generation holds
 // home/name/0000000007/SEAL its number, names, sizes and digests; without it: `unsealed`
+// home/name/0000000007/UPDATED what it holds has changed since: the number alone counts
 // home/name/current         a symlink for foreign readers, only if published
 //
 // Invariants: what a SEAL names was synced before the SEAL was made. No name is ever used again
-// while something of it remains. Nothing but numbered folders is listed or dropped.
+// while something of it remains. Nothing but numbered folders is listed or dropped. UPDATED is
+// durable before the first change, and made only where the SEAL says that updates are taken.
 #ifndef HOLDFAST_BACKEND_SEALED_DIRECTORY_HPP
 #define HOLDFAST_BACKEND_SEALED_DIRECTORY_HPP
 
@@ -21,7 +23,9 @@
 
 #include "holdfast/backend/building.hpp"
 #include "holdfast/backend/file_tree.hpp"
+#include "holdfast/backend/free_space.hpp"
 #include "holdfast/backend/generation_folder.hpp"
+#include "holdfast/backend/outside_names.hpp"
 #include "holdfast/backend/seal_format.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/file_ops.hpp"
@@ -41,9 +45,15 @@ class SealedDirectory {
   /// judged.
   using Ignored = bool (*)(std::string_view name);
   static constexpr std::string_view seal_name = "SEAL";
+  static constexpr std::string_view updated_name = "UPDATED";
 
-  explicit SealedDirectory(std::string name, Fs fs = {}, Ignored ignored = nullptr)
-      : name_{std::move(name)}, fs_{std::move(fs)}, ignored_{ignored} {}
+  /// `passing` tells names that come and go while a generation takes updates: neither sealed nor
+  /// judged there.
+  explicit SealedDirectory(std::string name,
+                           Fs fs = {},
+                           Ignored ignored = nullptr,
+                           Ignored passing = nullptr)
+      : name_{std::move(name)}, fs_{std::move(fs)}, ignored_{ignored}, passing_{passing} {}
 
   void place(std::string const& home) { root_ = detail::join(home, name_); }
   [[nodiscard]] std::string const& name() const noexcept { return name_; }
@@ -70,6 +80,7 @@ class SealedDirectory {
                                       Generation g,
                                       Ignored shares = nullptr) {
     HOLDFAST_TRY(seal, source.open(from, false));
+    HOLDFAST_TRYV(source.check_unchanged(seal));
     HOLDFAST_TRY(made, create(g));
     auto const old = source.path_of(from);
     for (auto const& file : seal.files) {  // in ascending order: a folder before what is in it
@@ -82,7 +93,11 @@ class SealedDirectory {
         HOLDFAST_TRYV(detail::copy_file(fs_, detail::join(old, file.name), to, file));
       }
     }
-    return std::move(made);
+    // A first update in between made UPDATED before it changed anything.
+    auto const unchanged = source.check_unchanged(seal);
+    if (unchanged) return std::move(made);
+    static_cast<void>(drop(g));  // why it failed is what counts
+    return detail::failed(unchanged);
   }
 
   /// Idempotent. May be tried again after any failure but `sync_failed`, which stays.
@@ -94,20 +109,46 @@ class SealedDirectory {
     return ok();
   }
 
-  /// The seal of g, if the folder holds exactly what it says.
+  /// The seal of g, if the folder holds exactly what it says. Of one that takes updates the names
+  /// alone, and once it has taken one the number: a database locks its files through what it has
+  /// open, and would lose those locks if they were opened and closed here.
   [[nodiscard]] result<Seal> open(Generation g, bool check_digests) const {
     HOLDFAST_TRY(seal, seal_of(g));
-    HOLDFAST_TRYV(check_names(seal));
-    bool const undigested = has_undigested(seal);
-    if (check_digests && undigested) {
-      return failure(errc::invalid, "verify: sealed without digests", path_of(g));
+    HOLDFAST_TRY(before, has_changed(seal));
+    if (before) return std::move(seal);
+    auto const whole = check_content(seal, check_digests);
+    if (whole) return std::move(seal);
+    // The first update may have come in between.
+    HOLDFAST_TRY(since, has_changed(seal));
+    if (since) return std::move(seal);
+    return detail::failed(whole);
+  }
+
+  /// Was g sealed so that it takes updates?
+  [[nodiscard]] result<bool> updates(Generation g) const {
+    HOLDFAST_TRY(seal, seal_of(g));
+    return seal.updates;
+  }
+  /// Has it taken any, or was it about to?
+  [[nodiscard]] result<bool> updated(Generation g) const {
+    HOLDFAST_TRY(seal, seal_of(g));
+    return has_changed(seal);
+  }
+  /// To be called before the first change of what g holds; durable on return. Again is a success.
+  [[nodiscard]] result<void> begin_updates(Generation g) {
+    HOLDFAST_TRY(seal, seal_of(g));
+    if (!seal.updates) {
+      return failure(errc::invalid, "apply: sealed without the option `updates`", path_of(g));
     }
-    for (auto const& file : seal.files) {
-      if (file.name.ends_with('/')) continue;
-      HOLDFAST_TRYV(
-          detail::check_file(fs_, detail::join(path_of(g), file.name), file, check_digests));
-    }
-    return seal;
+    auto const path = detail::join(path_of(g), updated_name);
+    auto file = fs_.open(path, Open::create);
+    // One that is there may not be durable: whoever made it may have died before its sync.
+    if (!file && file.error().code() == errc::exists) file = fs_.open(path, Open::write);
+    HOLDFAST_TRYV(std::move(file));
+    constexpr std::string_view text = "changed in place since it was sealed\n";
+    HOLDFAST_TRYV(fs_.write_at(file.assume_value(), 0, as_bytes(text)));
+    HOLDFAST_TRYV(fs_.sync(file.assume_value()));
+    return fs_.sync_directory(path_of(g));
   }
 
   /// Checks every file as well as the SEAL allows, and says how well that is.
@@ -115,10 +156,11 @@ class SealedDirectory {
     HOLDFAST_TRY(seal, seal_of(g));
     bool const undigested = has_undigested(seal);
     HOLDFAST_TRYV(open(g, !undigested));
+    if (seal.updates) return Verified::identity;
     return undigested ? Verified::names_and_sizes : Verified::digests;
   }
 
-  /// Of generation 0: what a new one would find.
+  /// Of generation 0: what a new one would find. What updates added is not counted.
   [[nodiscard]] result<Space> space(Generation g) const {
     HOLDFAST_TRYV(usable("measure"));
     Space space{.device = 0, .free = ~std::uint64_t{0}, .used = 0};
@@ -131,18 +173,7 @@ class SealedDirectory {
         for (auto const& file : seal.assume_value().files) space.used += file.size;
       }
     }
-    if constexpr (requires { fs_.free_space(*root_); }) {
-      auto path = *root_;
-      auto place = fs_.identity(path);
-      while (!place && place.error().code() == errc::not_found && path != ".") {
-        path = detail::parent_of(path);  // the root is made with the first generation
-        place = fs_.identity(path);
-      }
-      HOLDFAST_TRY(found, std::move(place));
-      HOLDFAST_TRY(free, fs_.free_space(path));
-      space.free = free;
-      space.device = found.device;
-    }
+    HOLDFAST_TRYV(detail::measure_free(fs_, *root_, space));
     return space;
   }
 
@@ -157,7 +188,7 @@ class SealedDirectory {
       return no_root ? result<void>{ok()} : synced;
     }
     if (!found) return detail::failed(found);
-    HOLDFAST_TRYV(check_unpublished(g));
+    HOLDFAST_TRYV(detail::check_unpublished(fs_, *root_, g));
     auto const path = path_of(g);
     // The SEAL goes first and durably: from here on, whatever a crash leaves reads as unsealed.
     HOLDFAST_TRY(entries, fs_.list(path));
@@ -187,32 +218,14 @@ class SealedDirectory {
 
   /// Points the symlink at g, which must be sealed; replaces nothing but a symlink.
   [[nodiscard]] result<void> publish(Generation g, PublishedName const& as) {
-    HOLDFAST_TRYV(seal_of(g));
-    HOLDFAST_TRYV(check_link(g, as));
-    auto const fresh = detail::join(*root_, as.link + ".next");
-    auto const target =
-        as.inner.empty() ? detail::folder_of(g) : detail::join(detail::folder_of(g), as.inner);
-    // A crash may have left the symlink that was to be renamed; check_link saw that it is one.
-    HOLDFAST_TRYV(detail::remove_if_there(fs_, fresh));
-    HOLDFAST_TRYV(fs_.symlink(target, fresh));
-    // One rename: a foreign reader finds the old or the new generation, at every moment.
-    HOLDFAST_TRYV(fs_.rename(fresh, detail::join(*root_, as.link)));
-    return fs_.sync_directory(*root_);
+    HOLDFAST_TRY(seal, seal_of(g));
+    return detail::publish_folder(fs_, *root_, seal, as);
   }
 
   /// The newest that an outside name gives: it was surely committed, and may be gone.
   [[nodiscard]] result<std::optional<Generation>> published() const {
     HOLDFAST_TRYV(usable("read outside names"));
-    std::optional<Generation> newest;
-    auto entries = fs_.list(*root_);
-    if (!entries && entries.error().code() == errc::not_found) return newest;
-    if (!entries) return detail::failed(entries);
-    for (auto const& entry : entries.assume_value()) {
-      if (entry.kind != Entry::Kind::symlink || !detail::is_outside_name(entry.name)) continue;
-      HOLDFAST_TRY(target, fs_.read_link(detail::join(*root_, entry.name)));
-      newest = std::max(newest, detail::generation_named_by(target));  // nothing is the least
-    }
-    return newest;
+    return detail::published_folder(fs_, *root_);
   }
 
   /// `invalid` before `place`, or if the name is no plain name.
@@ -223,10 +236,36 @@ class SealedDirectory {
   }
 
  private:
-  [[nodiscard]] bool skips(std::string_view name) const {
+  [[nodiscard]] bool skips(std::string_view name, bool updates) const {
+    if (updates && (name == updated_name || (passing_ != nullptr && passing_(name)))) return true;
     return name == seal_name || (ignored_ != nullptr && ignored_(name));
   }
 
+  [[nodiscard]] result<bool> has_changed(Seal const& seal) const {
+    if (!seal.updates) return false;
+    auto const there = fs_.identity(detail::join(path_of(seal.generation), updated_name));
+    if (!there && there.error().code() != errc::not_found) return detail::failed(there);
+    return there.has_value();
+  }
+  // Its files are being written to: one after the other they are of no one instant.
+  [[nodiscard]] result<void> check_unchanged(Seal const& seal) const {
+    HOLDFAST_TRY(changed, has_changed(seal));
+    if (!changed) return ok();
+    return failure(errc::invalid, "copy: it has taken updates", path_of(seal.generation));
+  }
+  [[nodiscard]] result<void> check_content(Seal const& seal, bool check_digests) const {
+    HOLDFAST_TRYV(check_names(seal));
+    if (seal.updates) return ok();
+    auto const folder = path_of(seal.generation);
+    if (check_digests && has_undigested(seal)) {
+      return failure(errc::invalid, "verify: sealed without digests", folder);
+    }
+    for (auto const& file : seal.files) {
+      if (file.name.ends_with('/')) continue;
+      HOLDFAST_TRYV(detail::check_file(fs_, detail::join(folder, file.name), file, check_digests));
+    }
+    return ok();
+  }
   // The folder of g: `not_found`, or `foreign` if something else has its name (a symlink, say).
   [[nodiscard]] result<void> find(Generation g) const {
     auto entries = fs_.list(*root_);
@@ -240,9 +279,10 @@ class SealedDirectory {
     return failure(errc::not_found, "find generation", path_of(g));
   }
 
-  [[nodiscard]] result<std::vector<std::string>> names_of(std::string const& path) const {
+  [[nodiscard]] result<std::vector<std::string>> names_of(std::string const& path,
+                                                          bool updates) const {
     std::vector<std::string> names;
-    auto const skip = [this](std::string_view name) { return skips(name); };
+    auto const skip = [this, updates](std::string_view name) { return skips(name, updates); };
     HOLDFAST_TRYV(detail::walk_tree(fs_, path, std::string{}, skip, names));
     return names;
   }
@@ -256,8 +296,9 @@ class SealedDirectory {
     }
     building.sealing = true;
     HOLDFAST_TRYV(detail::remove_if_there(fs_, path));  // what an attempt that failed has left
-    Seal seal{.generation = building.generation, .parent = {}, .files = {}};
-    HOLDFAST_TRY(names, names_of(building.path));
+    Seal seal{
+        .generation = building.generation, .parent = {}, .files = {}, .updates = building.updates};
+    HOLDFAST_TRY(names, names_of(building.path, building.updates));
     for (auto const& name : names) {
       HOLDFAST_TRY(file, settle(building, name, digest));
       seal.files.push_back(file);
@@ -316,7 +357,7 @@ class SealedDirectory {
 
   [[nodiscard]] result<void> check_names(Seal const& seal) const {
     auto const path = path_of(seal.generation);
-    auto walked = names_of(path);
+    auto walked = names_of(path, seal.updates);
     if (!walked && walked.error().code() == errc::foreign) {
       return failure(walked.error().as(errc::damaged));
     }
@@ -342,50 +383,11 @@ class SealedDirectory {
     });
   }
 
-  // Where a later publish failed, an outside name may still give g: foreign readers must not find
-  // it gone.
-  [[nodiscard]] result<void> check_unpublished(Generation g) const {
-    HOLDFAST_TRY(entries, fs_.list(*root_));
-    auto const folder = detail::folder_of(g);
-    bool named = false;
-    for (auto const& entry : entries) {
-      if (entry.kind != Entry::Kind::symlink) continue;
-      named = true;
-      auto const path = detail::join(*root_, entry.name);
-      HOLDFAST_TRY(target, fs_.read_link(path));
-      if (target == folder || target.starts_with(folder + '/')) {
-        return failure(errc::pinned, "drop what is published", path);
-      }
-    }
-    // Whoever gave the name elsewhere may have been killed before that was durable: a power cut
-    // would bring it back to what is dropped now.
-    return named ? fs_.sync_directory(*root_) : result<void>{ok()};
-  }
-
-  // Refuses a name that is taken by anything but our symlink, or has companions beside either end.
-  [[nodiscard]] result<void> check_link(Generation g, PublishedName const& as) const {
-    for (bool const inside : {false, true}) {
-      auto const folder = inside ? path_of(g) : *root_;
-      auto const& end = inside ? as.inner : as.link;
-      HOLDFAST_TRY(entries, fs_.list(folder));
-      for (auto const& entry : entries) {
-        bool const ours = !inside && (entry.name == end || entry.name == end + ".next");
-        bool const taken = ours && entry.kind != Entry::Kind::symlink;
-        bool const companion =
-            std::any_of(as.beside.begin(), as.beside.end(),
-                        [&](std::string const& suffix) { return entry.name == end + suffix; });
-        if (taken || companion) {
-          return failure(errc::exists, "publish", detail::join(folder, entry.name));
-        }
-      }
-    }
-    return ok();
-  }
-
   std::string name_;
   std::optional<std::string> root_;
   Fs fs_;
   Ignored ignored_;
+  Ignored passing_;
 };
 
 HOLDFAST_END

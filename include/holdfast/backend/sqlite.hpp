@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // A store of SQLite databases: each generation is one file, built without a journal's cost, then
-// read as immutable by any number of threads.
+// read as immutable by any number of threads, or updated in place through a log.
 #ifndef HOLDFAST_BACKEND_SQLITE_HPP
 #define HOLDFAST_BACKEND_SQLITE_HPP
 
 #include <algorithm>
+#include <cstddef>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +16,10 @@
 
 #include "holdfast/backend/sealed_directory.hpp"
 #include "holdfast/backend/sqlite_connection.hpp"
+#include "holdfast/backend/sqlite_pool.hpp"
+#include "holdfast/backend/sqlite_reader.hpp"
+#include "holdfast/backend/sqlite_updates.hpp"
+#include "holdfast/backend/sqlite_writer.hpp"
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/file_ops.hpp"
@@ -22,6 +28,7 @@
 #include "holdfast/ids.hpp"
 #include "holdfast/posix.hpp"
 #include "holdfast/result.hpp"
+#include "holdfast/update_concepts.hpp"
 
 HOLDFAST_BEGIN
 
@@ -34,78 +41,12 @@ struct SqliteOptions {
   bool verify_on_open = false;   ///< read the file against its digest, before the first view
   Digest digest = Digest::none;  ///< whether seal takes one; verify_on_open implies it
   std::string vfs{};             ///< a registered sqlite3_vfs; empty: SQLite's default
-};
-
-/// Builds a database that nobody else sees. For one thread at a time.
-template <file_system Fs>
-class SqliteWriter {
- public:
-  /// Null once it is sealed. Transactions, journal mode and PRAGMAs are the caller's; statements
-  /// are to be finalised before seal. Never close it.
-  [[nodiscard]] sqlite3* handle() const noexcept { return db_.get(); }
-
-  /// Runs statements for their effect; the error has SQLite's message and extended code.
-  [[nodiscard]] result<void> exec(std::string const& sql) {
-    HOLDFAST_TRYV(building_.writable());
-    if (!db_) return failure(errc::spent, "execute SQL", building_.path);
-    return detail::exec_sqlite(db_.get(), sql);
-  }
-  [[nodiscard]] Generation generation() const noexcept { return building_.generation; }
-
- private:
-  template <file_system>
-  friend class BasicSqliteStore;
-  SqliteWriter(Building building, typename Fs::file file)
-      : building_{std::move(building)}, file_{std::move(file)} {}
-
-  Building building_;
-  // Open from before the first write, so that its sync tells of every write that failed; declared
-  // before the connection, since closing it drops the locks that SQLite has on the file.
-  std::optional<typename Fs::file> file_;
-  detail::SqliteHandle db_;
-};
-
-/// A connection on loan from a reader, for one thread at a time; back in the pool when destroyed.
-/// Finalise its statements before.
-class SqliteLease {
- public:
-  SqliteLease(SqliteLease&&) noexcept = default;
-  SqliteLease& operator=(SqliteLease&& other) noexcept {
-    std::swap(pool_, other.pool_);
-    std::swap(db_, other.db_);
-    return *this;
-  }
-  ~SqliteLease() {
-    if (db_) pool_->give_back(std::move(db_));
-  }
-  [[nodiscard]] sqlite3* handle() const noexcept { return db_.get(); }
-
- private:
-  friend class SqliteReader;
-  SqliteLease(std::shared_ptr<detail::SqlitePool> pool, detail::SqliteHandle db)
-      : pool_{std::move(pool)}, db_{std::move(db)} {}
-  std::shared_ptr<detail::SqlitePool> pool_;
-  detail::SqliteHandle db_;
-};
-
-/// Reads a sealed database; safe from many threads, each with a connection of its own.
-class SqliteReader {
- public:
-  /// A read-only connection, idle or new; keep it for many statements.
-  [[nodiscard]] result<SqliteLease> connection() const {
-    HOLDFAST_TRY(db, pool_->take());
-    return SqliteLease{pool_, std::move(db)};
-  }
-  /// The file, for other programs; open it read-only and immutable.
-  [[nodiscard]] std::string const& path() const noexcept { return path_; }
-
- private:
-  template <file_system>
-  friend class BasicSqliteStore;
-  SqliteReader(std::string path, std::shared_ptr<detail::SqlitePool> pool)
-      : path_{std::move(path)}, pool_{std::move(pool)} {}
-  std::string path_;
-  std::shared_ptr<detail::SqlitePool> pool_;
+  /// Whether what is sealed takes updates, through a log (WAL) that is synced at each. Then readers
+  /// need permission to write to the folder of the generation: SQLite keeps files beside the log.
+  bool updates = false;
+  /// How many connections a reader of what takes updates has from the start, all on one state;
+  /// later ones are had only until the next update.
+  std::size_t connections = 2;
 };
 
 /// Databases `home/name/0000000007/data.sqlite3`. SQLite has no checksums: a flipped bit reads back
@@ -121,8 +62,12 @@ class BasicSqliteStore {
                                          .lifetime = Lifetime::disk,
                                          .reach = Reach::host};
 
+  using batch_type = SqliteBatch;
+
   explicit BasicSqliteStore(std::string name, SqliteOptions options = {}, Fs fs = {})
-      : folders_{std::move(name), std::move(fs)}, options_{std::move(options)} {}
+      : folders_{std::move(name), std::move(fs), nullptr, is_log},
+        options_{std::move(options)},
+        updating_{std::make_unique<Updating>()} {}
 
   void place(std::string const& home) { folders_.place(home); }
   [[nodiscard]] std::string const& name() const noexcept { return folders_.name(); }
@@ -136,14 +81,23 @@ class BasicSqliteStore {
     return made;
   }
 
-  /// A new generation that begins as a copy of `from`; the schema is not run again.
+  /// A new generation that begins as a copy of `from`; the schema is not run again. `invalid` once
+  /// `from` has taken an update: a build goes on from the marks of a commit.
   [[nodiscard]] result<writer> clone(Generation from, Generation g) {
     HOLDFAST_TRYV(usable());
+    HOLDFAST_TRY(updates, folders_.updates(from));
+    if (updates) return copy_state(from, *this, g);
     HOLDFAST_TRY(building, folders_.copy(folders_, from, g));
     return start(std::move(building), Open::write);
   }
-  /// Makes the same generation, sealed, in another store.
+  /// Makes the same generation, sealed, in another store. `invalid` once it has taken an update.
   [[nodiscard]] result<void> copy(Generation g, BasicSqliteStore& to) const {
+    HOLDFAST_TRY(updates, folders_.updates(g));
+    if (updates) {
+      HOLDFAST_TRY(made, copy_state(g, to, g));
+      made.building_.updates = true;
+      return to.seal(made);
+    }
     HOLDFAST_TRY(building, to.folders_.copy(folders_, g, g));
     return to.folders_.seal(building, to.digest());
   }
@@ -163,7 +117,8 @@ class BasicSqliteStore {
 
   [[nodiscard]] result<reader> open(Generation g) const {
     HOLDFAST_TRYV(usable());
-    HOLDFAST_TRYV(folders_.open(g, options_.verify_on_open));
+    HOLDFAST_TRY(seal, folders_.open(g, options_.verify_on_open));
+    if (seal.updates) return open_state(g);
     auto const path = path_of(g);
     // Immutable: no locks, no look for a journal; true, since nothing changes what is sealed.
     auto pool = std::make_shared<detail::SqlitePool>(detail::sqlite_uri(path, "immutable=1"),
@@ -174,7 +129,13 @@ class BasicSqliteStore {
     HOLDFAST_TRYV(detail::ask_sqlite(lease.handle(), "PRAGMA schema_version"));
     return opened;
   }
-  [[nodiscard]] result<void> drop(Generation g) { return folders_.drop(g); }
+  [[nodiscard]] result<void> drop(Generation g) {
+    {
+      std::scoped_lock const lock{updating_->mutex};
+      if (updating_->generation == g) updating_->now.reset();
+    }
+    return folders_.drop(g);
+  }
   [[nodiscard]] result<std::vector<Generation>> generations() const {
     return folders_.generations();
   }
@@ -191,10 +152,93 @@ class BasicSqliteStore {
                                 .beside = {"-wal", "-journal", "-shm"}});
   }
   [[nodiscard]] result<Space> space(Generation g) const { return folders_.space(g); }
-  /// Says `names_and_sizes` if g was sealed without a digest.
+  /// Says `names_and_sizes` if g was sealed without a digest, `identity` if it takes updates.
   [[nodiscard]] result<Verified> verify(Generation g) const { return folders_.verify(g); }
 
+  [[nodiscard]] result<bool> updates(Generation g) const { return folders_.updates(g); }
+  /// `fenced` if another connection has written since; `poisoned` after a failed sync, until the
+  /// store is opened again.
+  [[nodiscard]] result<void> apply(Generation g, batch_type const& batch, Marks const& marks) {
+    std::scoped_lock const lock{updating_->mutex};
+    HOLDFAST_TRY(updates, begin(g));
+    HOLDFAST_TRY(fresh, detail::is_fresh(updates->marks(), marks, name()));
+    if (!fresh) return ok();
+    auto applied = updates->apply(batch, marks);
+    if (!applied && applied.error().code() == errc::sync_failed) updating_->poisoned = true;
+    if (updates->is_lost()) updating_->now.reset();
+    return applied;
+  }
+  [[nodiscard]] result<Marks> marks(Generation g) {
+    std::scoped_lock const lock{updating_->mutex};
+    HOLDFAST_TRY(updated, folders_.updated(g));
+    if (updated) {
+      HOLDFAST_TRY(updates, begin(g));
+      return updates->marks();
+    }
+    if (updating_->generation != g) updating_->now.reset();  // it was about another
+    return Marks{};
+  }
+  [[nodiscard]] std::optional<Marks> marks_of(reader const& from) const {
+    return from.pool_->marks();
+  }
+
  private:
+  // What an object that updates keeps open: one generation at a time.
+  struct Updating {
+    std::mutex mutex;
+    Generation generation;
+    std::shared_ptr<detail::SqliteUpdates> now;
+    bool poisoned = false;
+  };
+  [[nodiscard]] static bool is_log(std::string_view name) {
+    return name.ends_with("-wal") || name.ends_with("-shm");
+  }
+
+  [[nodiscard]] std::shared_ptr<detail::SqlitePool> pool(std::string const& path) const {
+    return std::make_shared<detail::SqlitePool>(detail::sqlite_uri(path, {}), options_.vfs,
+                                                options_.reader_setup);
+  }
+
+  // The connection that updates g; UPDATED is durable before it can change anything.
+  [[nodiscard]] result<std::shared_ptr<detail::SqliteUpdates>> begin(Generation g) {
+    HOLDFAST_TRYV(usable());
+    if (updating_->poisoned) return failure(errc::poisoned, "update", path_of(g));
+    if (updating_->now && updating_->generation == g) return updating_->now;
+    updating_->now.reset();
+    HOLDFAST_TRYV(folders_.begin_updates(g));
+    auto updates = std::make_shared<detail::SqliteUpdates>(pool(path_of(g)));
+    HOLDFAST_TRYV(updates->open(path_of(g), options_.vfs));
+    HOLDFAST_TRYV(sync_log(g));
+    updating_->generation = g;
+    updating_->now = updates;
+    return updates;
+  }
+
+  // What a process that was killed has committed may not be on the disk yet, and must not be told
+  // before it is. The log is opened beside SQLite: it has no locks to lose.
+  [[nodiscard]] result<void> sync_log(Generation g) const {
+    auto const& fs = folders_.files();
+    auto log = fs.open(path_of(g) + "-wal", Open::read);
+    if (!log && log.error().code() == errc::not_found) return ok();
+    HOLDFAST_TRYV(std::move(log));
+    HOLDFAST_TRYV(fs.sync(log.assume_value()));
+    return fs.sync_directory(folders_.path_of(g));
+  }
+
+  [[nodiscard]] result<reader> open_state(Generation g) const {
+    auto const path = path_of(g);
+    {
+      std::scoped_lock const lock{updating_->mutex};
+      if (updating_->now && updating_->generation == g) {
+        HOLDFAST_TRY(own, updating_->now->state(options_.connections));
+        return SqliteReader{path, std::move(own)};
+      }
+    }
+    HOLDFAST_TRY(state, detail::SqlitePool::on_state(pool(path), options_.connections));
+    HOLDFAST_TRYV(sync_log(g));
+    return SqliteReader{path, std::move(state)};
+  }
+
   [[nodiscard]] Digest digest() const noexcept {
     return options_.verify_on_open ? Digest::read_back : options_.digest;
   }
@@ -209,7 +253,20 @@ class BasicSqliteStore {
     return failure(errc::invalid, "SqliteOptions::file", file);
   }
 
-  [[nodiscard]] result<writer> start(Building building, Open how) const {
+  // Through SQLite, which has the file open and would lose its locks if it were read beside it.
+  [[nodiscard]] result<writer> copy_state(Generation from,
+                                          BasicSqliteStore& to,
+                                          Generation g) const {
+    HOLDFAST_TRY(source, open(from));
+    HOLDFAST_TRY(lease, source.connection());
+    HOLDFAST_TRY(changed, folders_.updated(from));
+    if (changed) return failure(errc::invalid, "copy: it has taken updates", path_of(from));
+    HOLDFAST_TRY(building, to.folders_.create(g));
+    HOLDFAST_TRY(made, to.start(std::move(building), Open::create, lease.handle()));
+    return std::move(made);
+  }
+  [[nodiscard]] result<writer> start(Building building, Open how, sqlite3* from = nullptr) const {
+    building.updates = options_.updates;
     auto const path = detail::join(building.path, options_.file);
     // Made by us and empty, which is a valid database: SQLite creates no file on its own here.
     HOLDFAST_TRY(file, folders_.files().open(path, how));
@@ -230,6 +287,10 @@ class BasicSqliteStore {
     HOLDFAST_TRYV(detail::exec_sqlite(
         handle,
         "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF"));
+    if (from != nullptr) {
+      HOLDFAST_TRYV(detail::copy_sqlite(from, handle));
+      return made;
+    }
     if (how == Open::create) {
       HOLDFAST_TRYV(detail::exec_sqlite(handle, options_.schema));
     }
@@ -246,6 +307,13 @@ class BasicSqliteStore {
     if (::sqlite3_get_autocommit(db) == 0) {
       return failure(errc::invalid, "seal: a transaction is open", w.building_.path);
     }
+    if (w.building_.updates) {
+      // Last, whatever the build has taken over; a copy of one that took updates has marks in it.
+      HOLDFAST_TRYV(detail::exec_sqlite(
+          db,
+          "DROP TABLE IF EXISTS holdfast_marks;"
+          "CREATE TABLE holdfast_marks(name PRIMARY KEY, value) WITHOUT ROWID"));
+    }
     HOLDFAST_TRY(mode, detail::ask_sqlite(db, "PRAGMA journal_mode"));
     if (mode == "wal") {
       int const code =
@@ -254,6 +322,11 @@ class BasicSqliteStore {
     }
     HOLDFAST_TRY(now, detail::ask_sqlite(db, "PRAGMA journal_mode=DELETE"));
     if (now != "delete") return failure(errc::busy, "seal: journal_mode stays", now);
+    if (w.building_.updates) {
+      // It is in the file: readers that come before the first update go by the log already.
+      HOLDFAST_TRY(log, detail::ask_sqlite(db, "PRAGMA journal_mode=WAL"));
+      if (log != "wal") return failure(errc::backend, "seal: no log for updates", log);
+    }
     if (::sqlite3_close(db) != SQLITE_OK) return detail::sqlite_error(db, "seal: close");
     static_cast<void>(w.db_.release());
     return ok();
@@ -292,11 +365,13 @@ class BasicSqliteStore {
 
   SealedDirectory<Fs> folders_;
   SqliteOptions options_;
+  std::unique_ptr<Updating> updating_;
 };
 
 /// On the real file system.
 using SqliteStore = BasicSqliteStore<Posix>;
-static_assert(publishing_store<SqliteStore> && placed_store<SqliteStore>);
+static_assert(publishing_store<SqliteStore> && placed_store<SqliteStore> &&
+              updatable_store<SqliteStore>);
 
 HOLDFAST_END
 

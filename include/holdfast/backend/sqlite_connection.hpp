@@ -6,11 +6,8 @@
 #include <sqlite3.h>
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "holdfast/config.hpp"
 #include "holdfast/posix.hpp"
@@ -107,63 +104,37 @@ using SqliteHandle = std::unique_ptr<sqlite3, CloseSqlite>;
   return sqlite_error(db, "execute SQL");
 }
 
-/// The first column of the first row, as text; empty if there is no row.
-[[nodiscard]] inline result<std::string> ask_sqlite(sqlite3* db, std::string const& sql) {
+/// All that `from` sees, as it is in the transaction that it is in.
+[[nodiscard]] inline result<void> copy_sqlite(sqlite3* from, sqlite3* to) {
+  auto* const copy = ::sqlite3_backup_init(to, "main", from, "main");
+  if (copy == nullptr) return sqlite_error(to, "copy");
+  static_cast<void>(::sqlite3_backup_step(copy, -1));  // finish tells how it went
+  if (::sqlite3_backup_finish(copy) != SQLITE_OK) return sqlite_error(to, "copy");
+  return ok();
+}
+
+struct FinalizeSqlite {
+  void operator()(sqlite3_stmt* statement) const noexcept { ::sqlite3_finalize(statement); }
+};
+using SqliteStatement = std::unique_ptr<sqlite3_stmt, FinalizeSqlite>;
+[[nodiscard]] inline result<SqliteStatement> prepare_sqlite(sqlite3* db, std::string const& sql) {
   sqlite3_stmt* raw = nullptr;
   if (::sqlite3_prepare_v2(db, sql.c_str(), -1, &raw, nullptr) != SQLITE_OK) {
     return sqlite_error(db, "prepare SQL");
   }
-  struct Finalize {
-    void operator()(sqlite3_stmt* statement) const noexcept { ::sqlite3_finalize(statement); }
-  };
-  std::unique_ptr<sqlite3_stmt, Finalize> const statement{raw};
-  int const code = ::sqlite3_step(raw);
+  return SqliteStatement{raw};
+}
+
+/// The first column of the first row, as text; empty if there is no row.
+[[nodiscard]] inline result<std::string> ask_sqlite(sqlite3* db, std::string const& sql) {
+  HOLDFAST_TRY(statement, prepare_sqlite(db, sql));
+  int const code = ::sqlite3_step(statement.get());
   if (code == SQLITE_DONE) return std::string{};
   if (code != SQLITE_ROW) return sqlite_error(db, "execute SQL");
-  auto const* const text = reinterpret_cast<char const*>(::sqlite3_column_text(raw, 0));
+  auto const* const text = reinterpret_cast<char const*>(::sqlite3_column_text(statement.get(), 0));
   return std::string{text == nullptr ? "" : text};
 }
 
-/// Idle connections to one immutable file. Shared by its leases, so that none outlives it.
-class SqlitePool {
- public:
-  /// `setup` is SQL for each new connection.
-  SqlitePool(std::string uri, std::string vfs, std::string setup)
-      : uri_{std::move(uri)}, vfs_{std::move(vfs)}, setup_{std::move(setup)} {}
-
-  [[nodiscard]] result<SqliteHandle> take() {
-    {
-      std::scoped_lock const lock{mutex_};
-      if (!idle_.empty()) {
-        auto db = std::move(idle_.back());
-        idle_.pop_back();
-        return db;
-      }
-    }
-    HOLDFAST_TRY(db, open_sqlite(uri_, SQLITE_OPEN_READONLY, vfs_));
-    HOLDFAST_TRYV(exec_sqlite(db.get(), setup_));
-    return std::move(db);
-  }
-  // A connection in the middle of something is closed, not handed to the next.
-  void give_back(SqliteHandle db) noexcept {
-    bool const clean = ::sqlite3_next_stmt(db.get(), nullptr) == nullptr &&
-                       ::sqlite3_get_autocommit(db.get()) != 0;
-    if (!clean) return;
-    HOLDFAST_MAY_THROW {
-      std::scoped_lock const lock{mutex_};
-      idle_.push_back(std::move(db));
-    }
-    HOLDFAST_CAUGHT {  // no memory to keep it: closing it is as good
-    }
-  }
-
- private:
-  std::string uri_;
-  std::string vfs_;
-  std::string setup_;
-  std::mutex mutex_;
-  std::vector<SqliteHandle> idle_;
-};
 }  // namespace detail
 
 HOLDFAST_END

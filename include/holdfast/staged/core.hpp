@@ -133,7 +133,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] result<reader_of<Store> const*> look(Attempt& attempt) {
     HOLDFAST_TRYV(check_alive(attempt, "validate"));
     if (!attempt.opened) {
-      HOLDFAST_TRY(opened, source_.open({attempt.generation, 0, {}, attempt.parts}));
+      HOLDFAST_TRY(opened, source_.look({attempt.generation, 0, {}, attempt.parts}));
       attempt.opened = std::move(opened);
     }
     return &attempt.opened->reader;
@@ -159,6 +159,8 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
               " of " + std::to_string(manifest::max_marks) + " bytes");
     }
     auto const text = manifest::encode(next);
+    // What is carried over may have taken updates: then the marks of this commit must be its own.
+    HOLDFAST_TRYV(source_.settle_marks(*attempt->opened, options.marks));
     attempt->opened->kept = next.retained.front();
     attempt->close();
     go(State::committing, attempt->generation);

@@ -29,7 +29,8 @@ struct Shown {
   Shown(Kept what, Reader&& opened, Hold&& held)
       : kept{std::move(what)}, hold{std::move(held)}, reader{std::move(opened)} {}
   Kept kept;
-  Hold hold;  // before the reader: let go only after it is closed
+  bool moves = false;  // its generation takes updates: `kept.marks` are those that it shows
+  Hold hold;           // before the reader: let go only after it is closed
   Reader reader;
   std::atomic<std::uint64_t> pins{0};
   std::unique_ptr<Shown> next{};  // in the list of what is open

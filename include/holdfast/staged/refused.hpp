@@ -45,6 +45,11 @@ struct refused {
   refused collect() const noexcept { return {}; }
   refused recover() const noexcept { return {}; }
   refused status() const noexcept { return {}; }
+  refused marks() const noexcept { return {}; }
+  template <class... Args>
+  refused apply(Args&&...) const noexcept {
+    return {};
+  }
   template <class... Args>
   refused revert(Args&&...) const noexcept {
     return {};

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "holdfast/adaptor/updates.hpp"
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/detail/fork.hpp"
@@ -21,6 +22,7 @@
 #include "holdfast/detail/manifest_text.hpp"
 #include "holdfast/staged/readers.hpp"
 #include "holdfast/staged/view.hpp"
+#include "holdfast/update_concepts.hpp"
 #include "holdfast/world.hpp"
 
 HOLDFAST_BEGIN
@@ -76,11 +78,43 @@ class Source {
     }
   }
 
-  /// Opens a generation and keeps other processes from dropping it. It is not shown yet.
+  /// Opens a generation and keeps other processes from dropping it. It is not shown yet. `torn` if
+  /// its parts took updates and are not at equal marks.
   [[nodiscard]] result<std::unique_ptr<Shown>> open(Kept kept) {
+    HOLDFAST_TRY(opened, look(std::move(kept)));
+    HOLDFAST_TRYV(settle_marks(*opened, opened->kept.marks));
+    return std::move(opened);
+  }
+  /// The same for the only one who updates it, between updates.
+  [[nodiscard]] result<std::unique_ptr<Shown>> open_unbarred(Kept kept) {
     HOLDFAST_TRY(held, hold(kept));
     HOLDFAST_TRY(reader, open_parts(kept));
+    auto opened = std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(held));
+    HOLDFAST_TRYV(settle_marks(*opened, opened->kept.marks));
+    return opened;
+  }
+  /// The same, whatever the marks of its parts.
+  [[nodiscard]] result<std::unique_ptr<Shown>> look(Kept kept) {
+    HOLDFAST_TRY(held, hold(kept));
+    HOLDFAST_TRY(reader, open_quietly(kept));
     return std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(held));
+  }
+  /// Gives what was opened the marks that it shows: those of its commit, moved on by updates.
+  [[nodiscard]] result<void> settle_marks(Shown& opened, Marks const& committed) {
+    if constexpr (updatable_store<Store>) {
+      std::vector<std::optional<Marks>> own;
+      detail::add_marks_of(store_, opened.reader, own);
+      std::vector<Marks> parts;
+      for (auto const& part : own) {
+        opened.moves = opened.moves || part.has_value();
+        parts.push_back(merged(committed, part.value_or(Marks{})));
+      }
+      if (!all_equal(parts)) return failure(errc::torn, "open: parts at unequal marks");
+      opened.kept.marks = std::move(parts.front());
+    } else {
+      opened.kept.marks = committed;
+    }
+    return ok();
   }
 
   /// Keeps other processes from dropping a generation, and those it has parts of.
@@ -117,6 +151,19 @@ class Source {
     return switched;
   }
 
+  /// Puts a newer state of the generation that is shown, or of another, in front of readers.
+  void move_on(std::unique_ptr<Shown> next) {
+    std::lock_guard const guard{refreshing_};
+    trouble_.reset();
+    readers_.show(std::move(next));
+    readers_.reclaim();
+  }
+  /// Why there is nothing newer to show.
+  void complain(error const& why) {
+    std::lock_guard const guard{refreshing_};
+    trouble_ = why;
+  }
+
   /// Puts an opened generation in front of readers.
   void show(std::unique_ptr<Shown> next) {
     std::lock_guard const guard{refreshing_};
@@ -150,6 +197,18 @@ class Source {
   }
 
  private:
+  // Between the transactions of an update its parts are at unequal marks: none is under way behind
+  // the barrier.
+  [[nodiscard]] result<reader_of<Store>> open_quietly(Kept const& kept) {
+    if constexpr (updatable_store<Store> && barred_register<Register>) {
+      HOLDFAST_TRY(moves, updates_of(store_, kept.parts));
+      if (moves) {
+        HOLDFAST_TRY(quiet, register_traits<Register>::enter(register_, Mode::shared));
+        return open_parts(kept);
+      }
+    }
+    return open_parts(kept);
+  }
   [[nodiscard]] result<reader_of<Store>> open_parts(Kept const& kept) {
     if constexpr (mixing_store<Store>) {
       return store_traits<Store>::open_parts(store_, kept.parts);
@@ -169,9 +228,16 @@ class Source {
       if (!loaded || loaded->manifest.current.number == 0) return std::optional<Generation>{};
       auto const* kept = manifest::find(loaded->manifest, loaded->manifest.current);
       auto const* current = readers_.current();
-      if (current != nullptr && current->kept.sequence >= kept->sequence)
+      bool const known = current != nullptr && current->kept.sequence >= kept->sequence;
+      if (known && (!current->moves || current->kept.sequence > kept->sequence))
         return std::optional<Generation>{};
       auto opened = open(*kept);
+      if (known && opened && opened.assume_value()->kept.marks == current->kept.marks) {
+        // No update since. What was opened now holds up less: a log that was read from can end.
+        readers_.show(std::move(opened).assume_value());
+        readers_.reclaim();
+        return std::optional<Generation>{};
+      }
       HOLDFAST_TRY(after, load());
       bool const stays = after && manifest::find(after->manifest, kept->generation) != nullptr;
       if (opened && stays) {

@@ -14,6 +14,7 @@
 #include "holdfast/testing/register_laws.hpp"
 #include "holdfast/testing/staged_laws.hpp"
 #include "holdfast/testing/store_laws.hpp"
+#include "holdfast/testing/update_laws.hpp"
 
 HOLDFAST_BEGIN
 
@@ -44,6 +45,13 @@ inline constexpr std::array catalogue{
     laws::b7,
     laws::store_damage,
     laws::store_again,
+    laws::update_atomic,
+    laws::update_durable,
+    laws::update_replay,
+    laws::update_recovers,
+    laws::update_opens,
+    laws::update_stays,
+    laws::update_equal,
     laws::s1,
     laws::s2,
     laws::s3,

@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "holdfast/file_ops.hpp"
 #include "holdfast/file_system.hpp"
 #include "holdfast/result.hpp"
+#include "holdfast/testing/sqlite_shared_memory.hpp"
 
 HOLDFAST_BEGIN
 
@@ -57,12 +59,18 @@ template <file_system Fs>
 class File : public sqlite3_file {
  public:
   /// `unsettled`: the name is new, and the first sync has to make it durable too.
-  File(Fs fs, typename Fs::file file, std::string path, char const* vfs, bool unsettled)
+  File(Fs fs,
+       typename Fs::file file,
+       std::string path,
+       char const* vfs,
+       bool unsettled,
+       SharedMemories& memories)
       : sqlite3_file{&methods},
         fs_{std::move(fs)},
         file_{std::move(file)},
         path_{std::move(path)},
         vfs_{vfs},
+        memories_{&memories},
         unsettled_{unsettled} {}
 
  private:
@@ -177,15 +185,27 @@ class File : public sqlite3_file {
     }
   }
 
+  int map(int region, int size, bool extend, void volatile** out) {
+    if (!memory_) memory_ = memories_->of(path_);
+    *out = memory_->map(region, size, extend);
+    return SQLITE_OK;
+  }
+  int unmap() {
+    if (memory_) memory_->give_up_all(holds_);
+    memory_.reset();
+    return SQLITE_OK;
+  }
+
   static int close(sqlite3_file* file) noexcept {
+    static_cast<void>(of(file).unmap());
     of(file).~File();
     return SQLITE_OK;
   }
 
-  // Version 1: neither mapped memory nor the shared memory of a log, which needs an exclusive
-  // connection then. No device characteristics: nothing is safer than a file system says.
+  // Version 2: no mapped memory of the file. No device characteristics: nothing is safer than a
+  // file system says.
   static constexpr sqlite3_io_methods methods{
-      .iVersion = 1,
+      .iVersion = 2,
       .xClose = close,
       .xRead =
           [](sqlite3_file* f, void* into, int size, sqlite3_int64 at) {
@@ -237,10 +257,19 @@ class File : public sqlite3_file {
           },
       .xSectorSize = [](sqlite3_file*) { return 4096; },
       .xDeviceCharacteristics = [](sqlite3_file*) { return 0; },
-      .xShmMap = nullptr,
-      .xShmLock = nullptr,
-      .xShmBarrier = nullptr,
-      .xShmUnmap = nullptr,
+      .xShmMap =
+          [](sqlite3_file* f, int region, int size, int extend, void volatile** out) {
+            return guarded(SQLITE_IOERR_SHMMAP,
+                           [&] { return of(f).map(region, size, extend != 0, out); });
+          },
+      .xShmLock =
+          [](sqlite3_file* f, int first, int count, int flags) {
+            return guarded(SQLITE_IOERR_SHMLOCK,
+                           [&] { return of(f).memory_->lock(of(f).holds_, first, count, flags); });
+          },
+      .xShmBarrier = [](sqlite3_file*) { std::atomic_thread_fence(std::memory_order_seq_cst); },
+      .xShmUnmap = [](sqlite3_file* f,
+                      int) { return guarded(SQLITE_IOERR, [&] { return of(f).unmap(); }); },
       .xFetch = nullptr,
       .xUnfetch = nullptr,
   };
@@ -249,6 +278,9 @@ class File : public sqlite3_file {
   typename Fs::file file_;
   std::string path_;
   char const* vfs_;
+  SharedMemories* memories_;
+  std::shared_ptr<SharedMemory> memory_{};
+  SharedMemory::Holds holds_{};
   int level_ = SQLITE_LOCK_NONE;
   bool unsettled_;
 };

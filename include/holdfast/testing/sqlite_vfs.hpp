@@ -19,6 +19,7 @@
 #include "holdfast/file_system.hpp"
 #include "holdfast/result.hpp"
 #include "holdfast/testing/sqlite_file.hpp"
+#include "holdfast/testing/sqlite_shared_memory.hpp"
 #include "holdfast/world.hpp"
 
 HOLDFAST_BEGIN
@@ -90,7 +91,8 @@ class SqliteVfs {
     }
     constexpr int journals = SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL | SQLITE_OPEN_WAL;
     bool const unsettled = created && (flags & journals) != 0;
-    ::new (into) File{fs_, std::move(file).assume_value(), path, name_.c_str(), unsettled};
+    ::new (into)
+        File{fs_, std::move(file).assume_value(), path, name_.c_str(), unsettled, memories_};
     if (flags_out != nullptr) *flags_out = flags;
     return SQLITE_OK;
   }
@@ -200,6 +202,7 @@ class SqliteVfs {
   World world_;
   std::string temporary_;
   std::string name_ = next_name();
+  mutable sqlite::SharedMemories memories_{};
   sqlite3_vfs vfs_ = blank();
 };
 }  // namespace testing

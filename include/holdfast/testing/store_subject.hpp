@@ -3,6 +3,7 @@
 #ifndef HOLDFAST_TESTING_STORE_SUBJECT_HPP
 #define HOLDFAST_TESTING_STORE_SUBJECT_HPP
 
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,6 +18,10 @@
 #include "holdfast/testing/store_probes.hpp"
 #include "holdfast/testing/store_scenario.hpp"
 #include "holdfast/testing/subject.hpp"
+#include "holdfast/testing/update_laws.hpp"
+#include "holdfast/testing/update_probes.hpp"
+#include "holdfast/testing/update_scenario.hpp"
+#include "holdfast/update_concepts.hpp"
 
 HOLDFAST_BEGIN
 
@@ -76,6 +81,7 @@ struct KitPlace {
   [[nodiscard]] auto get(Reader const& reader) const {
     return kit.get(reader);
   }
+  [[nodiscard]] auto batch(Files const& files) const { return kit.make.batch(files); }
 };
 
 /// The same factory for real folders alone: for what threads must share.
@@ -114,9 +120,47 @@ template <class Kit>
             return store_scenario(name, KitPlace<Kit>{kit}, store_plan(number));
           }};
 }
+
+template <class Kit>
+[[nodiscard]] Trial update_trial(std::string const& name, Kit const& kit) {
+  using namespace laws;  // NOLINT(google-build-using-namespace)
+  return {{update_atomic.id, update_durable.id, update_recovers.id, update_opens.id},
+          update_recovers.id,
+          [name, kit](std::uint64_t number) {
+            return update_scenario(name, KitPlace<Kit>{kit}, update_plan(number));
+          }};
+}
+
+/// Takes updates, and the factory says what one is.
+template <class Make>
+concept makes_updates = updatable_store<MadeBy<Make>> &&
+    requires(Make const& make, Files const& files) {
+  { make.batch(files) } -> std::convertible_to<batch_of<MadeBy<Make>>>;
+};
+
+// Whatever they ask beyond those of a store.
+template <makes_updates Make>
+void add_update_laws(Subject& subject, StoreKit<Make> const& kit) {
+  using namespace laws;  // NOLINT(google-build-using-namespace)
+  subject.laws.insert(subject.laws.end(), {update_atomic, update_durable, update_replay,
+                                           update_recovers, update_opens, update_stays});
+  auto const probe = [&subject](Law const& law, auto run) {
+    subject.probes.push_back({law.id, std::move(run)});
+  };
+  probe(update_replay, [kit](std::uint64_t seed) { return replay_changes_nothing(kit, seed); });
+  probe(update_stays, [kit](std::uint64_t seed) { return readers_stay(kit, seed); });
+  if constexpr (makes_simulated<Make> && guarantees_of<MadeBy<Make>>().durable) {
+    subject.trials.push_back(update_trial(subject.name, kit));
+  } else {
+    for (auto const& law : {update_atomic, update_durable, update_recovers, update_opens})
+      subject.missing.emplace(law.id, needs_simulator);
+  }
+}
 }  // namespace kit
 
-/// `make` makes stores as bench.hpp says, and may have `put(writer, files)` and `get(reader)`.
+/// `make` makes stores as bench.hpp says, and may have `put(writer, files)` and `get(reader)`; with
+/// `batch(files)`, the store's own update that puts these files over others, the laws of updates
+/// too.
 template <class Make>
 [[nodiscard]] Subject store_subject(std::string name, Make make) {
   using namespace laws;  // NOLINT(google-build-using-namespace)
@@ -152,6 +196,7 @@ template <class Make>
         subject.missing.emplace(law.id, kit::needs_simulator);
     }
   }
+  if constexpr (kit::makes_updates<Make>) kit::add_update_laws(subject, kit);
   return subject;
 }
 }  // namespace testing

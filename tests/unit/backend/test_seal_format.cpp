@@ -30,6 +30,20 @@ TEST_CASE("a seal reads back as it was written", "[backend][seal]") {
   CHECK(decoded.value().find("b/c") == nullptr);
 }
 
+TEST_CASE("a seal of what takes updates has a format of its own, and any other stays as it was",
+          "[backend][seal][updates]") {
+  auto seal = sample();
+  auto const plain = hf::detail::encode_seal(seal);
+  CHECK(hf::get_le<std::uint32_t>(plain, 8) == 1);
+  seal.updates = true;
+  auto const encoded = hf::detail::encode_seal(seal);
+  CHECK(hf::get_le<std::uint32_t>(encoded, 8) == 2);
+  auto const decoded = hf::detail::decode_seal(encoded, "SEAL");
+  REQUIRE(decoded);
+  CHECK(decoded.value() == seal);
+  CHECK_FALSE(hf::detail::decode_seal(plain, "SEAL").value().updates);
+}
+
 TEST_CASE("every flipped bit and every shorter or longer seal is damaged", "[backend][seal]") {
   auto const good = hf::detail::encode_seal(sample());
   for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
@@ -48,7 +62,7 @@ TEST_CASE("every flipped bit and every shorter or longer seal is damaged", "[bac
 
 TEST_CASE("a seal of a newer format is told apart from a damaged one", "[backend][seal]") {
   auto newer = hf::detail::encode_seal(sample());
-  hf::put_le(hf::bytes_span{newer}, 8, std::uint32_t{2});
+  hf::put_le(hf::bytes_span{newer}, 8, std::uint32_t{3});
   CHECK(scratch::code(hf::detail::decode_seal(newer, "SEAL")) == hf::errc::damaged);
   CHECK(scratch::code(hf::detail::decode_seal(resealed(newer), "SEAL")) == hf::errc::newer_format);
 }

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSL-1.0
+// A home of two databases that are updated: restarts, rebuilds, reverts, copies, retention, and a
+// record that is made anew.
+#include <rocksdb/write_batch.h>
+
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "catch.hpp"
+#include "holdfast/backend/rocksdb.hpp"
+#include "holdfast/backend/sqlite.hpp"
+#include "holdfast/staged.hpp"
+#include "places.hpp"
+
+namespace {
+using support::code_of;
+
+hf::SqliteStore stats() {
+  return hf::SqliteStore{"stats", {.schema = "CREATE TABLE t(n)", .updates = true}};
+}
+hf::RocksStore keys() {
+  hf::RocksOptions options;
+  options.updates = true;
+  return hf::RocksStore{"keys", std::move(options)};
+}
+hf::Marks at(std::uint64_t offset) {
+  return {{"offset", offset}};
+}
+
+struct Home {
+  support::Place place{support::On::memory};
+  std::string path = place / "home";
+  [[nodiscard]] auto open() const {
+    return hf::open_staged(path, hf::StagedOptions{.publish_grace_ms = 0}, stats(), keys());
+  }
+  [[nodiscard]] auto update() const { return hf::open_updater(path, stats(), keys()); }
+  [[nodiscard]] auto follow() const { return hf::open_view(path, stats(), keys()); }
+};
+
+template <class Staged>
+hf::result<hf::Committed> build(Staged& db, std::uint64_t upto) {
+  HOLDFAST_TRY(stage, db.stage());
+  auto& [sqlite, rocks] = stage.writer();
+  for (std::uint64_t i = 1; i <= upto; ++i) {
+    HOLDFAST_TRYV(sqlite.exec("INSERT INTO t VALUES(" + std::to_string(i) + ")"));
+    HOLDFAST_TRYV(rocks.put(std::to_string(i), "built"));
+  }
+  HOLDFAST_TRY(ready, std::move(stage).seal());
+  return std::move(ready).commit({.marks = at(upto)});
+}
+template <class Updater>
+hf::result<hf::Applied> feed(Updater& updater, std::uint64_t i) {
+  rocksdb::WriteBatch batch;
+  static_cast<void>(batch.Put(std::to_string(i), "fed"));
+  return updater.apply(at(i), "INSERT INTO t VALUES(" + std::to_string(i) + ")", batch);
+}
+template <class Reads>
+std::string shown(Reads const& db) {
+  auto const view = db.view();
+  if (!view) return std::string{hf::message(view.error().code())};
+  auto const& [sqlite, rocks] = *view.value();
+  auto const lease = sqlite.connection();
+  if (!lease) return lease.error().text();
+  auto const rows = hf::detail::ask_sqlite(lease.value().handle(), "SELECT count(*) FROM t");
+  int pairs = 0;
+  auto const each = rocks.iterator();
+  for (each->SeekToFirst(); each->Valid(); each->Next()) ++pairs;
+  if (!rows || rows.value() != std::to_string(pairs)) return "mixed";
+  return rows.value() + (view.value().marks() == at(std::stoull(rows.value())) ? "" : " at others");
+}
+}  // namespace
+
+TEST_CASE("a home of two databases is updated, followed, and opened again", "[updates]") {
+  Home const home;
+  auto db = home.open().value();
+  REQUIRE(build(db, 2));
+  {
+    auto updater = home.update().value();
+    auto const other = home.update();
+    REQUIRE_FALSE(other);
+    CHECK(other.error().code() == hf::errc::busy);
+    CHECK(other.error().text().find("held by pid") != std::string::npos);
+    for (std::uint64_t i = 3; i <= 9; ++i) {
+      REQUIRE(feed(updater, i));
+      CHECK(shown(updater) == std::to_string(i));
+    }
+    CHECK(shown(db) == "2");
+    auto follower = home.follow().value();
+    CHECK(shown(follower) == "9");
+    CHECK_FALSE(follower.refresh().value());
+    REQUIRE(feed(updater, 10));
+    CHECK(follower.refresh().value());
+    CHECK(shown(follower) == "10");
+  }
+  CHECK(db.refresh().value());
+  CHECK(shown(db) == "10");
+  auto updater = home.update().value();
+  CHECK(updater.marks().value() == at(10));
+  CHECK(shown(updater) == "10");
+  auto const verified = db.verify({1}).value();
+  CHECK(verified[0].found.value() == hf::Verified::identity);
+  CHECK(verified[1].found.value() == hf::Verified::own_checksums);
+}
+
+TEST_CASE("rebuilds and reverts go on from marks of their own, and what retires is dropped",
+          "[updates]") {
+  Home const home;
+  auto db = home.open().value();
+  REQUIRE(build(db, 2));
+  auto updater = home.update().value();
+  REQUIRE(feed(updater, 3));
+  REQUIRE(build(db, 5));
+  CHECK(code_of(feed(updater, 4)) == hf::errc::conflict);
+  CHECK(updater.refresh().value());
+  CHECK(updater.marks().value() == at(5));
+  REQUIRE(feed(updater, 6));
+  REQUIRE(db.revert({1}));
+  CHECK(shown(db) == "3");
+  CHECK(updater.refresh().value());
+  REQUIRE(feed(updater, 4));
+  CHECK(shown(updater) == "4");
+  REQUIRE(db.revert({2}));
+  CHECK(shown(db) == "6");
+  REQUIRE(updater.refresh());
+  REQUIRE(build(db, 7));
+  REQUIRE(build(db, 8));
+  REQUIRE(updater.refresh());
+  CHECK(shown(updater) == "8");
+  REQUIRE(db.collect());
+  CHECK(support::names_in(home.path + "/stats") ==
+        std::vector<std::string>{"0000000003", "0000000004", "current.sqlite3"});
+}
+
+TEST_CASE("an updated generation is not copied half, and its record can be made anew",
+          "[updates]") {
+  Home const home;
+  {
+    auto db = home.open().value();
+    REQUIRE(build(db, 2));
+    auto updater = home.update().value();
+    REQUIRE(feed(updater, 3));
+    CHECK(code_of(db.stage_from_current()) == hf::errc::invalid);
+    CHECK(code_of(db.backup(home.place / "backup", stats(), keys())) == hf::errc::invalid);
+    REQUIRE(db.refresh());
+  }
+  support::fs::remove(home.path + "/CURRENT");
+  support::fs::remove(home.path + "/CURRENT.hint");
+  auto const plan = hf::plan_rebuild(home.path, stats(), keys()).value();
+  REQUIRE(plan.proposal() != nullptr);
+  CHECK(plan.proposal()->whole());
+  REQUIRE(hf::rebuild_register(home.path, *plan.proposal(), {}, stats(), keys()));
+  auto db = home.open().value();
+  CHECK(shown(db) == "3");
+  auto updater = home.update().value();
+  CHECK(updater.marks().value() == at(3));
+  REQUIRE(feed(updater, 4));
+  CHECK(shown(updater) == "4");
+}
