@@ -57,12 +57,9 @@ class BasicFileRegister {
     std::mutex mutex;
     std::optional<file> ring;
     FileId ring_id;
-    bool ring_writable = false;
-    bool hint_due = false;
-    Version known{};  // the newest record that this object synced itself
-    bool poisoned = false;
-    // A child shares the locks of the ring, so they would not exclude it.
-    detail::Birthplace born{};
+    bool ring_writable = false, hint_due = false, poisoned = false;
+    Version known{};            // the newest record that this object synced itself
+    detail::Birthplace born{};  // a child shares the locks of the ring: they don't exclude it
     std::array<std::byte, detail::ring::slots * detail::ring::slot_size> buffer{};
   };
 

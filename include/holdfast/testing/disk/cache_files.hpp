@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// What the calls of one process do to the page cache of a simulated machine, while none of them is
-// made to fail.
+// What one process' calls do to the page cache of a simulated machine, while none is made to fail.
 #ifndef HOLDFAST_TESTING_DISK_CACHE_FILES_HPP
 #define HOLDFAST_TESTING_DISK_CACHE_FILES_HPP
 
