@@ -83,6 +83,14 @@ template <class Staged>
   return std::move(ready).commit({.marks = std::move(marks)});
 }
 
+/// As many as that, each with its number as text and as mark.
+inline void commit_some(FileHome const& home, int count) {
+  auto db = home.open().value();
+  for (int i = 1; i <= count; ++i) {
+    commit_files(db, std::to_string(i), {{"n", static_cast<std::uint64_t>(i)}}).value();
+  }
+}
+
 /// The text that both stores have in this view; says so if they differ.
 template <class View>
 [[nodiscard]] std::string text_in(View const& view) {

@@ -94,9 +94,9 @@ TEST_CASE("only what can pass is tried again, by its code", "[retry]") {
     passing += hf::can_pass(e);
   }
   CHECK(passing == 9);
-  for (auto const never : {errc::uncertain, errc::sync_failed, errc::fenced, errc::damaged,
-                           errc::cancelled, errc::invalid, errc::rejected}) {
-    CHECK(!hf::can_pass(never));
+  for (auto const lasting : {errc::uncertain, errc::sync_failed, errc::fenced, errc::damaged,
+                             errc::cancelled, errc::invalid, errc::rejected}) {
+    CHECK(!hf::can_pass(lasting));
   }
 }
 

@@ -10,28 +10,13 @@
 #include "holdfast/backend/file_register.hpp"
 #include "places.hpp"
 #include "processes.hpp"
+#include "registers.hpp"
 #include "test_world.hpp"
 
 namespace {
 using hf::errc, hf::FileRegister, hf::Version;
-using support::code_of, support::Place;
+using support::code_of, support::Place, support::value_at, support::value_in, support::version_in;
 
-template <class Register>
-std::string value_in(Register& reg) {
-  auto const loaded = reg.load();
-  if (!loaded) return "error: " + loaded.error().text();
-  if (!loaded.value()) return "(absent)";
-  return std::string{hf::as_text(loaded.value()->value)};
-}
-template <class Register>
-Version version_in(Register& reg) {
-  auto const loaded = reg.load();
-  return loaded && loaded.value() ? loaded.value()->version : Version::none;
-}
-std::string value_at(std::string const& path) {
-  FileRegister fresh{path};
-  return value_in(fresh);
-}
 }  // namespace
 
 TEST_CASE("a file register is absent until the first store", "[register][file]") {

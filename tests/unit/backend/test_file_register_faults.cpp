@@ -10,29 +10,14 @@
 #include "failing_files.hpp"
 #include "holdfast/backend/file_register.hpp"
 #include "places.hpp"
+#include "registers.hpp"
 #include "test_world.hpp"
 
 namespace {
 using hf::errc, hf::Version;
-using support::Call, support::code_of, support::FailingFiles, support::Place;
+using support::Call, support::code_of, support::FailingFiles, support::Place, support::value_at,
+    support::value_in, support::version_in;
 using Register = hf::BasicFileRegister<FailingFiles>;
-
-template <class R>
-std::string value_in(R& reg) {
-  auto const loaded = reg.load();
-  if (!loaded) return "error: " + loaded.error().text();
-  if (!loaded.value()) return "(absent)";
-  return std::string{hf::as_text(loaded.value()->value)};
-}
-template <class R>
-Version version_in(R& reg) {
-  auto const loaded = reg.load();
-  return loaded && loaded.value() ? loaded.value()->version : Version::none;
-}
-std::string value_at(std::string const& path) {
-  hf::FileRegister fresh{path};
-  return value_in(fresh);
-}
 
 // A register with the values "old", then "now", and files that can be made to fail.
 struct Started {

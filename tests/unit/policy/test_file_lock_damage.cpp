@@ -19,12 +19,12 @@ using support::Call, support::code_of, support::FailingFiles, support::Place, su
 using FailingLock = hf::BasicFileLock<FailingFiles>;
 namespace record = hf::detail::lock_record;
 
-hf::Owner self() {
+hf::Owner myself() {
   return hf::Native{}.self();
 }
 FencingToken taken_and_released(std::string const& path) {
   FileLock lock{path};
-  auto grant = lock.try_acquire(self(), {});
+  auto grant = lock.try_acquire(myself(), {});
   REQUIRE(grant);
   REQUIRE(lock.release(grant.value()));
   return grant.value().token;
@@ -49,9 +49,9 @@ TEST_CASE("a torn record does not open a lock that is held", "[lock][file][damag
   Place place;
   auto const path = place / "LOCK";
   FileLock holder{path}, other{path};
-  auto grant = holder.try_acquire(self(), {});
+  auto grant = holder.try_acquire(myself(), {});
   support::flip(path, record::holder_at + 17);
-  CHECK(code_of(other.try_acquire(self(), {})) == errc::busy);
+  CHECK(code_of(other.try_acquire(myself(), {})) == errc::busy);
   CHECK(other.inspect().value() == std::nullopt);
   REQUIRE(holder.release(grant.value()));
   CHECK(taken_and_released(path) > grant.value().token);
@@ -78,12 +78,12 @@ TEST_CASE("a lock file of a newer format is refused and left as it is", "[lock][
   static_cast<void>(taken_and_released(path));
   auto content = support::read_file(path);
   auto const slot = hf::bytes_span{reinterpret_cast<std::byte*>(content.data()), 512};
-  auto const epoch = record::encode(record::Epoch{8, self().boot});
+  auto const epoch = record::encode(record::Epoch{8, myself().boot});
   std::copy(epoch.begin(), epoch.end(), slot.begin());
   hf::put_le(slot, record::at::form, record::format + 1);
   support::write_file(path, content);
   FileLock lock{path};
-  CHECK(code_of(lock.try_acquire(self(), {})) == errc::newer_format);
+  CHECK(code_of(lock.try_acquire(myself(), {})) == errc::newer_format);
   CHECK(code_of(lock.inspect()) == errc::newer_format);
   CHECK(support::read_file(path) == content);
 }
@@ -92,15 +92,15 @@ TEST_CASE("a lock file that lost its name is foreign to who holds it", "[lock][f
   Place place;
   auto const path = place / "LOCK";
   FileLock holder{path}, other{path};
-  auto grant = holder.try_acquire(self(), {});
+  auto grant = holder.try_acquire(myself(), {});
   support::fs::rename(path, path + ".moved");
-  CHECK(!holder.try_acquire(self(), {}));
-  auto next = other.try_acquire(self(), {});  // makes a new file: the old one has no name
+  CHECK(!holder.try_acquire(myself(), {}));
+  auto next = other.try_acquire(myself(), {});  // makes a new file: the old one has no name
   REQUIRE(next);
-  CHECK(code_of(holder.try_acquire(self(), {})) == errc::foreign);
+  CHECK(code_of(holder.try_acquire(myself(), {})) == errc::foreign);
   CHECK(code_of(holder.release(grant.value())) == errc::foreign);
   CHECK(other.inspect().value()->token == next.value().token);
-  CHECK(code_of(holder.try_acquire(self(), {})) == errc::busy);
+  CHECK(code_of(holder.try_acquire(myself(), {})) == errc::busy);
 }
 
 TEST_CASE("a lock file replaced while its lock is taken is noticed", "[lock][file][damage]") {
@@ -116,8 +116,8 @@ TEST_CASE("a lock file replaced while its lock is taken is noticed", "[lock][fil
     support::fs::remove(path);
     support::write_file(path, "");
   };
-  CHECK(code_of(lock.try_acquire(self(), {})) == errc::foreign);
-  CHECK(lock.try_acquire(self(), {}));
+  CHECK(code_of(lock.try_acquire(myself(), {})) == errc::foreign);
+  CHECK(lock.try_acquire(myself(), {}));
 }
 
 TEST_CASE("a lock file that is a symlink or a directory is refused", "[lock][file][damage]") {
@@ -126,12 +126,12 @@ TEST_CASE("a lock file that is a symlink or a directory is refused", "[lock][fil
   support::write_file(place / "victim", "precious");
   support::fs::create_symlink(place / "victim", path);
   FileLock lock{path};
-  CHECK(code_of(lock.try_acquire(self(), {})) == errc::foreign);
+  CHECK(code_of(lock.try_acquire(myself(), {})) == errc::foreign);
   CHECK(code_of(lock.inspect()) == errc::foreign);
   CHECK(support::read_file(place / "victim") == "precious");
   support::fs::remove(path);
   support::fs::create_directory(path);
-  CHECK(!lock.try_acquire(self(), {}));
+  CHECK(!lock.try_acquire(myself(), {}));
   CHECK(!lock.inspect());
 }
 
@@ -142,17 +142,17 @@ TEST_CASE("inspecting needs only permission to read, and disturbs nothing",
   FileLock lock{path};
   CHECK(lock.inspect().value() == std::nullopt);
   CHECK(!support::fs::exists(path));
-  auto grant = lock.try_acquire(self(), {});
+  auto grant = lock.try_acquire(myself(), {});
   support::fs::permissions(path, support::fs::perms{0444});
   auto const before = support::traces(place.path());
-  auto const look = [&, parent = self()]() -> std::string {
+  auto const look = [&, parent = myself()]() -> std::string {
     FileLock theirs{path};
     for (int i = 0; i < 20; ++i) {
       auto const seen = theirs.inspect();
       if (!seen) return seen.error().text();
       if (!seen.value() || seen.value()->owner != parent) return "names somebody else";
     }
-    auto const refused = theirs.try_acquire(self(), {});
+    auto const refused = theirs.try_acquire(myself(), {});
     return code_of(refused) == errc::denied ? "" : "acquire: " + support::text_of(refused);
   };
   CHECK(support::in_unprivileged_child(look) == "");
@@ -175,7 +175,7 @@ TEST_CASE("inspecting while others take and release never fails and never blocks
   }};
   FileLock lock{path};
   for (int i = 0; i < 300; ++i) {
-    auto grant = lock.try_acquire(self(), {});
+    auto grant = lock.try_acquire(myself(), {});
     INFO(i << ": " << support::text_of(grant));
     REQUIRE(grant);
     REQUIRE(lock.release(grant.value()));
@@ -190,16 +190,16 @@ TEST_CASE("a lock in a folder that may not be written, or is missing, says so",
   support::fs::permissions(place / "shut", support::fs::perms{0555});
   CHECK(support::in_unprivileged_child([&]() -> std::string {
           FileLock lock{place / "shut/LOCK"};
-          auto const refused = lock.try_acquire(self(), {});
+          auto const refused = lock.try_acquire(myself(), {});
           if (code_of(refused) != errc::denied) return "acquire: " + support::text_of(refused);
           return lock.inspect() ? "" : "inspect";
         }) == "");
   FileLock nowhere{place / "no/such/LOCK"};
-  CHECK(code_of(nowhere.try_acquire(self(), {})) == errc::not_found);
+  CHECK(code_of(nowhere.try_acquire(myself(), {})) == errc::not_found);
   FailingFiles files;
   files.calls().fail({.times = 100, .number = EROFS});
   FailingLock read_only{place / "LOCK", files};
-  CHECK(code_of(read_only.try_acquire(self(), {})) == errc::read_only);
+  CHECK(code_of(read_only.try_acquire(myself(), {})) == errc::read_only);
 }
 
 TEST_CASE("a file system without working locks is refused by that name", "[lock][file][fault]") {
@@ -207,8 +207,8 @@ TEST_CASE("a file system without working locks is refused by that name", "[lock]
   FailingFiles files;
   FailingLock lock{place / "LOCK", files};
   files.calls().fail({.call = Call::lock, .number = ENOLCK});
-  CHECK(code_of(lock.try_acquire(self(), {})) == errc::no_locks);
-  CHECK(lock.try_acquire(self(), {}));
+  CHECK(code_of(lock.try_acquire(myself(), {})) == errc::no_locks);
+  CHECK(lock.try_acquire(myself(), {}));
 }
 
 TEST_CASE("each call of taking a lock fails once: nobody is left locked out, tokens grow",
@@ -223,7 +223,7 @@ TEST_CASE("each call of taking a lock fails once: nobody is left locked out, tok
         FailingFiles files;
         hf::BasicFileLock<FailingFiles, TestWorld> lock{path, files, world};
         files.calls().fail({.first = n, .takes_effect = takes_effect});
-        auto grant = lock.try_acquire(self(), {});
+        auto grant = lock.try_acquire(myself(), {});
         files.calls().heal();
         if (files.calls().failed == 0) {
           REQUIRE(grant);
@@ -233,16 +233,16 @@ TEST_CASE("each call of taking a lock fails once: nobody is left locked out, tok
         INFO("call " << n << ": " << support::text_of(grant));
         FileLock other{path};
         if (grant) {
-          CHECK(code_of(other.try_acquire(self(), {})) == errc::busy);
+          CHECK(code_of(other.try_acquire(myself(), {})) == errc::busy);
           REQUIRE(lock.release(grant.value()));
         }
-        auto next = other.try_acquire(self(), {});
+        auto next = other.try_acquire(myself(), {});
         CHECK(support::text_of(next) == "");
         if (!next) continue;
         CHECK(next.value().token > before);
         if (grant) CHECK(next.value().token > grant.value().token);
         REQUIRE(other.release(next.value()));
-        CHECK(lock.try_acquire(self(), {}));
+        CHECK(lock.try_acquire(myself(), {}));
       }
     }
   }
@@ -256,7 +256,7 @@ TEST_CASE("each call of a release fails once: the lock is free all the same",
       auto const path = place / "LOCK";
       FailingFiles files;
       FailingLock lock{path, files};
-      auto grant = lock.try_acquire(self(), {});
+      auto grant = lock.try_acquire(myself(), {});
       REQUIRE(grant);
       files.calls().fail({.first = n, .takes_effect = takes_effect});
       static_cast<void>(lock.release(grant.value()));
@@ -267,7 +267,7 @@ TEST_CASE("each call of a release fails once: the lock is free all the same",
       auto const holder = other.inspect();
       REQUIRE(holder);
       CHECK(holder.value() == std::nullopt);
-      auto const next = other.try_acquire(self(), {});
+      auto const next = other.try_acquire(myself(), {});
       REQUIRE(next);
       CHECK(next.value().token > grant.value().token);
     }

@@ -9,8 +9,8 @@
 
 namespace {
 using hf::errc, hf::Generation;
-using support::code_of, support::commit_files, support::contents, support::FileHome,
-    support::shown_files;
+using support::code_of, support::commit_files, support::commit_some, support::contents,
+    support::FileHome, support::shown_files;
 using Numbers = std::vector<std::uint64_t>;
 
 // Opening is refused with `code`, and every byte but the lock's is as before.
@@ -22,12 +22,6 @@ void check_refused(FileHome const& home, errc code) {
     after["LOCK"] = before["LOCK"];
     bool const untouched = after == before;
     CHECK(untouched);
-  }
-}
-void commit_some(FileHome const& home, int count) {
-  auto db = home.open().value();
-  for (int i = 1; i <= count; ++i) {
-    REQUIRE(commit_files(db, std::to_string(i), {{"n", static_cast<std::uint64_t>(i)}}));
   }
 }
 }  // namespace

@@ -171,11 +171,11 @@ TEST_CASE("only takes parts that are there, each once", "[staged][parts]") {
 }
 
 TEST_CASE("a together within a together has parts of its own generations", "[staged][parts]") {
-  using Folders = FileHome::Folders;
-  using Inner = hf::Together<Folders, Folders>;
+  using Directories = FileHome::Folders;
+  using Inner = hf::Together<Directories, Directories>;
   FileHome const home;
-  Inner inner{Folders{"a"}, Folders{"b"}};
-  hf::Together<Inner, Folders> both{std::move(inner), Folders{"c"}};
+  Inner inner{Directories{"a"}, Directories{"b"}};
+  hf::Together<Inner, Directories> both{std::move(inner), Directories{"c"}};
   both.place(home.path);
   CHECK(both.carried(hf::only<1>) == std::vector<bool>{true, true, false});
   CHECK(both.carried(hf::only<0>) == std::vector<bool>{false, false, true});

@@ -13,8 +13,8 @@
 
 namespace {
 using hf::errc, hf::Generation;
-using support::code_of, support::commit_files, support::contents, support::FileHome,
-    support::shown_files;
+using support::code_of, support::commit_files, support::commit_some, support::contents,
+    support::FileHome, support::shown_files;
 using Numbers = std::vector<std::uint64_t>;
 using Rebuilder = hf::detail::Rebuilder<FileHome::Store, support::FailingFiles, support::TestWorld>;
 
@@ -29,18 +29,12 @@ hf::result<hf::Rebuilt> rebuild(FileHome const& home, std::uint64_t g) {
   REQUIRE(plan.find({g}) != nullptr);
   return rebuilder(home).rebuild(*plan.find({g}), {});
 }
-void commit_some(FileHome const& home, int count) {
-  auto db = home.open().value();
-  for (int i = 1; i <= count; ++i) {
-    REQUIRE(commit_files(db, std::to_string(i), {{"n", static_cast<std::uint64_t>(i)}}));
-  }
-}
 std::uint64_t commit_one(FileHome const& home, std::string const& text) {
   auto db = home.open().value();
   return commit_files(db, text).value().generation.number;
 }
 // Builds the second part alone, with the same text.
-void commit_stats(FileHome const& home, std::string const& text) {
+void commit_stats_alone(FileHome const& home, std::string const& text) {
   auto db = home.open().value();
   auto stage = db.stage(hf::only<1>).value();
   REQUIRE(std::get<0>(stage.writer()).put("deep/er/value", hf::as_bytes(text)));
@@ -324,7 +318,7 @@ TEST_CASE("a mixed generation is found again by its names, with the parts it car
           "[staged][rebuild]") {
   FileHome const home;
   commit_some(home, 1);
-  for (int i = 2; i <= 5; ++i) commit_stats(home, "1");
+  for (int i = 2; i <= 5; ++i) commit_stats_alone(home, "1");
   lose(home);
   auto const plan = plan_of(home);
   REQUIRE(proposed(plan) == 5);
@@ -345,7 +339,7 @@ TEST_CASE("names that could mean two mixes are not believed", "[staged][rebuild]
   FileHome home;
   home.options.retain = 4;
   commit_some(home, 2);
-  commit_stats(home, "2");
+  commit_stats_alone(home, "2");
   auto const record = support::read_file(home / "CURRENT");
   auto const hint = support::read_file(home / "CURRENT.hint");
   lose(home);
@@ -485,20 +479,21 @@ TEST_CASE("an effect that fails leaves a home that can be rebuilt again, never a
 
 TEST_CASE("the short form works over one store and over several", "[staged][rebuild]") {
   support::Place const place{support::On::memory};
-  using Folders = hf::DirectoryStore;
+  using Directories = hf::DirectoryStore;
   auto const one = place / "one", two = place / "two";
   {
-    auto db = hf::open_staged(one, Folders{"keys"}).value();
+    auto db = hf::open_staged(one, Directories{"keys"}).value();
     auto stage = db.stage().value();
     REQUIRE(stage.writer().put("value", hf::as_bytes("x")));
     REQUIRE(std::move(stage).seal().value().commit());
   }
   support::fs::remove(one + "/CURRENT");
-  auto const plan = hf::plan_rebuild(one, Folders{"keys"}).value();
+  auto const plan = hf::plan_rebuild(one, Directories{"keys"}).value();
   CHECK(proposed(plan) == 1);
-  REQUIRE(hf::rebuild_register(one, *plan.proposal(), {}, Folders{"keys"}));
-  CHECK(hf::open_staged(one, Folders{"keys"}).value().view());
-  CHECK(code_of(hf::plan_rebuild(two, Folders{"keys"}, Folders{"stats"})) == errc::not_found);
+  REQUIRE(hf::rebuild_register(one, *plan.proposal(), {}, Directories{"keys"}));
+  CHECK(hf::open_staged(one, Directories{"keys"}).value().view());
+  CHECK(code_of(hf::plan_rebuild(two, Directories{"keys"}, Directories{"stats"})) ==
+        errc::not_found);
 }
 
 TEST_CASE("a record of a newer format is not replaced, whatever is asked for",

@@ -93,7 +93,7 @@ hf::result<hf::Applied> feed(Updater& updater, std::uint64_t i) {
 }
 // What a view shows, if its parts agree: how many keys.
 template <class Reads>
-std::string shown(Reads const& db) {
+std::string counted(Reads const& db) {
   auto const view = db.view();
   if (!view) return std::string{hf::message(view.error().code())};
   auto const& [keys, counts] = *view.value();
@@ -111,23 +111,23 @@ TEST_CASE("an update is shown with its marks, and other objects see it after a r
   REQUIRE(build(db, 3));
   auto updater = home.update().value();
   CHECK(updater.marks().value() == at(3));
-  CHECK(shown(updater) == "3");
+  CHECK(counted(updater) == "3");
   auto const applied = feed(updater, 4);
   REQUIRE(applied);
   CHECK(applied.value().marks == at(4));
   CHECK_FALSE(applied.value().skipped);
   CHECK_FALSE(applied.value().housekeeping);
-  CHECK(shown(updater) == "4");
-  CHECK(shown(db) == "3");
+  CHECK(counted(updater) == "4");
+  CHECK(counted(db) == "3");
   CHECK(db.refresh().value());
-  CHECK(shown(db) == "4");
+  CHECK(counted(db) == "4");
   CHECK_FALSE(db.refresh().value());
   auto follower = home.follow().value();
-  CHECK(shown(follower) == "4");
+  CHECK(counted(follower) == "4");
   REQUIRE(feed(updater, 5));
-  CHECK(shown(follower) == "4");
+  CHECK(counted(follower) == "4");
   CHECK(follower.refresh().value());
-  CHECK(shown(follower) == "5");
+  CHECK(counted(follower) == "5");
   CHECK_FALSE(follower.refresh().value());
 }
 
@@ -140,7 +140,7 @@ TEST_CASE("a view held before an update goes on to show what it showed", "[updat
   REQUIRE(feed(updater, 4));
   CHECK(std::get<0>(*pin)->size() == 3);
   CHECK(pin.marks() == at(3));
-  CHECK(shown(updater) == "4");
+  CHECK(counted(updater) == "4");
 }
 
 TEST_CASE("a replayed update changes nothing, and one that is half known is refused", "[updates]") {
@@ -155,7 +155,7 @@ TEST_CASE("a replayed update changes nothing, and one that is half known is refu
     CHECK(again.value().skipped);
     CHECK(again.value().marks == at(4));
   }
-  CHECK(shown(updater) == "4");
+  CHECK(counted(updater) == "4");
   auto const nothing = [](Table&) -> hf::result<void> { return hf::ok(); };
   auto const half = updater.apply({{"offset", 4}, {"part", 1}}, nothing, nothing);
   REQUIRE_FALSE(half);
@@ -163,7 +163,7 @@ TEST_CASE("a replayed update changes nothing, and one that is half known is refu
   auto const unmarked = updater.apply({}, nothing, nothing);
   REQUIRE_FALSE(unmarked);
   CHECK(unmarked.error().code() == hf::errc::invalid);
-  CHECK(shown(updater) == "4");
+  CHECK(counted(updater) == "4");
 }
 
 TEST_CASE("parts at unequal marks are shown to nobody until the feed was replayed", "[updates]") {
@@ -176,23 +176,23 @@ TEST_CASE("parts at unequal marks are shown to nobody until the feed was replaye
     auto const stopped = feed(updater, 4);
     REQUIRE_FALSE(stopped);
     CHECK(stopped.error().code() == hf::errc::no_space);
-    CHECK(shown(updater) == "3");
+    CHECK(counted(updater) == "3");
     CHECK(updater.marks().value() == at(3));
   }
   *home.counts.fails = false;
   auto follower = home.follow().value();
-  CHECK(shown(follower) == hf::message(hf::errc::torn));
+  CHECK(counted(follower) == hf::message(hf::errc::torn));
   auto const refreshed = db.refresh();
   REQUIRE_FALSE(refreshed);
   CHECK(refreshed.error().code() == hf::errc::torn);
-  CHECK(shown(db) == "3");
+  CHECK(counted(db) == "3");
   auto updater = home.update().value();
-  CHECK(shown(updater) == hf::message(hf::errc::torn));
+  CHECK(counted(updater) == hf::message(hf::errc::torn));
   CHECK(updater.marks().value() == at(3));
   REQUIRE(feed(updater, 4));
-  CHECK(shown(updater) == "4");
+  CHECK(counted(updater) == "4");
   CHECK(follower.refresh().value());
-  CHECK(shown(follower) == "4");
+  CHECK(counted(follower) == "4");
 }
 
 TEST_CASE("one process at a time updates a home, and it needs a generation", "[updates]") {
@@ -222,25 +222,25 @@ TEST_CASE("a generation that is no longer current takes no update", "[updates]")
   auto const late = feed(updater, 5);
   REQUIRE_FALSE(late);
   CHECK(late.error().code() == hf::errc::conflict);
-  CHECK(shown(updater) == "4");
+  CHECK(counted(updater) == "4");
   CHECK(updater.refresh().value());
   CHECK_FALSE(updater.refresh().value());
   CHECK(updater.marks().value() == at(6));
-  CHECK(shown(updater) == "6");
+  CHECK(counted(updater) == "6");
   CHECK(feed(updater, 5).value().skipped);
   REQUIRE(feed(updater, 7));
-  CHECK(shown(updater) == "7");
-  CHECK(shown(db) == "6");
+  CHECK(counted(updater) == "7");
+  CHECK(counted(db) == "6");
   REQUIRE(db.refresh());
-  CHECK(shown(db) == "7");
+  CHECK(counted(db) == "7");
 
   REQUIRE(db.revert({1}));
-  CHECK(shown(db) == "4");
+  CHECK(counted(db) == "4");
   CHECK_FALSE(feed(updater, 8));
   CHECK(updater.refresh().value());
   CHECK(updater.marks().value() == at(4));
   REQUIRE(feed(updater, 5));
-  CHECK(shown(updater) == "5");
+  CHECK(counted(updater) == "5");
 }
 
 TEST_CASE("a part that is carried over keeps its own marks, and a commit must name them",
@@ -258,13 +258,13 @@ TEST_CASE("a part that is carried over keeps its own marks, and a commit must na
   auto const wrong = std::move(ready).commit({.marks = at(3)});
   REQUIRE_FALSE(wrong);
   CHECK(wrong.error().code() == hf::errc::torn);
-  CHECK(shown(db) == "3");
+  CHECK(counted(db) == "3");
   REQUIRE(std::move(ready).commit({.marks = at(4)}));
-  CHECK(shown(db) == "4");
+  CHECK(counted(db) == "4");
   auto updater = home.update().value();
   CHECK(updater.marks().value() == at(4));
   REQUIRE(feed(updater, 5));
-  CHECK(shown(updater) == "5");
+  CHECK(counted(updater) == "5");
 }
 
 TEST_CASE("an updater that was moved from is spent", "[updates]") {

@@ -12,16 +12,16 @@
 using namespace hf::testing;  // NOLINT(google-build-using-namespace)
 
 namespace {
-constexpr Law law{"T1", "A file that was acknowledged is there."};
+constexpr Law promise{"T1", "A file that was acknowledged is there."};
 
-Note const acked{Note::Kind::acked, 1, 0, 0};
+Note const saved{Note::Kind::acked, 1, 0, 0};
 
 Verdict save(Run& run, bool synced) {
   auto const process = run.start();
   auto file = process.files.open("/a", hf::Open::create);
-  if (!file) return law.refused("open", file.error());
-  if (synced && !process.files.sync_directory("/")) return law.broken("a sync", "none");
-  run.note(acked);
+  if (!file) return promise.refused("open", file.error());
+  if (synced && !process.files.sync_directory("/")) return promise.broken("a sync", "none");
+  run.note(saved);
   return {};
 }
 Recovered look(Run& run) {
@@ -30,7 +30,7 @@ Recovered look(Run& run) {
   bool const there = process.files.identity("/a").has_value();
   bool const promised = !run.history().empty();
   out.seen = out.left = there ? "there" : "gone";
-  if (promised && !there) out.broken = law.broken("there", "gone");
+  if (promised && !there) out.broken = promise.broken("there", "gone");
   return out;
 }
 Scenario saving(bool synced) {
@@ -57,7 +57,7 @@ TEST_CASE("a violation names the law, the mode, the crash and what was lost", "[
 
 TEST_CASE("a violation without any crash is reported as such", "[simulator]") {
   Scenario scenario = saving(true);
-  scenario.work = [](Run&) { return law.broken("this", "that"); };
+  scenario.work = [](Run&) { return promise.broken("this", "that"); };
   auto const found = explore(scenario, {});
   CHECK_THAT(found.report, Catch::Matchers::ContainsSubstring("without a crash"));
 }
@@ -88,7 +88,7 @@ TEST_CASE("a recovery that is wrong only when it is crashed is found", "[simulat
       there = fs.open("/a", hf::Open::create).has_value();
     }
     out.seen = out.left = there ? "there" : "gone";
-    if (!run.history().empty() && !there) out.broken = law.broken("there", "gone");
+    if (!run.history().empty() && !there) out.broken = promise.broken("there", "gone");
     return out;
   };
   CHECK_FALSE(explore(scenario, {.mode = CrashMode::process, .depth = 0}).violation);
@@ -120,7 +120,7 @@ TEST_CASE("beyond the budget of a crash point its subsets are sampled, legal one
     for (std::size_t i = 0; i < count; ++i) {
       auto const name = std::to_string(i);
       if (!run.disk.machine().cache.at(disk::root).find(name))
-        out.broken = law.broken(name, "gone");
+        out.broken = promise.broken(name, "gone");
     }
     return out;
   };
@@ -139,8 +139,8 @@ Scenario unsynced(int n, bool whole) {
     for (int i = 1; i <= n; ++i) {
       static_cast<void>(process.files.make_directory("/" + std::to_string(i)));
     }
-    if (whole && !process.files.sync_directory("/")) return law.broken("a sync", "none");
-    run.note(acked);
+    if (whole && !process.files.sync_directory("/")) return promise.broken("a sync", "none");
+    run.note(saved);
     return {};
   };
   scenario.recover = [n](Run& run) {
@@ -148,7 +148,8 @@ Scenario unsynced(int n, bool whole) {
     auto const count = run.start().files.list("/").assume_value().size();
     out.seen = out.left = std::to_string(count);
     bool const promised = !run.history().empty();
-    if (promised && count != static_cast<std::size_t>(n)) out.broken = law.broken("all", out.seen);
+    if (promised && count != static_cast<std::size_t>(n))
+      out.broken = promise.broken("all", out.seen);
     return out;
   };
   scenario.code = "unsynced(" + std::to_string(n) + ", false)";

@@ -9,13 +9,12 @@
 #include "holdfast/file_ops.hpp"
 #include "holdfast/testing/faults.hpp"
 #include "holdfast/testing/simulated_disk.hpp"
+#include "places.hpp"
 
 using namespace hf::testing;  // NOLINT(google-build-using-namespace)
 
 namespace {
-hf::errc code(auto const& result) {
-  return result ? hf::errc::unknown : result.error().code();
-}
+using support::code_of;
 std::string content(SimulatedFiles const& fs, std::string const& path) {
   return std::string{hf::as_text(hf::detail::read_file(fs, path, 100).value())};
 }
@@ -46,9 +45,9 @@ TEST_CASE("the n-th call fails, once, with the error that the number stands for"
     Machine m;
     m.faults.fail({.first = 2, .number = expected.number});
     CHECK(m.fs.make_directory("/a"));
-    CHECK(code(m.fs.make_directory("/b")) == expected.code);
+    CHECK(code_of(m.fs.make_directory("/b")) == expected.code);
     CHECK(m.fs.make_directory("/c"));
-    CHECK(code(m.fs.identity("/b")) == hf::errc::not_found);
+    CHECK(code_of(m.fs.identity("/b")) == hf::errc::not_found);
     CHECK(m.faults.failed == 1);
     CHECK(m.faults.last_failed == "/b");
   }
@@ -57,11 +56,11 @@ TEST_CASE("the n-th call fails, once, with the error that the number stands for"
 TEST_CASE("a call may be done and answer an error, a write may be half done", "[faults]") {
   Machine m;
   m.faults.fail({.takes_effect = true});
-  CHECK(code(m.fs.make_directory("/a")) == hf::errc::io);
+  CHECK(code_of(m.fs.make_directory("/a")) == hf::errc::io);
   CHECK(m.fs.list("/a"));
   auto file = m.fs.open("/f", hf::Open::create).value();
   m.faults.fail({.call = Call::write, .number = ENOSPC, .half = true});
-  CHECK(code(m.fs.write_at(file, 0, hf::as_bytes("12345678"))) == hf::errc::no_space);
+  CHECK(code_of(m.fs.write_at(file, 0, hf::as_bytes("12345678"))) == hf::errc::no_space);
   CHECK(content(m.fs, "/f") == "1234");
 }
 
@@ -74,8 +73,8 @@ TEST_CASE("a full disk ends a write at any byte, and refuses what needs room", "
     CHECK(first == (room >= 3));
     CHECK(m.fs.write_at(file, 3, hf::as_bytes("456")).has_value() == (room >= 6));
     CHECK(content(m.fs, "/f") == std::string{"123456"}.substr(0, room));
-    CHECK(code(m.fs.make_directory("/d")) == hf::errc::no_space);
-    CHECK(code(m.fs.open("/g", hf::Open::create)) == hf::errc::no_space);
+    CHECK(code_of(m.fs.make_directory("/d")) == hf::errc::no_space);
+    CHECK(code_of(m.fs.open("/g", hf::Open::create)) == hf::errc::no_space);
     CHECK(m.fs.sync(file));
     CHECK(m.fs.rename("/f", "/g"));
     CHECK(m.fs.remove("/g"));
@@ -91,12 +90,12 @@ TEST_CASE("after a read-only remount everything can be read and nothing changed"
   m.faults.fail(remounted_read_only(1));
   CHECK(content(m.fs, "/f") == "text");
   CHECK(m.fs.list("/"));
-  CHECK(code(m.fs.open("/f", hf::Open::write)) == hf::errc::read_only);
-  CHECK(code(m.fs.write_at(file, 0, hf::as_bytes("x"))) == hf::errc::read_only);
-  CHECK(code(m.fs.resize(file, 0)) == hf::errc::read_only);
-  CHECK(code(m.fs.rename("/f", "/g")) == hf::errc::read_only);
-  CHECK(code(m.fs.remove("/f")) == hf::errc::read_only);
-  CHECK(code(m.fs.link("/f", "/g")) == hf::errc::read_only);
+  CHECK(code_of(m.fs.open("/f", hf::Open::write)) == hf::errc::read_only);
+  CHECK(code_of(m.fs.write_at(file, 0, hf::as_bytes("x"))) == hf::errc::read_only);
+  CHECK(code_of(m.fs.resize(file, 0)) == hf::errc::read_only);
+  CHECK(code_of(m.fs.rename("/f", "/g")) == hf::errc::read_only);
+  CHECK(code_of(m.fs.remove("/f")) == hf::errc::read_only);
+  CHECK(code_of(m.fs.link("/f", "/g")) == hf::errc::read_only);
   CHECK(content(m.fs, "/f") == "text");
 }
 
@@ -105,7 +104,7 @@ TEST_CASE("the calls of all processes of a machine are counted together", "[faul
   auto const other = m.disk.start();
   m.faults.fail({.first = 2});
   CHECK(m.fs.list("/"));
-  CHECK(code(other.files.list("/")) == hf::errc::io);
+  CHECK(code_of(other.files.list("/")) == hf::errc::io);
 }
 
 TEST_CASE("open files are counted until they are closed, also those of a killed process",

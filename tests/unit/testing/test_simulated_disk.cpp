@@ -6,15 +6,14 @@
 #include "catch.hpp"
 #include "holdfast/file_ops.hpp"
 #include "holdfast/testing/simulated_disk.hpp"
+#include "places.hpp"
 
 using hf::Mode;
 using hf::Open;
 using hf::testing::SimulatedDisk;
 
 namespace {
-hf::errc code(auto const& result) {
-  return result ? hf::errc::unknown : result.error().code();
-}
+using support::code_of;
 }  // namespace
 
 TEST_CASE("processes read at once what others write", "[simulator]") {
@@ -45,12 +44,12 @@ TEST_CASE("a killed process does nothing more, and is told an error", "[simulato
   process.kill_after(1);
   CHECK(process.files.write_at(file, 0, hf::as_bytes("1")));
   CHECK(process.alive());
-  CHECK(code(process.files.write_at(file, 1, hf::as_bytes("2"))) == hf::errc::io);
+  CHECK(code_of(process.files.write_at(file, 1, hf::as_bytes("2"))) == hf::errc::io);
   CHECK_FALSE(process.alive());
-  CHECK(code(process.files.make_directory("/d")) == hf::errc::io);
+  CHECK(code_of(process.files.make_directory("/d")) == hf::errc::io);
   auto const next = disk.start();
   CHECK(next.files.identity("/a"));
-  CHECK(code(next.files.identity("/d")) == hf::errc::not_found);
+  CHECK(code_of(next.files.identity("/d")) == hf::errc::not_found);
   CHECK(hf::as_text(hf::detail::read_file(next.files, "/a", 9).value()) == "1");
 }
 
@@ -92,9 +91,9 @@ TEST_CASE("the last component of a path is never followed, those before it are",
   REQUIRE(fs.make_directory("/d"));
   REQUIRE(hf::detail::write_new_file(fs, "/d/a", hf::as_bytes("1")));
   REQUIRE(fs.symlink("d", "/s"));
-  CHECK(code(fs.open("/s", Open::read)) == hf::errc::foreign);
-  CHECK(code(fs.list("/s")) == hf::errc::invalid);
-  CHECK(code(fs.sync_directory("/s")) == hf::errc::invalid);
+  CHECK(code_of(fs.open("/s", Open::read)) == hf::errc::foreign);
+  CHECK(code_of(fs.list("/s")) == hf::errc::invalid);
+  CHECK(code_of(fs.sync_directory("/s")) == hf::errc::invalid);
   CHECK(fs.identity("/s/a").value() == fs.identity("/d/a").value());
   CHECK(fs.identity("/d/../s/./a").value() == fs.identity("/d/a").value());
   CHECK(fs.read_link("/s").value() == "d");
