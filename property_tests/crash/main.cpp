@@ -24,6 +24,7 @@
 #include <thread>
 #include <vector>
 
+#include "../support/one_segment.hpp"
 #include "database_variants.hpp"
 #include "holdfast/testing/explorer.hpp"
 #include "naive.hpp"
@@ -46,6 +47,8 @@ constexpr Part parts[] = {
     {"lock", 45, 512, 2000, crash::lock_variant<SimulatedFiles>},
     {"directory", 75, 512, 2000, crash::directory_variant<SimulatedFiles>},
     {"staged", 700, 512, 5000, crash::staged_variant<SimulatedFiles>},
+    {"segment", 50, 512, 2000, crash::segment_variant<SimulatedFiles>},
+    {"log", 50, 512, 2000, crash::log_variant<SimulatedFiles>},
     {"sqlite", 34, 32, 2000, crash::sqlite_variant<SimulatedFiles>},
     {"rocksdb", 6, 8, 1500, crash::rocksdb_variant<hf::testing::SerialFiles<>>},
 };
