@@ -67,6 +67,8 @@ set(HOLDFAST_HEADERS
     include/holdfast/holdfast.hpp
     include/holdfast/ids.hpp
     include/holdfast/log.hpp
+    include/holdfast/log/examine.hpp
+    include/holdfast/log/index.hpp
     include/holdfast/log/records.hpp
     include/holdfast/log/survey.hpp
     include/holdfast/policy/exclusive.hpp

@@ -25,6 +25,7 @@
 #include "holdfast/file_ops.hpp"
 #include "holdfast/file_system.hpp"
 #include "holdfast/format/framed.hpp"
+#include "holdfast/log/index.hpp"
 #include "holdfast/log/records.hpp"
 #include "holdfast/log/survey.hpp"
 #include "holdfast/posix.hpp"
@@ -93,6 +94,13 @@ class BasicLog {
   [[nodiscard]] result<std::size_t> drop_before(std::uint64_t sequence) {
     std::scoped_lock const lock{state_->mutex};
     return state_->drop_before(sequence);
+  }
+
+  /// Makes the indexes of all sealed segments whose indexes are missing, damaged or of other data;
+  /// each is compared with the data entry by entry. Gives how many segments got new ones.
+  [[nodiscard]] result<std::size_t> index(IndexOptions options = {}) {
+    std::scoped_lock const lock{state_->mutex};
+    return state_->index(options);
   }
 
   [[nodiscard]] LogReport report() const {
@@ -220,7 +228,7 @@ class BasicLog {
           one.recovered = active->recovered();
         } else if (one.recovered.found.verdict != Verdict::clean) {
           HOLDFAST_TRY(file, Segment::open(path_of(one.base), fs));
-          HOLDFAST_TRY(done, detail::apply(file, one.recovered.found, How));
+          HOLDFAST_TRY(done, detail::apply(file, one.recovered.found, How, true));
           one.recovered = done;
         }
         auto const& found = one.recovered.found;
@@ -275,11 +283,37 @@ class BasicLog {
         HOLDFAST_TRYV(detail::remove_if_there(fs, path));
         // Before the next one goes, so that no crash leaves a hole.
         HOLDFAST_TRYV(fs.sync_directory(directory));
-        HOLDFAST_TRYV(detail::remove_if_there(fs, path + ".point"));
+        for (auto const* beside : {".point", ".index", ".times"}) {
+          HOLDFAST_TRYV(detail::remove_if_there(fs, path + beside));
+        }
         sealed.erase(sealed.begin());
         ++dropped;
       }
       return dropped;
+    }
+
+    [[nodiscard]] result<std::size_t> index(IndexOptions const& wanted) {
+      std::size_t made = 0;
+      for (auto& part : sealed) {
+        if (part.skips_damage) continue;  // an index is of a whole segment
+        auto const path = path_of(part.base);
+        HOLDFAST_TRY(file, Segment::open_to_read(path, fs));
+        if (!is_indexed(file, part.base, path)) {
+          HOLDFAST_TRYV(build_indexes(fs, file, format(part.base), path, wanted));
+          ++made;
+        }
+        part.indexed = true;
+      }
+      return made;
+    }
+    // Any reason not to trust an index is a reason to make it again.
+    [[nodiscard]] bool is_indexed(Segment const& file,
+                                  std::uint64_t base,
+                                  std::string const& path) const {
+      for (auto const kind : {IndexKind::sequence, IndexKind::time}) {
+        if (!verify_index(fs, file, format(base), path, kind)) return false;
+      }
+      return true;
     }
 
     [[nodiscard]] LogRecords<Fs> records(From first) const {

@@ -129,6 +129,9 @@ class Recoverable {
   }
 
  private:
+  // A log that another program owns gets no files beside it.
+  static constexpr bool points = requires { Format::keeps_points; };
+
   struct State {
     State(Segment from, Format f, RecoverableOptions const& o, W w)
         : store{std::move(from)},
@@ -140,13 +143,16 @@ class Recoverable {
 
     [[nodiscard]] result<void> recover(std::optional<Plan> const& plan) {
       usable = false;
-      HOLDFAST_TRY(point, detail::durable_point(store));
-      HOLDFAST_TRY(found,
-                   examine(store, format, {std::max(options.durable_to, point), false, boot}));
+      std::uint64_t point = options.durable_to;
+      if constexpr (points) {
+        HOLDFAST_TRY(kept, detail::durable_point(store));
+        point = std::max(point, kept);
+      }
+      HOLDFAST_TRY(found, examine(store, format, {point, false, boot}));
       if (plan && plan->fingerprint() != found.fingerprint()) {
         return failure(error{errc::conflict, "recover as planned"}.at(found.kept));
       }
-      HOLDFAST_TRY(done, detail::apply(store, found, How));
+      HOLDFAST_TRY(done, detail::apply(store, found, How, points));
       recovered = done;
       end = found.kept + done.skipped_bytes;
       if (end == 0) {
@@ -225,7 +231,7 @@ class Recoverable {
     // one who opens it then knows less.
     void keep(std::uint64_t to) {
       durable_to = to;
-      static_cast<void>(detail::keep_point(store, to));
+      if constexpr (points) static_cast<void>(detail::keep_point(store, to));
     }
     [[nodiscard]] result<void> sync() {
       HOLDFAST_TRYV(check());

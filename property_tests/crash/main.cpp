@@ -24,6 +24,7 @@
 #include <thread>
 #include <vector>
 
+#include "../support/one_segment.hpp"
 #include "database_variants.hpp"
 #include "holdfast/testing/explorer.hpp"
 #include "naive.hpp"
@@ -50,6 +51,8 @@ constexpr Part parts[] = {
     {"backup", 20, 512, 2000, crash::backup_variant<SimulatedFiles>},
     {"rebuild", 20, 512, 2000, crash::rebuild_variant<SimulatedFiles>},
     {"adopt", 6, 512, 1000, crash::adopt_variant<SimulatedFiles>},
+    {"segment", 50, 512, 2000, crash::segment_variant<SimulatedFiles>},
+    {"log", 50, 512, 2000, crash::log_variant<SimulatedFiles>},
     {"sqlite", 34, 32, 2000, crash::sqlite_variant<SimulatedFiles>},
     {"rocksdb", 6, 8, 1500, crash::rocksdb_variant<hf::testing::SerialFiles<>>},
 };

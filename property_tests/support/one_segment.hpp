@@ -97,6 +97,16 @@ struct SegmentVariant {
     return hf::testing::segment_scenario(std::move(name), place, plan);
   }
 };
+
+template <class Fs>
+[[nodiscard]] hf::testing::Scenario segment_variant(std::string name, std::uint64_t number) {
+  return SegmentVariant<OneSegment<Fs>>{}(std::move(name), number);
+}
+template <class Fs>
+[[nodiscard]] hf::testing::Scenario log_variant(std::string name, std::uint64_t number) {
+  OneLog<Fs> const place{.segment_size = number % 2 == 0 ? std::uint64_t{1} : 9000};
+  return SegmentVariant<OneLog<Fs>>{place}(std::move(name), number);
+}
 }  // namespace crash
 
 #endif

@@ -6556,6 +6556,7 @@ class Framed {
   static constexpr std::uint64_t max_frame = max_payload + detail::framed::frame_size;
   static constexpr std::uint64_t searched = detail::framed::frame_size;
   static constexpr std::uint64_t header_size = detail::framed::header_size;
+  static constexpr bool keeps_points = true;  ///< a segment of ours may have a file beside it
 
   struct Options {
     std::uint64_t log = 0;       ///< which log it belongs to; 0 takes any
@@ -7034,186 +7035,6 @@ HOLDFAST_END
 
 #endif
 
-// ------------ holdfast/recovery/plan.hpp
-// What was found in a segment, and what is to be done about it: data, before anything is touched.
-#ifndef HOLDFAST_RECOVERY_PLAN_HPP
-#define HOLDFAST_RECOVERY_PLAN_HPP
-
-HOLDFAST_BEGIN
-
-/// What is the matter with a segment. From `damage` on, no crash alone explains it.
-enum class Verdict : std::uint8_t {
-  clean,
-  torn_tail,      ///< what was being written when it crashed; nobody was told that it is durable
-  damage,         ///< bytes that were durable fail their check
-  sealed_damage,  ///< the same in a segment that is no longer written
-  hole,           ///< a segment of the log is missing
-  foreign,        ///< not a segment of this log
-  newer_format,   ///< of a newer version; not to be touched
-};
-[[nodiscard]] constexpr std::string_view name(Verdict verdict) noexcept {
-  constexpr std::string_view names[] = {"clean", "torn tail", "damage",      "sealed damage",
-                                        "hole",  "foreign",   "newer format"};
-  return names[static_cast<std::size_t>(verdict)];
-}
-/// The error that says so.
-[[nodiscard]] constexpr errc errc_of(Verdict verdict) noexcept {
-  switch (verdict) {
-    case Verdict::clean:
-    case Verdict::torn_tail:
-      return errc::incomplete;
-    case Verdict::damage:
-    case Verdict::sealed_damage:
-      return errc::damaged;
-    case Verdict::hole:
-      return errc::hole;
-    case Verdict::foreign:
-      return errc::foreign;
-    case Verdict::newer_format:
-      return errc::newer_format;
-  }
-  return errc::unknown;
-}
-
-/// How much recovery may do.
-enum class Recovery : std::uint8_t {
-  refuse,      ///< nothing: what is not clean is an error
-  cut,         ///< cut a torn tail, refuse everything worse
-  quarantine,  ///< also set aside everything from the damage on, and go on from before it
-  salvage,  ///< also keep the records behind damage; it stays where it is, and a copy is set aside
-};
-[[nodiscard]] constexpr std::string_view name(Recovery recovery) noexcept {
-  constexpr std::string_view names[] = {"refuse", "cut", "quarantine", "salvage"};
-  return names[static_cast<std::size_t>(recovery)];
-}
-
-/// A segment as it was found. The same bytes give the same plan.
-struct Plan {
-  Verdict verdict = Verdict::clean;
-  std::uint64_t size = 0;           ///< of the segment, in bytes
-  std::uint64_t kept = 0;           ///< end of the longest valid prefix
-  std::uint64_t durable_to = 0;     ///< bytes that are known to have been durable before
-  std::uint64_t witness = 0;        ///< where the frame lies that shows damage; 0 if none does
-  std::uint64_t records = 0;        ///< in the prefix
-  std::uint64_t salvageable = 0;    ///< records behind the damage
-  std::uint64_t salvaged_end = 0;   ///< end of the last of them
-  std::uint64_t next_sequence = 0;  ///< of the next record
-  std::uint64_t unconfirmed = 0;    ///< first byte that this boot wrote and no sync is known of
-  std::int64_t first_time_ns = 0;
-  std::int64_t last_time_ns = 0;
-  std::uint32_t tail_crc = 0;  ///< of the bytes behind the prefix
-  bool sealed = false;         ///< has its footer, or a successor
-  std::uint64_t digest = 0;    ///< of all frames of the prefix
-
-  friend bool operator==(Plan const&, Plan const&) = default;
-
-  /// Equal where the bytes are, whoever looks at them and in whichever boot.
-  [[nodiscard]] std::uint64_t fingerprint() const noexcept {
-    std::uint64_t all = 0;
-    for (auto const part :
-         {static_cast<std::uint64_t>(verdict), size, kept, witness, records, salvageable,
-          salvaged_end, next_sequence, static_cast<std::uint64_t>(tail_crc), digest}) {
-      all = mixed(all, part);
-    }
-    return all;
-  }
-  [[nodiscard]] static constexpr std::uint64_t mixed(std::uint64_t all,
-                                                     std::uint64_t part) noexcept {
-    all = (all ^ part) * 0x9e37'79b9'7f4a'7c15;
-    return all ^ all >> 29;
-  }
-};
-
-/// What was done to a segment when it was opened.
-struct Recovered {
-  Plan found;
-  std::uint64_t cut_bytes = 0;      ///< set aside, then cut
-  std::uint64_t skipped_bytes = 0;  ///< damaged, left in place and skipped by readers
-};
-
-HOLDFAST_END
-
-#endif
-
-// ------------ holdfast/log/survey.hpp
-// Tells which files of a directory are segments of a log, from their names, and how they follow one
-// another.
-#ifndef HOLDFAST_LOG_SURVEY_HPP
-#define HOLDFAST_LOG_SURVEY_HPP
-
-HOLDFAST_BEGIN
-
-/// One segment of a log, as it was found and what was done to it.
-struct SegmentReport {
-  std::uint64_t base = 0;  ///< the number of its first record, from its name
-  Recovered recovered{};
-};
-
-/// What opening a log has found and done.
-struct LogReport {
-  Verdict verdict = Verdict::clean;       ///< of the first segment that is not clean
-  std::vector<SegmentReport> segments{};  ///< in their order
-  std::vector<std::string> foreign{};     ///< names that are not the log's; left alone
-  std::vector<std::string> set_aside{};   ///< whole segments behind a break, under their new names
-  std::uint64_t records = 0;              ///< that can be read
-  std::uint64_t cut_bytes = 0;
-  std::uint64_t skipped_bytes = 0;
-  std::uint64_t missing_records = 0;  ///< numbers that no segment has, where salvage goes on
-};
-
-namespace detail {
-inline constexpr std::size_t digits_of_base = 20;
-inline constexpr std::string_view segment_suffix = ".seg";
-
-[[nodiscard]] inline std::string segment_name(std::uint64_t base) {
-  auto digits = std::to_string(base);
-  return std::string(digits_of_base - digits.size(), '0') + digits + std::string{segment_suffix};
-}
-/// The base that a name says; nothing if it is not the name of a segment.
-[[nodiscard]] inline std::optional<std::uint64_t> base_of(std::string_view name) noexcept {
-  if (name.size() != digits_of_base + segment_suffix.size()) return {};
-  if (name.substr(digits_of_base) != segment_suffix) return {};
-  std::uint64_t base = 0;
-  for (char const c : name.substr(0, digits_of_base)) {
-    if (c < '0' || c > '9') return {};
-    auto const digit = static_cast<std::uint64_t>(c - '0');
-    if (base > (~std::uint64_t{0} - digit) / 10) return {};
-    base = base * 10 + digit;
-  }
-  return base;
-}
-/// What a log or its recovery has put beside a segment.
-[[nodiscard]] inline bool is_beside_segment(std::string_view name) noexcept {
-  constexpr auto whole = digits_of_base + segment_suffix.size();
-  return name.size() > whole && base_of(name.substr(0, whole)) &&
-         (name.substr(whole) == ".point" || name.substr(whole, 6) == ".aside");
-}
-
-struct Survey {
-  std::vector<std::uint64_t> bases{};
-  std::vector<std::string> foreign{};
-};
-template <file_system Fs>
-[[nodiscard]] result<Survey> survey(Fs const& fs, std::string const& directory) {
-  Survey out;
-  HOLDFAST_TRY(entries, fs.list(directory));
-  for (auto const& entry : entries) {
-    auto const base = base_of(entry.name);
-    if (base && entry.kind == Entry::Kind::file) {
-      out.bases.push_back(*base);
-    } else if (entry.name != "LOCK" && !is_beside_segment(entry.name)) {
-      out.foreign.push_back(entry.name);
-    }
-  }
-  std::sort(out.bases.begin(), out.bases.end());
-  return out;
-}
-}  // namespace detail
-
-HOLDFAST_END
-
-#endif
-
 // ------------ holdfast/recovery/frames.hpp
 // Walks the frames of a segment in bounded memory.
 #ifndef HOLDFAST_RECOVERY_FRAMES_HPP
@@ -7325,6 +7146,612 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/recovery/plan.hpp
+// What was found in a segment, and what is to be done about it: data, before anything is touched.
+#ifndef HOLDFAST_RECOVERY_PLAN_HPP
+#define HOLDFAST_RECOVERY_PLAN_HPP
+
+HOLDFAST_BEGIN
+
+/// What is the matter with a segment. From `damage` on, no crash alone explains it.
+enum class Verdict : std::uint8_t {
+  clean,
+  torn_tail,      ///< what was being written when it crashed; nobody was told that it is durable
+  damage,         ///< bytes that were durable fail their check
+  sealed_damage,  ///< the same in a segment that is no longer written
+  hole,           ///< a segment of the log is missing
+  foreign,        ///< not a segment of this log
+  newer_format,   ///< of a newer version; not to be touched
+};
+[[nodiscard]] constexpr std::string_view name(Verdict verdict) noexcept {
+  constexpr std::string_view names[] = {"clean", "torn tail", "damage",      "sealed damage",
+                                        "hole",  "foreign",   "newer format"};
+  return names[static_cast<std::size_t>(verdict)];
+}
+/// The error that says so.
+[[nodiscard]] constexpr errc errc_of(Verdict verdict) noexcept {
+  switch (verdict) {
+    case Verdict::clean:
+    case Verdict::torn_tail:
+      return errc::incomplete;
+    case Verdict::damage:
+    case Verdict::sealed_damage:
+      return errc::damaged;
+    case Verdict::hole:
+      return errc::hole;
+    case Verdict::foreign:
+      return errc::foreign;
+    case Verdict::newer_format:
+      return errc::newer_format;
+  }
+  return errc::unknown;
+}
+
+/// How much recovery may do.
+enum class Recovery : std::uint8_t {
+  refuse,      ///< nothing: what is not clean is an error
+  cut,         ///< cut a torn tail, refuse everything worse
+  quarantine,  ///< also set aside everything from the damage on, and go on from before it
+  salvage,  ///< also keep the records behind damage; it stays where it is, and a copy is set aside
+};
+[[nodiscard]] constexpr std::string_view name(Recovery recovery) noexcept {
+  constexpr std::string_view names[] = {"refuse", "cut", "quarantine", "salvage"};
+  return names[static_cast<std::size_t>(recovery)];
+}
+
+/// A segment as it was found. The same bytes give the same plan.
+struct Plan {
+  Verdict verdict = Verdict::clean;
+  std::uint64_t size = 0;           ///< of the segment, in bytes
+  std::uint64_t kept = 0;           ///< end of the longest valid prefix
+  std::uint64_t durable_to = 0;     ///< bytes that are known to have been durable before
+  std::uint64_t witness = 0;        ///< where the frame lies that shows damage; 0 if none does
+  std::uint64_t records = 0;        ///< in the prefix
+  std::uint64_t salvageable = 0;    ///< records behind the damage
+  std::uint64_t salvaged_end = 0;   ///< end of the last of them
+  std::uint64_t next_sequence = 0;  ///< of the next record
+  std::uint64_t unconfirmed = 0;    ///< first byte that this boot wrote and no sync is known of
+  std::int64_t first_time_ns = 0;
+  std::int64_t last_time_ns = 0;
+  std::uint32_t tail_crc = 0;  ///< of the bytes behind the prefix
+  bool sealed = false;         ///< has its footer, or a successor
+  std::uint64_t digest = 0;    ///< of all frames of the prefix
+
+  friend bool operator==(Plan const&, Plan const&) = default;
+
+  /// Equal where the bytes are, whoever looks at them and in whichever boot.
+  [[nodiscard]] std::uint64_t fingerprint() const noexcept {
+    std::uint64_t all = 0;
+    for (auto const part :
+         {static_cast<std::uint64_t>(verdict), size, kept, witness, records, salvageable,
+          salvaged_end, next_sequence, static_cast<std::uint64_t>(tail_crc), digest}) {
+      all = mixed(all, part);
+    }
+    return all;
+  }
+  [[nodiscard]] static constexpr std::uint64_t mixed(std::uint64_t all,
+                                                     std::uint64_t part) noexcept {
+    all = (all ^ part) * 0x9e37'79b9'7f4a'7c15;
+    return all ^ all >> 29;
+  }
+};
+
+/// What was done to a segment when it was opened.
+struct Recovered {
+  Plan found;
+  std::uint64_t cut_bytes = 0;      ///< set aside, then cut
+  std::uint64_t skipped_bytes = 0;  ///< damaged, left in place and skipped by readers
+};
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/recovery/examine.hpp
+// Looks at a segment and says what is the matter with it; touches nothing.
+//
+// What fails its check is a torn tail, unless something shows that it was durable once: a valid
+// frame behind it that says so, a point that the caller has kept, or that the segment is sealed.
+#ifndef HOLDFAST_RECOVERY_EXAMINE_HPP
+#define HOLDFAST_RECOVERY_EXAMINE_HPP
+
+HOLDFAST_BEGIN
+
+/// What is known from elsewhere.
+struct Known {
+  std::uint64_t durable_to = 0;  ///< bytes that were durable
+  bool sealed = false;           ///< it has a successor, so nothing of it may be torn
+  std::uint32_t boot = 0;        ///< this boot, as frames name it; 0 = not known
+};
+
+namespace detail {
+/// One look at one segment.
+template <segment Segment, segment_format Format>
+class Examination {
+ public:
+  Examination(Segment const& from, Format const& format, std::uint64_t size, Known const& known)
+      : frames_{from, format, size}, known_{known} {
+    plan_.size = size;
+    plan_.sealed = known.sealed;
+  }
+
+  template <class Visit>
+  [[nodiscard]] result<Plan> run(Visit& visit) {
+    for (;;) {
+      auto const at = frames_.at();
+      HOLDFAST_TRY(step, frames_.next());
+      if (!step && within_) {  // it ends between two fragments of a record
+        HOLDFAST_TRYV(judge(Step::Kind::need));
+        break;
+      }
+      if (!step) {
+        plan_.kept = plan_.size;  // padding up to the end is no tail
+        plan_.digest = digest_;
+        break;
+      }
+      if (!frames_.is_whole(step->kind)) {
+        HOLDFAST_TRYV(judge(step->kind));
+        break;
+      }
+      note(at, *step);
+      if (step->kind == Step::Kind::record) visit(*step, frames_.at());
+    }
+    if (awaits_first_) plan_.unconfirmed = plan_.kept;
+    if (plan_.verdict == Verdict::clean && plan_.kept < known_.durable_to) {
+      plan_.verdict = Verdict::damage;  // cut at a frame's end, and cut all the same
+    }
+    if (plan_.verdict == Verdict::clean && known_.sealed && lacks_footer()) {
+      plan_.verdict = Verdict::sealed_damage;
+    }
+    plan_.durable_to = std::max(plan_.durable_to, known_.durable_to);
+    return plan_;
+  }
+
+ private:
+  void note(std::uint64_t at, Step const& step) {
+    digest_ = Plan::mixed(digest_, at ^ std::uint64_t{step.check} << 32);
+    digest_ = Plan::mixed(digest_, step.used);
+    if (step.kind != Step::Kind::padding) within_ = step.kind == Step::Kind::fragment;
+    if (step.kind == Step::Kind::padding || step.kind == Step::Kind::fragment) return;
+    plan_.kept = frames_.at();
+    plan_.digest = digest_;
+    confirm(at, step);
+    plan_.next_sequence = step.sequence;
+    if (step.kind != Step::Kind::record) return;
+    if (plan_.records++ == 0) plan_.first_time_ns = step.time_ns;
+    plan_.last_time_ns = step.time_ns;
+    plan_.next_sequence = step.sequence + 1;
+  }
+
+  // A frame tells what was synced before it. One of another boot was read from the disk itself.
+  // What this boot has written may have been lost by a sync that failed, and read back all the
+  // same.
+  void confirm(std::uint64_t at, Step const& step) {
+    bool const proves = step.synced_to > plan_.durable_to;
+    if (proves) plan_.durable_to = step.synced_to;
+    if (proves || awaits_first_) plan_.unconfirmed = at;
+    bool const of_another_boot = step.boot != 0 && known_.boot != 0 && step.boot != known_.boot;
+    awaits_first_ = step.boot == 0 || of_another_boot || frames_.at() <= known_.durable_to;
+    if (of_another_boot) plan_.durable_to = frames_.at();
+  }
+
+  [[nodiscard]] result<void> judge(Step::Kind stopped) {
+    if (stopped == Step::Kind::newer) {
+      plan_.verdict = Verdict::newer_format;
+      return ok();
+    }
+    if (never_begun()) {
+      plan_.kept = 0;
+      plan_.verdict = Verdict::torn_tail;
+    } else if (stopped == Step::Kind::foreign) {
+      plan_.verdict = Verdict::foreign;
+      return ok();
+    }
+    return look_behind(frames_.at());
+  }
+  // The header of a new segment is synced before anything follows it.
+  [[nodiscard]] bool never_begun() const noexcept {
+    if constexpr (requires { Format::header_size; }) {
+      return plan_.size <= Format::header_size && known_.durable_to == 0 && !known_.sealed;
+    } else {
+      return false;
+    }
+  }
+
+  [[nodiscard]] result<void> look_behind(std::uint64_t stopped_at) {
+    HOLDFAST_TRYV(frames_.each_piece(
+        plan_.kept, [this](bytes_view piece) { plan_.tail_crc = crc32c(piece, plan_.tail_crc); }));
+    bool worse = known_.sealed || plan_.kept < known_.durable_to || has_no_header();
+    for (auto at = stopped_at + 1; !worse;) {
+      HOLDFAST_TRY(found, frames_.search(at));
+      if (!found) break;
+      worse = found->synced_to > plan_.kept;
+      if (worse) plan_.witness = found->at;
+      at = found->at + 1;
+    }
+    plan_.verdict = !worse          ? Verdict::torn_tail
+                    : known_.sealed ? Verdict::sealed_damage
+                                    : Verdict::damage;
+    return worse ? count_behind(stopped_at) : result<void>{ok()};
+  }
+  [[nodiscard]] bool lacks_footer() noexcept {
+    if constexpr (requires(typename Format::cursor const& c) { c.sealed; }) {
+      return !frames_.cursor().sealed;
+    } else {
+      return false;
+    }
+  }
+  // A header was durable before the first frame, so one that fails its check was damaged.
+  [[nodiscard]] bool has_no_header() const noexcept {
+    if constexpr (requires { Format::header_size; }) {
+      return plan_.kept == 0 && plan_.size > Format::header_size;
+    } else {
+      return false;
+    }
+  }
+
+  [[nodiscard]] result<void> count_behind(std::uint64_t from) {
+    plan_.salvaged_end = plan_.kept;
+    for (;;) {
+      HOLDFAST_TRY(found, frames_.search(from + 1));
+      if (!found) return ok();
+      frames_.resume(found->at);
+      for (;;) {
+        HOLDFAST_TRY(step, frames_.next());
+        if (!step) return ok();
+        from = frames_.at();
+        if (!frames_.is_whole(step->kind)) break;
+        if (step->kind == Step::Kind::padding || step->kind == Step::Kind::fragment) continue;
+        plan_.salvaged_end = frames_.at();
+        plan_.salvageable += step->kind == Step::Kind::record ? 1 : 0;
+      }
+    }
+  }
+
+  Frames<Segment, Format> frames_;
+  Known known_;
+  Plan plan_;
+  std::uint64_t digest_ = 0;  // of all frames so far, also of those that may not be kept
+  bool within_ = false;       // a record whose last fragment has not come
+  bool awaits_first_ = true;  // of the frames that no sync is known of
+};
+struct VisitNothing {
+  void operator()(Step const&, std::uint64_t) const noexcept {}
+};
+}  // namespace detail
+
+/// What a crash, or worse, has left of a segment, and how much of it holds. Reads every byte once,
+/// in memory bounded by the longest frame; `visit(step, end)` is told each record of the valid
+/// prefix. Bytes that are appended meanwhile are not looked at. Errors: those of reading, and
+/// `conflict` if the segment gets shorter meanwhile.
+template <segment Segment, segment_format Format, class Visit = detail::VisitNothing>
+[[nodiscard]] result<Plan> examine(Segment const& from,
+                                   Format const& format,
+                                   Known const& known = {},
+                                   Visit visit = {}) {
+  HOLDFAST_TRY(size, from.size());
+  return detail::Examination<Segment, Format>{from, format, size, known}.run(visit);
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/log/index.hpp
+// Indexes beside a segment: where a number, or a time, is to be found in it.
+//
+// Invariants:
+// - An index is made from the data alone, and is the same byte for byte each time: it may be
+// missing
+//   or be thrown away, and nothing but speed changes.
+// - It is built aside, synced, and takes its name in one step. One that fails its check is not
+// used.
+#ifndef HOLDFAST_LOG_INDEX_HPP
+#define HOLDFAST_LOG_INDEX_HPP
+
+HOLDFAST_BEGIN
+
+enum class IndexKind : std::uint8_t { sequence, time };
+
+struct IndexOptions {
+  std::uint32_t every = 64;  ///< one entry for so many records; 1 is dense
+};
+
+namespace detail::index {
+inline constexpr std::size_t header_size = 32;
+inline constexpr std::size_t entry_size = 16;
+inline constexpr std::size_t crc_size = 4;
+inline constexpr std::uint32_t version = 1;
+
+[[nodiscard]] constexpr std::uint64_t magic(IndexKind kind) noexcept {
+  return kind == IndexKind::sequence ? 0x7864'6971'6573'6668   // "hfseqidx"
+                                     : 0x7864'696d'6974'6668;  // "hftimidx"
+}
+[[nodiscard]] constexpr errc damaged(IndexKind kind) noexcept {
+  return kind == IndexKind::sequence ? errc::damaged_index : errc::damaged_time_index;
+}
+[[nodiscard]] inline std::string path_of(std::string const& segment, IndexKind kind) {
+  return segment + (kind == IndexKind::sequence ? ".index" : ".times");
+}
+
+/// An index piece by piece; `put(at, bytes)` takes each.
+template <class Put>
+class Stream {
+ public:
+  Stream(IndexKind kind, IndexOptions options, Put put)
+      : kind_{kind}, options_{options}, put_{std::move(put)} {
+    buffer_.reserve(most);
+  }
+
+  void add(Step const& record) {
+    if (records_++ % std::max<std::uint32_t>(options_.every, 1) != 0 || !sound_) return;
+    auto const key =
+        kind_ == IndexKind::sequence ? record.sequence : static_cast<std::uint64_t>(record.time_ns);
+    auto const at = buffer_.size();
+    buffer_.resize(at + entry_size);
+    put_le(bytes_span{buffer_}, at, key);
+    put_le(bytes_span{buffer_}, at + 8, record.begin);
+    ++entries_;
+    if (buffer_.size() >= most) sound_ = flush();
+  }
+  [[nodiscard]] result<void> finish(std::uint64_t covered) {
+    HOLDFAST_TRYV(sound_);
+    HOLDFAST_TRYV(flush());
+    std::array<std::byte, header_size> header{};
+    put_le(header, 0, magic(kind_));
+    put_le(header, 8, version);
+    put_le(header, 12, options_.every);
+    put_le(header, 16, entries_);
+    put_le(header, 24, covered);
+    std::array<std::byte, crc_size> crc{};
+    put_le(crc, 0, crc32c(header, crc_));
+    HOLDFAST_TRYV(put_(at_, bytes_view{crc}));
+    return put_(std::uint64_t{0}, bytes_view{header});
+  }
+  [[nodiscard]] std::uint64_t size() const noexcept { return at_ + crc_size; }
+
+ private:
+  static constexpr std::size_t most = std::size_t{64} << 10;
+  [[nodiscard]] result<void> flush() {
+    crc_ = crc32c(buffer_, crc_);
+    HOLDFAST_TRYV(put_(at_, bytes_view{buffer_}));
+    at_ += buffer_.size();
+    buffer_.clear();
+    return ok();
+  }
+
+  IndexKind kind_;
+  IndexOptions options_;
+  Put put_;
+  bytes buffer_{};
+  std::uint64_t at_ = header_size;
+  std::uint64_t records_ = 0;
+  std::uint64_t entries_ = 0;
+  std::uint32_t crc_ = 0;
+  result<void> sound_ = ok();
+};
+
+/// An index that has passed its check.
+struct Header {
+  std::uint32_t every = 0;
+  std::uint64_t entries = 0;
+  std::uint64_t covered = 0;
+};
+template <file_system Fs>
+[[nodiscard]] result<Header> check(Fs const& fs,
+                                   typename Fs::file& file,
+                                   std::string const& path,
+                                   IndexKind kind) {
+  auto const refuse = [&] { return failure(damaged(kind), "read index", path); };
+  HOLDFAST_TRY(size, fs.size(file));
+  std::array<std::byte, header_size> raw{};
+  HOLDFAST_TRY(got, fs.read_at(file, 0, raw));
+  if (got != raw.size() || get_le<std::uint64_t>(raw, 0) != magic(kind)) return refuse();
+  if (get_le<std::uint32_t>(raw, 8) != version) return refuse();
+  Header const header{get_le<std::uint32_t>(raw, 12), get_le<std::uint64_t>(raw, 16),
+                      get_le<std::uint64_t>(raw, 24)};
+  if (size < header_size + crc_size ||
+      (size - header_size - crc_size) / entry_size != header.entries ||
+      (size - header_size - crc_size) % entry_size != 0) {
+    return refuse();
+  }
+  std::uint32_t crc = 0;
+  bytes buffer(std::size_t{64} << 10);
+  auto const end = size - crc_size;
+  for (std::uint64_t at = header_size; at < end;) {
+    auto const some = bytes_span{buffer}.first(
+        static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), end - at)));
+    HOLDFAST_TRY(read, fs.read_at(file, at, some));
+    if (read != some.size()) return refuse();
+    crc = crc32c(some, crc);
+    at += some.size();
+  }
+  std::array<std::byte, crc_size> stored{};
+  HOLDFAST_TRY(last, fs.read_at(file, end, stored));
+  if (last != stored.size() || get_le<std::uint32_t>(stored, 0) != crc32c(raw, crc))
+    return refuse();
+  return header;
+}
+}  // namespace detail::index
+
+/// Makes both indexes of a segment from its data, replacing those that are there.
+template <file_system Fs, segment Segment, segment_format Format>
+[[nodiscard]] result<Plan> build_indexes(Fs const& fs,
+                                         Segment const& from,
+                                         Format const& format,
+                                         std::string const& path,
+                                         IndexOptions options = {}) {
+  using detail::index::path_of;
+  auto const made = [&](IndexKind kind) -> result<typename Fs::file> {
+    auto const aside = path_of(path, kind) + ".new";
+    HOLDFAST_TRYV(detail::remove_if_there(fs, aside));  // of a build that crashed
+    return fs.open(aside, Open::create);
+  };
+  HOLDFAST_TRY(sequences, made(IndexKind::sequence));
+  HOLDFAST_TRY(times, made(IndexKind::time));
+  detail::index::Stream by_sequence{
+      IndexKind::sequence, options,
+      [&](std::uint64_t at, bytes_view piece) { return fs.write_at(sequences, at, piece); }};
+  detail::index::Stream by_time{IndexKind::time, options, [&](std::uint64_t at, bytes_view piece) {
+                                  return fs.write_at(times, at, piece);
+                                }};
+  HOLDFAST_TRY(plan, examine(from, format, {}, [&](Step const& record, std::uint64_t) {
+                 by_sequence.add(record);
+                 by_time.add(record);
+               }));
+  HOLDFAST_TRYV(by_sequence.finish(plan.kept));
+  HOLDFAST_TRYV(by_time.finish(plan.kept));
+  HOLDFAST_TRYV(fs.sync(sequences));
+  HOLDFAST_TRYV(fs.sync(times));
+  for (auto const kind : {IndexKind::sequence, IndexKind::time}) {
+    HOLDFAST_TRYV(fs.rename(path_of(path, kind) + ".new", path_of(path, kind)));
+  }
+  HOLDFAST_TRYV(fs.sync_directory(detail::parent_of(path)));
+  return plan;
+}
+
+/// Compares every byte of an index with what the data says. Errors: `not_found`, `damaged_index` or
+/// `damaged_time_index` (it fails its own check), `index_mismatch` (it is of other data).
+template <file_system Fs, segment Segment, segment_format Format>
+[[nodiscard]] result<void> verify_index(Fs const& fs,
+                                        Segment const& from,
+                                        Format const& format,
+                                        std::string const& segment_path,
+                                        IndexKind kind) {
+  auto const path = detail::index::path_of(segment_path, kind);
+  HOLDFAST_TRY(file, fs.open(path, Open::read));
+  HOLDFAST_TRY(header, detail::index::check(fs, file, path, kind));
+  bytes own;
+  auto const compare = [&](std::uint64_t at, bytes_view piece) -> result<void> {
+    own.resize(piece.size());
+    HOLDFAST_TRY(got, fs.read_at(file, at, own));
+    if (got == own.size() && std::equal(own.begin(), own.end(), piece.begin())) return ok();
+    return failure(error{errc::index_mismatch, "verify index", path}.at(at));
+  };
+  detail::index::Stream expected{kind, IndexOptions{header.every}, compare};
+  HOLDFAST_TRY(plan, examine(from, format, {},
+                             [&](Step const& record, std::uint64_t) { expected.add(record); }));
+  HOLDFAST_TRYV(expected.finish(plan.kept));
+  HOLDFAST_TRY(size, fs.size(file));
+  if (size != expected.size()) return failure(errc::index_mismatch, "verify index", path);
+  return ok();
+}
+
+/// Where to begin to read for the first record at or behind `key`: the place of a record before it.
+/// Nothing where it may be anywhere. Errors as of `verify_index`, but for a mismatch, which shows
+/// only against the data.
+template <file_system Fs>
+[[nodiscard]] result<std::optional<std::uint64_t>> find_in_index(Fs const& fs,
+                                                                 std::string const& segment_path,
+                                                                 IndexKind kind,
+                                                                 std::uint64_t key) {
+  using namespace detail::index;  // NOLINT(google-build-using-namespace)
+  auto const path = path_of(segment_path, kind);
+  HOLDFAST_TRY(file, fs.open(path, Open::read));
+  HOLDFAST_TRY(header, check(fs, file, path, kind));
+  // Times are signed; moved up, they are in the order of unsigned numbers.
+  auto const bias = kind == IndexKind::time ? std::uint64_t{1} << 63 : 0;
+  std::uint64_t below = 0;  // entries that are before the key
+  std::optional<std::uint64_t> place;
+  for (auto above = header.entries; below < above;) {
+    auto const middle = below + (above - below) / 2;
+    std::array<std::byte, entry_size> entry{};
+    HOLDFAST_TRY(got, fs.read_at(file, header_size + middle * entry_size, entry));
+    if (got != entry.size()) return failure(damaged(kind), "read index", path);
+    if ((get_le<std::uint64_t>(entry, 0) ^ bias) < (key ^ bias)) {
+      below = middle + 1;
+      place = get_le<std::uint64_t>(entry, 8);
+    } else {
+      above = middle;
+    }
+  }
+  return place;
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/log/survey.hpp
+// Tells which files of a directory are segments of a log, from their names, and how they follow one
+// another.
+#ifndef HOLDFAST_LOG_SURVEY_HPP
+#define HOLDFAST_LOG_SURVEY_HPP
+
+HOLDFAST_BEGIN
+
+/// One segment of a log, as it was found and what was done to it.
+struct SegmentReport {
+  std::uint64_t base = 0;  ///< the number of its first record, from its name
+  Recovered recovered{};
+};
+
+/// What opening a log has found and done.
+struct LogReport {
+  Verdict verdict = Verdict::clean;       ///< of the first segment that is not clean
+  std::vector<SegmentReport> segments{};  ///< in their order
+  std::vector<std::string> foreign{};     ///< names that are not the log's; left alone
+  std::vector<std::string> set_aside{};   ///< whole segments behind a break, under their new names
+  std::uint64_t records = 0;              ///< that can be read
+  std::uint64_t cut_bytes = 0;
+  std::uint64_t skipped_bytes = 0;
+  std::uint64_t missing_records = 0;  ///< numbers that no segment has, where salvage goes on
+};
+
+namespace detail {
+inline constexpr std::size_t digits_of_base = 20;
+inline constexpr std::string_view segment_suffix = ".seg";
+
+[[nodiscard]] inline std::string segment_name(std::uint64_t base) {
+  auto digits = std::to_string(base);
+  return std::string(digits_of_base - digits.size(), '0') + digits + std::string{segment_suffix};
+}
+/// The base that a name says; nothing if it is not the name of a segment.
+[[nodiscard]] inline std::optional<std::uint64_t> base_of(std::string_view name) noexcept {
+  if (name.size() != digits_of_base + segment_suffix.size()) return {};
+  if (name.substr(digits_of_base) != segment_suffix) return {};
+  std::uint64_t base = 0;
+  for (char const c : name.substr(0, digits_of_base)) {
+    if (c < '0' || c > '9') return {};
+    auto const digit = static_cast<std::uint64_t>(c - '0');
+    if (base > (~std::uint64_t{0} - digit) / 10) return {};
+    base = base * 10 + digit;
+  }
+  return base;
+}
+/// What a log or its recovery has put beside a segment.
+[[nodiscard]] inline bool is_beside_segment(std::string_view name) noexcept {
+  constexpr auto whole = digits_of_base + segment_suffix.size();
+  return name.size() > whole && base_of(name.substr(0, whole)) &&
+         (name.substr(whole) == ".point" || name.substr(whole, 6) == ".aside" ||
+          name.substr(whole, 6) == ".index" || name.substr(whole, 6) == ".times");
+}
+
+struct Survey {
+  std::vector<std::uint64_t> bases{};
+  std::vector<std::string> foreign{};
+};
+template <file_system Fs>
+[[nodiscard]] result<Survey> survey(Fs const& fs, std::string const& directory) {
+  Survey out;
+  HOLDFAST_TRY(entries, fs.list(directory));
+  for (auto const& entry : entries) {
+    auto const base = base_of(entry.name);
+    if (base && entry.kind == Entry::Kind::file) {
+      out.bases.push_back(*base);
+    } else if (entry.name != "LOCK" && !is_beside_segment(entry.name)) {
+      out.foreign.push_back(entry.name);
+    }
+  }
+  std::sort(out.bases.begin(), out.bases.end());
+  return out;
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/recovery/records.hpp
 // The records of a segment as a range.
 #ifndef HOLDFAST_RECOVERY_RECORDS_HPP
@@ -7389,6 +7816,12 @@ class Records {
         first_{first},
         skips_damage_{skips_damage} {}
 
+  /// Begins at a record that an index has found, instead of the first: before `begin`.
+  [[nodiscard]] result<void> seek(std::uint64_t place) {
+    HOLDFAST_TRYV(frames_.next());  // the header, which the cursor needs
+    if (place > frames_.at() && place < frames_.end()) frames_.resume(place);
+    return ok();
+  }
   /// Reads the first record; to be called once.
   [[nodiscard]] iterator begin() {
     go_on();
@@ -7489,6 +7922,7 @@ class LogRecords {
     std::uint64_t base = 0;
     std::uint64_t end = 0;  ///< bytes
     bool skips_damage = false;
+    bool indexed = false;  ///< may have indexes that are of its data
   };
   LogRecords(Fs fs, std::string directory, std::vector<Part> parts, From first)
       : fs_{std::move(fs)},
@@ -7539,7 +7973,22 @@ class LogRecords {
     auto from = std::make_shared<BasicFileSegment<Fs> const>(std::move(file));
     inner_.emplace(std::move(from), Framed{{.base = part.base}}, part.end, first_,
                    part.skips_damage);
-    return ok();
+    return part.indexed ? seek(part) : result<void>{ok()};
+  }
+  // Without an index that passes its check, all of the segment is read: slower, and the same.
+  [[nodiscard]] result<void> seek(Part const& part) {
+    auto const path = detail::join(directory_, detail::segment_name(part.base));
+    auto place = std::uint64_t{0};
+    if (first_.sequence > part.base) {
+      auto const found = find_in_index(fs_, path, IndexKind::sequence, first_.sequence);
+      if (found) place = std::max(place, found.assume_value().value_or(0));
+    }
+    if (first_.time_ns != From{}.time_ns) {
+      auto const key = static_cast<std::uint64_t>(first_.time_ns);
+      auto const found = find_in_index(fs_, path, IndexKind::time, key);
+      if (found) place = std::max(place, found.assume_value().value_or(0));
+    }
+    return place == 0 ? result<void>{ok()} : inner_->seek(place);
   }
 
   Fs fs_;
@@ -7672,7 +8121,10 @@ template <segment Segment>
 
 /// Gives what was done; the segment ends where it may be appended to, and all of it is durable.
 template <segment Segment>
-[[nodiscard]] result<Recovered> apply(Segment& to, Plan const& plan, Recovery recovery) {
+[[nodiscard]] result<Recovered> apply(Segment& to,
+                                      Plan const& plan,
+                                      Recovery recovery,
+                                      bool keeps_points) {
   if (!may_open(plan.verdict, recovery)) {
     return failure(error{errc_of(plan.verdict), "recover"}.at(plan.kept));
   }
@@ -7682,7 +8134,7 @@ template <segment Segment>
   auto const end = salvages ? plan.salvaged_end : plan.kept;
   if (plan.size > plan.kept) {
     HOLDFAST_TRYV(to.set_aside(plan.kept, plan.size));
-    if (worse) {
+    if (worse && keeps_points) {
       HOLDFAST_TRYV(lower_point(to, plan.kept));
     }
     if (end < plan.size) {
@@ -7699,187 +8151,6 @@ template <segment Segment>
   return done;
 }
 }  // namespace detail
-
-HOLDFAST_END
-
-#endif
-
-// ------------ holdfast/recovery/examine.hpp
-// Looks at a segment and says what is the matter with it; touches nothing.
-//
-// What fails its check is a torn tail, unless something shows that it was durable once: a valid
-// frame behind it that says so, a point that the caller has kept, or that the segment is sealed.
-#ifndef HOLDFAST_RECOVERY_EXAMINE_HPP
-#define HOLDFAST_RECOVERY_EXAMINE_HPP
-
-HOLDFAST_BEGIN
-
-/// What is known from elsewhere.
-struct Known {
-  std::uint64_t durable_to = 0;  ///< bytes that were durable
-  bool sealed = false;           ///< it has a successor, so nothing of it may be torn
-  std::uint32_t boot = 0;        ///< this boot, as frames name it; 0 = not known
-};
-
-namespace detail {
-/// One look at one segment.
-template <segment Segment, segment_format Format>
-class Examination {
- public:
-  Examination(Segment const& from, Format const& format, std::uint64_t size, Known const& known)
-      : frames_{from, format, size}, known_{known} {
-    plan_.size = size;
-    plan_.sealed = known.sealed;
-  }
-
-  template <class Visit>
-  [[nodiscard]] result<Plan> run(Visit& visit) {
-    for (;;) {
-      auto const at = frames_.at();
-      HOLDFAST_TRY(step, frames_.next());
-      if (!step) {
-        plan_.kept = plan_.size;  // padding up to the end is no tail
-        break;
-      }
-      if (!frames_.is_whole(step->kind)) {
-        HOLDFAST_TRYV(judge(step->kind));
-        break;
-      }
-      note(at, *step);
-      if (step->kind == Step::Kind::record) visit(*step, frames_.at());
-    }
-    if (awaits_first_) plan_.unconfirmed = plan_.kept;
-    if (plan_.verdict == Verdict::clean && plan_.kept < known_.durable_to) {
-      plan_.verdict = Verdict::damage;  // cut at a frame's end, and cut all the same
-    }
-    if (plan_.verdict == Verdict::clean && known_.sealed && lacks_footer()) {
-      plan_.verdict = Verdict::sealed_damage;
-    }
-    plan_.durable_to = std::max(plan_.durable_to, known_.durable_to);
-    return plan_;
-  }
-
- private:
-  void note(std::uint64_t at, Step const& step) {
-    plan_.digest = Plan::mixed(plan_.digest, at ^ std::uint64_t{step.check} << 32);
-    plan_.digest = Plan::mixed(plan_.digest, step.used);
-    if (step.kind == Step::Kind::padding || step.kind == Step::Kind::fragment) return;
-    plan_.kept = frames_.at();
-    confirm(at, step);
-    plan_.next_sequence = step.sequence;
-    if (step.kind != Step::Kind::record) return;
-    if (plan_.records++ == 0) plan_.first_time_ns = step.time_ns;
-    plan_.last_time_ns = step.time_ns;
-    plan_.next_sequence = step.sequence + 1;
-  }
-
-  // A frame tells what was synced before it. One of another boot was read from the disk itself.
-  // What this boot has written may have been lost by a sync that failed, and read back all the
-  // same.
-  void confirm(std::uint64_t at, Step const& step) {
-    bool const proves = step.synced_to > plan_.durable_to;
-    if (proves) plan_.durable_to = step.synced_to;
-    if (proves || awaits_first_) plan_.unconfirmed = at;
-    bool const of_another_boot = step.boot != 0 && known_.boot != 0 && step.boot != known_.boot;
-    awaits_first_ = step.boot == 0 || of_another_boot || frames_.at() <= known_.durable_to;
-    if (of_another_boot) plan_.durable_to = frames_.at();
-  }
-
-  [[nodiscard]] result<void> judge(Step::Kind stopped) {
-    if (stopped == Step::Kind::newer) {
-      plan_.verdict = Verdict::newer_format;
-      return ok();
-    }
-    if (never_begun()) {
-      plan_.kept = 0;
-      plan_.verdict = Verdict::torn_tail;
-    } else if (stopped == Step::Kind::foreign) {
-      plan_.verdict = Verdict::foreign;
-      return ok();
-    }
-    return look_behind(frames_.at());
-  }
-  // The header of a new segment is synced before anything follows it.
-  [[nodiscard]] bool never_begun() const noexcept {
-    if constexpr (requires { Format::header_size; }) {
-      return plan_.size <= Format::header_size && known_.durable_to == 0 && !known_.sealed;
-    } else {
-      return false;
-    }
-  }
-
-  [[nodiscard]] result<void> look_behind(std::uint64_t stopped_at) {
-    HOLDFAST_TRYV(frames_.each_piece(
-        plan_.kept, [this](bytes_view piece) { plan_.tail_crc = crc32c(piece, plan_.tail_crc); }));
-    bool worse = known_.sealed || plan_.kept < known_.durable_to || has_no_header();
-    for (auto at = stopped_at + 1; !worse;) {
-      HOLDFAST_TRY(found, frames_.search(at));
-      if (!found) break;
-      worse = found->synced_to > plan_.kept;
-      if (worse) plan_.witness = found->at;
-      at = found->at + 1;
-    }
-    plan_.verdict = !worse          ? Verdict::torn_tail
-                    : known_.sealed ? Verdict::sealed_damage
-                                    : Verdict::damage;
-    return worse ? count_behind(stopped_at) : result<void>{ok()};
-  }
-  [[nodiscard]] bool lacks_footer() noexcept {
-    if constexpr (requires(typename Format::cursor const& c) { c.sealed; }) {
-      return !frames_.cursor().sealed;
-    } else {
-      return false;
-    }
-  }
-  // A header was durable before the first frame, so one that fails its check was damaged.
-  [[nodiscard]] bool has_no_header() const noexcept {
-    if constexpr (requires { Format::header_size; }) {
-      return plan_.kept == 0 && plan_.size > Format::header_size;
-    } else {
-      return false;
-    }
-  }
-
-  [[nodiscard]] result<void> count_behind(std::uint64_t from) {
-    plan_.salvaged_end = plan_.kept;
-    for (;;) {
-      HOLDFAST_TRY(found, frames_.search(from + 1));
-      if (!found) return ok();
-      frames_.resume(found->at);
-      for (;;) {
-        HOLDFAST_TRY(step, frames_.next());
-        if (!step) return ok();
-        from = frames_.at();
-        if (!frames_.is_whole(step->kind)) break;
-        if (step->kind == Step::Kind::padding || step->kind == Step::Kind::fragment) continue;
-        plan_.salvaged_end = frames_.at();
-        plan_.salvageable += step->kind == Step::Kind::record ? 1 : 0;
-      }
-    }
-  }
-
-  Frames<Segment, Format> frames_;
-  Known known_;
-  Plan plan_;
-  bool awaits_first_ = true;  // of the frames that no sync is known of
-};
-struct VisitNothing {
-  void operator()(Step const&, std::uint64_t) const noexcept {}
-};
-}  // namespace detail
-
-/// What a crash, or worse, has left of a segment, and how much of it holds. Reads every byte once,
-/// in memory bounded by the longest frame; `visit(step, end)` is told each record of the valid
-/// prefix. Bytes that are appended meanwhile are not looked at. Errors: those of reading, and
-/// `conflict` if the segment gets shorter meanwhile.
-template <segment Segment, segment_format Format, class Visit = detail::VisitNothing>
-[[nodiscard]] result<Plan> examine(Segment const& from,
-                                   Format const& format,
-                                   Known const& known = {},
-                                   Visit visit = {}) {
-  HOLDFAST_TRY(size, from.size());
-  return detail::Examination<Segment, Format>{from, format, size, known}.run(visit);
-}
 
 HOLDFAST_END
 
@@ -7992,6 +8263,9 @@ class Recoverable {
   }
 
  private:
+  // A log that another program owns gets no files beside it.
+  static constexpr bool points = requires { Format::keeps_points; };
+
   struct State {
     State(Segment from, Format f, RecoverableOptions const& o, W w)
         : store{std::move(from)},
@@ -8003,13 +8277,16 @@ class Recoverable {
 
     [[nodiscard]] result<void> recover(std::optional<Plan> const& plan) {
       usable = false;
-      HOLDFAST_TRY(point, detail::durable_point(store));
-      HOLDFAST_TRY(found,
-                   examine(store, format, {std::max(options.durable_to, point), false, boot}));
+      std::uint64_t point = options.durable_to;
+      if constexpr (points) {
+        HOLDFAST_TRY(kept, detail::durable_point(store));
+        point = std::max(point, kept);
+      }
+      HOLDFAST_TRY(found, examine(store, format, {point, false, boot}));
       if (plan && plan->fingerprint() != found.fingerprint()) {
         return failure(error{errc::conflict, "recover as planned"}.at(found.kept));
       }
-      HOLDFAST_TRY(done, detail::apply(store, found, How));
+      HOLDFAST_TRY(done, detail::apply(store, found, How, points));
       recovered = done;
       end = found.kept + done.skipped_bytes;
       if (end == 0) {
@@ -8088,7 +8365,7 @@ class Recoverable {
     // one who opens it then knows less.
     void keep(std::uint64_t to) {
       durable_to = to;
-      static_cast<void>(detail::keep_point(store, to));
+      if constexpr (points) static_cast<void>(detail::keep_point(store, to));
     }
     [[nodiscard]] result<void> sync() {
       HOLDFAST_TRYV(check());
@@ -8243,6 +8520,13 @@ class BasicLog {
     return state_->drop_before(sequence);
   }
 
+  /// Makes the indexes of all sealed segments whose indexes are missing, damaged or of other data;
+  /// each is compared with the data entry by entry. Gives how many segments got new ones.
+  [[nodiscard]] result<std::size_t> index(IndexOptions options = {}) {
+    std::scoped_lock const lock{state_->mutex};
+    return state_->index(options);
+  }
+
   [[nodiscard]] LogReport report() const {
     std::scoped_lock const lock{state_->mutex};
     return state_->report;
@@ -8368,7 +8652,7 @@ class BasicLog {
           one.recovered = active->recovered();
         } else if (one.recovered.found.verdict != Verdict::clean) {
           HOLDFAST_TRY(file, Segment::open(path_of(one.base), fs));
-          HOLDFAST_TRY(done, detail::apply(file, one.recovered.found, How));
+          HOLDFAST_TRY(done, detail::apply(file, one.recovered.found, How, true));
           one.recovered = done;
         }
         auto const& found = one.recovered.found;
@@ -8423,11 +8707,37 @@ class BasicLog {
         HOLDFAST_TRYV(detail::remove_if_there(fs, path));
         // Before the next one goes, so that no crash leaves a hole.
         HOLDFAST_TRYV(fs.sync_directory(directory));
-        HOLDFAST_TRYV(detail::remove_if_there(fs, path + ".point"));
+        for (auto const* beside : {".point", ".index", ".times"}) {
+          HOLDFAST_TRYV(detail::remove_if_there(fs, path + beside));
+        }
         sealed.erase(sealed.begin());
         ++dropped;
       }
       return dropped;
+    }
+
+    [[nodiscard]] result<std::size_t> index(IndexOptions const& wanted) {
+      std::size_t made = 0;
+      for (auto& part : sealed) {
+        if (part.skips_damage) continue;  // an index is of a whole segment
+        auto const path = path_of(part.base);
+        HOLDFAST_TRY(file, Segment::open_to_read(path, fs));
+        if (!is_indexed(file, part.base, path)) {
+          HOLDFAST_TRYV(build_indexes(fs, file, format(part.base), path, wanted));
+          ++made;
+        }
+        part.indexed = true;
+      }
+      return made;
+    }
+    // Any reason not to trust an index is a reason to make it again.
+    [[nodiscard]] bool is_indexed(Segment const& file,
+                                  std::uint64_t base,
+                                  std::string const& path) const {
+      for (auto const kind : {IndexKind::sequence, IndexKind::time}) {
+        if (!verify_index(fs, file, format(base), path, kind)) return false;
+      }
+      return true;
     }
 
     [[nodiscard]] LogRecords<Fs> records(From first) const {
@@ -8456,6 +8766,67 @@ class BasicLog {
 /// On the real file system.
 template <Recovery How = Recovery::cut>
 using Log = BasicLog<Posix, How>;
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/log/examine.hpp
+// Looks at a whole log, as anyone may who can read it; touches nothing and takes no lock.
+#ifndef HOLDFAST_LOG_EXAMINE_HPP
+#define HOLDFAST_LOG_EXAMINE_HPP
+
+HOLDFAST_BEGIN
+
+/// What opening the log would find, segment by segment, up to the newest; nothing was done.
+/// `visit(done, all)` is told how many segments have been looked at. Errors: those of reading.
+template <file_system Fs = Posix, class Visit>
+[[nodiscard]] result<LogReport> examine_log(std::string const& directory,
+                                            Visit visit,
+                                            Fs const& fs = {}) {
+  LogReport report;
+  HOLDFAST_TRY(found, detail::survey(fs, directory));
+  report.foreign = std::move(found.foreign);
+  std::optional<std::uint64_t> expected;
+  auto const note = [&report](Verdict verdict) {
+    if (report.verdict == Verdict::clean) report.verdict = verdict;
+  };
+  for (std::size_t i = 0; i < found.bases.size(); ++i) {
+    auto const base = found.bases[i];
+    visit(i, found.bases.size());
+    auto path = detail::join(directory, detail::segment_name(base));
+    HOLDFAST_TRY(file, BasicFileSegment<Fs>::open_to_read(std::move(path), fs));
+    HOLDFAST_TRY(point, detail::durable_point(file));
+    HOLDFAST_TRY(plan, examine(file, Framed{{.base = base}},
+                               Known{.durable_to = point, .sealed = i + 1 < found.bases.size()}));
+    if (expected && base > *expected) {
+      note(Verdict::hole);
+      report.missing_records += base - *expected;
+    }
+    if (expected && base < *expected)
+      note(Verdict::foreign);  // a copy, or one put there by mistake
+    note(plan.verdict);
+    report.segments.push_back({base, {.found = plan}});
+    report.records += plan.records;
+    expected = plan.kept == 0 ? base : plan.next_sequence + plan.salvageable;
+  }
+  return report;
+}
+template <file_system Fs = Posix>
+[[nodiscard]] result<LogReport> examine_log(std::string const& directory, Fs const& fs = {}) {
+  return examine_log(
+      directory, [](std::size_t, std::size_t) {}, fs);
+}
+
+/// Of all that was found: equal where the bytes and the names are.
+[[nodiscard]] inline std::uint64_t fingerprint(LogReport const& report) noexcept {
+  std::uint64_t all = report.segments.size();
+  for (auto const& one : report.segments) {
+    all = Plan::mixed(all, one.base);
+    all = Plan::mixed(all, one.recovered.found.fingerprint());
+  }
+  return all;
+}
 
 HOLDFAST_END
 

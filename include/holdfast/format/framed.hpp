@@ -58,6 +58,7 @@ class Framed {
   static constexpr std::uint64_t max_frame = max_payload + detail::framed::frame_size;
   static constexpr std::uint64_t searched = detail::framed::frame_size;
   static constexpr std::uint64_t header_size = detail::framed::header_size;
+  static constexpr bool keeps_points = true;  ///< a segment of ours may have a file beside it
 
   struct Options {
     std::uint64_t log = 0;       ///< which log it belongs to; 0 takes any

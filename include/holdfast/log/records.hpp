@@ -3,6 +3,7 @@
 #ifndef HOLDFAST_LOG_RECORDS_HPP
 #define HOLDFAST_LOG_RECORDS_HPP
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -17,6 +18,7 @@
 #include "holdfast/file_ops.hpp"
 #include "holdfast/file_system.hpp"
 #include "holdfast/format/framed.hpp"
+#include "holdfast/log/index.hpp"
 #include "holdfast/log/survey.hpp"
 #include "holdfast/recovery/records.hpp"
 #include "holdfast/result.hpp"
@@ -60,6 +62,7 @@ class LogRecords {
     std::uint64_t base = 0;
     std::uint64_t end = 0;  ///< bytes
     bool skips_damage = false;
+    bool indexed = false;  ///< may have indexes that are of its data
   };
   LogRecords(Fs fs, std::string directory, std::vector<Part> parts, From first)
       : fs_{std::move(fs)},
@@ -110,7 +113,22 @@ class LogRecords {
     auto from = std::make_shared<BasicFileSegment<Fs> const>(std::move(file));
     inner_.emplace(std::move(from), Framed{{.base = part.base}}, part.end, first_,
                    part.skips_damage);
-    return ok();
+    return part.indexed ? seek(part) : result<void>{ok()};
+  }
+  // Without an index that passes its check, all of the segment is read: slower, and the same.
+  [[nodiscard]] result<void> seek(Part const& part) {
+    auto const path = detail::join(directory_, detail::segment_name(part.base));
+    auto place = std::uint64_t{0};
+    if (first_.sequence > part.base) {
+      auto const found = find_in_index(fs_, path, IndexKind::sequence, first_.sequence);
+      if (found) place = std::max(place, found.assume_value().value_or(0));
+    }
+    if (first_.time_ns != From{}.time_ns) {
+      auto const key = static_cast<std::uint64_t>(first_.time_ns);
+      auto const found = find_in_index(fs_, path, IndexKind::time, key);
+      if (found) place = std::max(place, found.assume_value().value_or(0));
+    }
+    return place == 0 ? result<void>{ok()} : inner_->seek(place);
   }
 
   Fs fs_;

@@ -64,7 +64,10 @@ template <segment Segment>
 
 /// Gives what was done; the segment ends where it may be appended to, and all of it is durable.
 template <segment Segment>
-[[nodiscard]] result<Recovered> apply(Segment& to, Plan const& plan, Recovery recovery) {
+[[nodiscard]] result<Recovered> apply(Segment& to,
+                                      Plan const& plan,
+                                      Recovery recovery,
+                                      bool keeps_points) {
   if (!may_open(plan.verdict, recovery)) {
     return failure(error{errc_of(plan.verdict), "recover"}.at(plan.kept));
   }
@@ -74,7 +77,7 @@ template <segment Segment>
   auto const end = salvages ? plan.salvaged_end : plan.kept;
   if (plan.size > plan.kept) {
     HOLDFAST_TRYV(to.set_aside(plan.kept, plan.size));
-    if (worse) {
+    if (worse && keeps_points) {
       HOLDFAST_TRYV(lower_point(to, plan.kept));
     }
     if (end < plan.size) {

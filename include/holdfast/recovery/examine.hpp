@@ -44,8 +44,13 @@ class Examination {
     for (;;) {
       auto const at = frames_.at();
       HOLDFAST_TRY(step, frames_.next());
+      if (!step && within_) {  // it ends between two fragments of a record
+        HOLDFAST_TRYV(judge(Step::Kind::need));
+        break;
+      }
       if (!step) {
         plan_.kept = plan_.size;  // padding up to the end is no tail
+        plan_.digest = digest_;
         break;
       }
       if (!frames_.is_whole(step->kind)) {
@@ -68,10 +73,12 @@ class Examination {
 
  private:
   void note(std::uint64_t at, Step const& step) {
-    plan_.digest = Plan::mixed(plan_.digest, at ^ std::uint64_t{step.check} << 32);
-    plan_.digest = Plan::mixed(plan_.digest, step.used);
+    digest_ = Plan::mixed(digest_, at ^ std::uint64_t{step.check} << 32);
+    digest_ = Plan::mixed(digest_, step.used);
+    if (step.kind != Step::Kind::padding) within_ = step.kind == Step::Kind::fragment;
     if (step.kind == Step::Kind::padding || step.kind == Step::Kind::fragment) return;
     plan_.kept = frames_.at();
+    plan_.digest = digest_;
     confirm(at, step);
     plan_.next_sequence = step.sequence;
     if (step.kind != Step::Kind::record) return;
@@ -168,6 +175,8 @@ class Examination {
   Frames<Segment, Format> frames_;
   Known known_;
   Plan plan_;
+  std::uint64_t digest_ = 0;  // of all frames so far, also of those that may not be kept
+  bool within_ = false;       // a record whose last fragment has not come
   bool awaits_first_ = true;  // of the frames that no sync is known of
 };
 struct VisitNothing {

@@ -75,6 +75,12 @@ class Records {
         first_{first},
         skips_damage_{skips_damage} {}
 
+  /// Begins at a record that an index has found, instead of the first: before `begin`.
+  [[nodiscard]] result<void> seek(std::uint64_t place) {
+    HOLDFAST_TRYV(frames_.next());  // the header, which the cursor needs
+    if (place > frames_.at() && place < frames_.end()) frames_.resume(place);
+    return ok();
+  }
   /// Reads the first record; to be called once.
   [[nodiscard]] iterator begin() {
     go_on();

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSL-1.0
+"""Asks log_doctor about whole, torn and damaged logs: its words, its exit codes, and what it leaves."""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+program = pathlib.Path(sys.argv[1]) / "log_doctor"
+
+
+def run(*arguments, code, text=None):
+    done = subprocess.run([program, *map(str, arguments)], input=text, capture_output=True, text=True)
+    if done.returncode != code:
+        sys.exit(f"log_doctor {arguments}: exit {done.returncode}, not {code}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def seen(*arguments, code):
+    return json.loads(run(*arguments, "--json", code=code))
+
+
+def check(what, good):
+    if not good:
+        sys.exit(f"log_doctor: {what}")
+
+
+def files(folder):
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def framed(home):
+    log = home / "log"
+    run("append", log, code=0, text="one\ntwo\n")
+    run("append", log, code=0, text="three\n")
+    check("three records", seen("check", log, code=0)["records"] == 3)
+    segment = log / ("0" * 20 + ".seg")
+    whole = segment.read_bytes()
+
+    # A torn tail: looked at, planned, repaired as planned, once.
+    segment.write_bytes(whole + b"torn")
+    before = files(log)
+    plan = seen("plan", log, code=1)
+    check("a torn tail", plan["verdict"] == "torn tail" and files(log) == before)
+    run("check", log, "--recovery", "refuse", code=2)
+    run("repair", log, "--fingerprint", int(plan["fingerprint"]) ^ 1, code=2)
+    run("repair", log, "--recovery", "refuse", code=2)
+    check("what was refused touched nothing", files(log) == before)
+    repaired = seen("repair", log, "--fingerprint", plan["fingerprint"], code=1)
+    check("four bytes are cut", repaired["segments"][0]["cut_bytes"] == 4)
+    check("and set aside", any(content == b"torn" for content in files(log).values()))
+    check("what was kept is as it was", segment.read_bytes() == whole)
+    run("repair", log, code=0)
+
+    # Damage in the first record: refused, salvaged, and set aside.
+    (log / (segment.name + ".point")).unlink()
+    damaged = bytearray(whole)
+    damaged[4096 + 41] ^= 1
+    segment.write_bytes(damaged)
+    check("damage", seen("check", log, code=2)["verdict"] == "damage")
+    run("repair", log, code=2)
+    check("a refusal touches nothing", segment.read_bytes() == damaged)
+    run("repair", log, "--recovery", "salvage", code=1)
+    check("salvage leaves the bytes in place", segment.read_bytes()[: len(damaged)] == damaged)
+    run("repair", log, "--recovery", "quarantine", code=1)
+    check("nothing is left", seen("check", log, code=0)["records"] == 0)
+    check("but set aside", any(bytes(damaged[64:]) == content[: len(damaged) - 64]
+                               for content in files(log).values()))
+
+    (log / "notes.txt").write_text("mine")
+    check("other names are told", seen("check", log, code=0)["foreign"] == ["notes.txt"])
+
+
+def leveldb(home):
+    log = home / "000003.log"
+    run("append", log, "--format", "leveldb", code=0, text="one\n" + "x" * 40000 + "\n")
+    check("two records", seen("check", log, "--format", "leveldb", code=0)["records"] == 2)
+    whole = log.read_bytes()
+    log.write_bytes(whole[:-1])
+    check("one holds", seen("repair", log, "--format", "leveldb", code=1)["records"] == 1)
+    check("cut before the record", log.read_bytes() == whole[:10])
+    check("dumped", run("dump", log, "--format", "leveldb", code=0) == "0 at 0, 3 bytes: one\n")
+
+
+with tempfile.TemporaryDirectory() as folder:
+    framed(pathlib.Path(folder))
+    leveldb(pathlib.Path(folder))
+    run("check", pathlib.Path(folder) / "missing", code=2)
+run("repair", code=2)
+run("check", "x", "--format", "other", code=2)
