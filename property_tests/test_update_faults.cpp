@@ -8,6 +8,7 @@
 
 #include "catch.hpp"
 #include "holdfast/testing/faults.hpp"
+#include "holdfast/testing/serial_files.hpp"
 #include "holdfast/testing/update_laws.hpp"
 #include "update_places.hpp"
 
@@ -80,7 +81,7 @@ TEST_CASE("an update of a database during which a call fails is whole or not the
   for (int const number : {EIO, ENOSPC}) {
     CAPTURE(number);
     sweep<crash::UpdatedSqlite<SimulatedFiles>>(number);
-    sweep<crash::UpdatedRocks<SimulatedFiles>>(number);
+    sweep<crash::UpdatedRocks<SerialFiles<>>>(number);
   }
 }
 
