@@ -9,6 +9,7 @@
 #include "catch.hpp"
 #include "explored.hpp"
 #include "forgetful_files.hpp"
+#include "holdfast/testing/serial_files.hpp"
 #include "holdfast/testing/update_scenario.hpp"
 #include "update_places.hpp"
 
@@ -51,12 +52,13 @@ TEST_CASE("updates of a RocksDB generation keep their laws in every crash state 
           "[rocksdb][updates]") {
   for (auto const mode : {CrashMode::process, CrashMode::ext4, CrashMode::ext4_auto_da}) {
     CAPTURE(name(mode));
-    CHECK(breaks<crash::UpdatedRocks<SimulatedFiles>>(mode, 3, 120).empty());
+    CHECK(breaks<crash::UpdatedRocks<SerialFiles<>>>(mode, 3, 120).empty());
   }
 }
 
 TEST_CASE("updates whose log is not synced are found where power is cut", "[updates][mutant]") {
   CHECK_FALSE(breaks<crash::UpdatedSqlite<ForgetsLogSync>>(CrashMode::ext4, 4, 400).empty());
   CHECK_FALSE(breaks<crash::UpdatedSqlite<ForgetsLogSync>>(CrashMode::any, 4, 400).empty());
-  CHECK_FALSE(breaks<crash::UpdatedRocks<ForgetsLogSync>>(CrashMode::ext4, 3, 200).empty());
+  CHECK_FALSE(
+      breaks<crash::UpdatedRocks<SerialFiles<ForgetsLogSync>>>(CrashMode::ext4, 3, 200).empty());
 }

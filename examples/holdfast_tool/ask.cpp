@@ -144,8 +144,9 @@ int verify(Args const& args) {
     json.key("parts").array([&] {
       for (auto const& verdict : verdicts.assume_value()) {
         whole = whole && verdict.found;
-        only_names = only_names || (verdict.found &&
-                                    verdict.found.assume_value() == hf::Verified::names_and_sizes);
+        auto const found = verdict.found ? verdict.found.assume_value() : hf::Verified::digests;
+        only_names =
+            only_names || found == hf::Verified::names_and_sizes || found == hf::Verified::identity;
         auto const by = verdict.found ? std::string{hf::name(verdict.found.assume_value())} : "";
         json.object([&] {
           json.field("name", verdict.part)
