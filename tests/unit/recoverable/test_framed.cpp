@@ -35,7 +35,7 @@ std::vector<hf::bytes> vectors() {
   }
   return all;
 }
-hf::Framed const format{{.log = 0x1122334455667788, .base = 7, .align = 0}};
+hf::Framed const framed{{.log = 0x1122334455667788, .base = 7, .align = 0}};
 hf::Stamp stamp(std::int64_t time_ns, std::uint64_t synced_to) {
   return {time_ns, synced_to, 0xb007, 0x0123456789abcdef, false};
 }
@@ -54,29 +54,29 @@ std::string hex(hf::bytes_view from) {
 TEST_CASE("docs/format.md has the bytes that are written and read", "[framed]") {
   hf::Framed::cursor c;
   std::vector<hf::bytes> written(4);
-  REQUIRE(format.header(c, stamp(1000, 0), written[0]));
-  REQUIRE(format.encode(c, 64, hf::as_bytes("holdfast"), stamp(2000, 64), written[1]));
-  REQUIRE(format.encode(c, 112, {}, stamp(1500, 64), written[2]));
-  REQUIRE(format.mark(c, 152, stamp(0, 152), written[3]));
+  REQUIRE(framed.header(c, stamp(1000, 0), written[0]));
+  REQUIRE(framed.encode(c, 64, hf::as_bytes("holdfast"), stamp(2000, 64), written[1]));
+  REQUIRE(framed.encode(c, 112, {}, stamp(1500, 64), written[2]));
+  REQUIRE(framed.mark(c, 152, stamp(0, 152), written[3]));
   auto const documented = vectors();
   REQUIRE(documented.size() == 4);
   for (std::size_t i = 0; i < 4; ++i) CHECK(hex(documented[i]) == hex(written[i]));
 
-  c = format.start();
-  auto const header = format.decode(c, 0, documented[0]);
+  c = framed.start();
+  auto const header = framed.decode(c, 0, documented[0]);
   CHECK(header.kind == Kind::mark);
   CHECK(c.salt == 0x0123456789abcdef);
-  auto const record = format.decode(c, 64, documented[1]);
+  auto const record = framed.decode(c, 64, documented[1]);
   CHECK(record.kind == Kind::record);
   CHECK(hf::as_text(record.payload) == "holdfast");
   CHECK(record.sequence == 7);
   CHECK(record.time_ns == 2000);
   CHECK(record.boot == 0xb007);
-  auto const empty = format.decode(c, 112, documented[2]);
+  auto const empty = framed.decode(c, 112, documented[2]);
   CHECK(empty.kind == Kind::record);
   CHECK(empty.time_ns == 2000);
   CHECK(empty.payload.empty());
-  auto const mark = format.decode(c, 152, documented[3]);
+  auto const mark = framed.decode(c, 152, documented[3]);
   CHECK(mark.kind == Kind::mark);
   CHECK(mark.synced_to == 152);
   CHECK(mark.sequence == 9);
@@ -86,27 +86,27 @@ TEST_CASE("a frame is valid at one place of one segment alone", "[framed][R8]") 
   hf::bytes header;
   hf::bytes frame;
   hf::Framed::cursor c;
-  REQUIRE(format.header(c, stamp(1, 0), header));
-  REQUIRE(format.encode(c, 64, hf::as_bytes("x"), stamp(1, 64), frame));
-  auto fresh = format.start();
-  static_cast<void>(format.decode(fresh, 0, header));
+  REQUIRE(framed.header(c, stamp(1, 0), header));
+  REQUIRE(framed.encode(c, 64, hf::as_bytes("x"), stamp(1, 64), frame));
+  auto fresh = framed.start();
+  static_cast<void>(framed.decode(fresh, 0, header));
   for (std::uint64_t place = 0; place < 1024; place += 8) {
     auto own = fresh;
-    CHECK((format.decode(own, place, frame).kind == Kind::record) == (place == 64));
+    CHECK((framed.decode(own, place, frame).kind == Kind::record) == (place == 64));
   }
   fresh.salt += 1;
-  CHECK(format.decode(fresh, 64, frame).kind == Kind::bad);
+  CHECK(framed.decode(fresh, 64, frame).kind == Kind::bad);
 }
 
 TEST_CASE("a burst of up to 32 bits is always seen", "[framed][R4]") {
   hf::bytes whole;
   hf::Framed::cursor c;
-  REQUIRE(format.header(c, stamp(1, 0), whole));
-  REQUIRE(format.encode(c, 64, hf::as_bytes("forty bytes, and a few more than that."), stamp(1, 64),
+  REQUIRE(framed.header(c, stamp(1, 0), whole));
+  REQUIRE(framed.encode(c, 64, hf::as_bytes("forty bytes, and a few more than that."), stamp(1, 64),
                         whole));
   hf::testing::disk::Dice dice{1};
-  auto fresh = format.start();
-  static_cast<void>(format.decode(fresh, 0, whole));
+  auto fresh = framed.start();
+  static_cast<void>(framed.decode(fresh, 0, whole));
   std::size_t missed = 0;
   for (int i = 0; i < 200000; ++i) {
     auto frame = hf::bytes{whole.begin() + 64, whole.end()};
@@ -116,7 +116,7 @@ TEST_CASE("a burst of up to 32 bits is always seen", "[framed][R4]") {
       if ((burst >> bit & 1) != 0) frame[(at + bit) / 8] ^= std::byte{1} << (at + bit) % 8;
     }
     auto own = fresh;
-    if (format.decode(own, 64, frame).kind == Kind::record) ++missed;
+    if (framed.decode(own, 64, frame).kind == Kind::record) ++missed;
   }
   CHECK(missed == 0);
 }

@@ -36,7 +36,7 @@ Written written(hf::LevelDbLog const& format) {
   return out;
 }
 
-struct Bench {
+struct LevelDbBench {
   hf::testing::SimulatedDisk disk{};
   hf::testing::SimulatedProcess process = disk.start();
   [[nodiscard]] Segment with(hf::bytes_view content) const {
@@ -51,7 +51,7 @@ TEST_CASE("records of any size are read back from LevelDB's format", "[leveldb]"
   for (bool const recycled : {false, true}) {
     hf::LevelDbLog const format{{.log_number = recycled ? 77u : 0u, .recycled = recycled}};
     auto const all = written(format);
-    Bench const bench;
+    LevelDbBench const bench;
     auto log = hf::open_recoverable(bench.with(all.whole), format, {}, {}, bench.process.world);
     REQUIRE(log);
     CHECK(log.value().recovered().found.verdict == Verdict::clean);
@@ -75,7 +75,7 @@ TEST_CASE("records of any size are read back from LevelDB's format", "[leveldb]"
 TEST_CASE("LevelDB's format cut anywhere keeps the whole records before", "[leveldb][R1]") {
   hf::LevelDbLog const format;
   auto const all = written(format);
-  Bench const bench;
+  LevelDbBench const bench;
   for (std::size_t size = 0; size < all.whole.size();
        size += size % 32768 < 8 || size % 32768 > 32750 ? 1 : 37) {
     auto const segment = bench.with(hf::bytes_view{all.whole}.first(size));
@@ -95,7 +95,7 @@ TEST_CASE("a flipped bit in LevelDB's format is damage where a later block is wh
           "[leveldb][R5]") {
   hf::LevelDbLog const format;
   auto const all = written(format);
-  Bench const bench;
+  LevelDbBench const bench;
   hf::testing::disk::Dice dice{3};
   for (int i = 0; i < 300; ++i) {
     auto content = all.whole;
@@ -124,7 +124,7 @@ TEST_CASE("what an earlier use of a recycled log has left is not read", "[leveld
   hf::bytes fresh;
   REQUIRE(now.encode(cursor, 0, hf::as_bytes("0123456789"), {}, fresh));
   std::copy(fresh.begin(), fresh.end(), content.begin());
-  Bench const bench;
+  LevelDbBench const bench;
   auto const segment = bench.with(content);
   auto const plan = hf::examine(segment, now);
   REQUIRE(plan);

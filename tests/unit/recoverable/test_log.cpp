@@ -18,7 +18,7 @@ using hf::Verdict;
 using Fs = hf::testing::SimulatedFiles;
 using Texts = std::vector<std::string>;
 
-struct Bench {
+struct LogBench {
   hf::testing::SimulatedDisk disk{};
   hf::testing::SimulatedProcess process = disk.start();
 
@@ -77,7 +77,7 @@ Texts const all_five = {"one", "two", "three", "four", "five"};
 }  // namespace
 
 TEST_CASE("a log rolls, and is read over all its segments", "[log]") {
-  Bench const bench;
+  LogBench const bench;
   bench.write();
   auto log = bench.open().value();
   CHECK(log.report().verdict == Verdict::clean);
@@ -90,7 +90,7 @@ TEST_CASE("a log rolls, and is read over all its segments", "[log]") {
 }
 
 TEST_CASE("records of a log compose with std::ranges", "[log]") {
-  Bench const bench;
+  LogBench const bench;
   bench.write();
   auto const log = bench.open().value();
   auto all = log.records();
@@ -101,7 +101,7 @@ TEST_CASE("records of a log compose with std::ranges", "[log]") {
 }
 
 TEST_CASE("names that are not the log's are reported and left alone", "[log][R11]") {
-  Bench const bench;
+  LogBench const bench;
   bench.write();
   for (auto const* name : {"notes.txt", "7.seg", "000000000000000000x1.seg",
                            "99999999999999999999.seg", "00000000000000000001.seg.bak"}) {
@@ -113,9 +113,9 @@ TEST_CASE("names that are not the log's are reported and left alone", "[log][R11
 }
 
 TEST_CASE("a missing segment stops the log", "[log][R8]") {
-  Bench const bench;
+  LogBench const bench;
   bench.write();
-  REQUIRE(bench.process.files.remove(Bench::segment(2)));
+  REQUIRE(bench.process.files.remove(LogBench::segment(2)));
   CHECK(refusal(bench.open<Recovery::refuse>()) == hf::errc::hole);
   CHECK(refusal(bench.open()) == hf::errc::hole);
   SECTION("quarantine sets aside what is behind it") {
@@ -133,29 +133,29 @@ TEST_CASE("a missing segment stops the log", "[log][R8]") {
     CHECK(read_all(log) == Texts{"one", "two", "four", "five"});
   }
   SECTION("the first segments may be missing: retention removes them") {
-    REQUIRE(bench.process.files.remove(Bench::segment(0)));
-    REQUIRE(bench.process.files.remove(Bench::segment(1)));
+    REQUIRE(bench.process.files.remove(LogBench::segment(0)));
+    REQUIRE(bench.process.files.remove(LogBench::segment(1)));
     CHECK(read_all(bench.open().value()) == Texts{"four", "five"});
   }
 }
 
 TEST_CASE("a copy of a segment under another name, or a second one, is refused", "[log][R8]") {
-  Bench const bench;
+  LogBench const bench;
   bench.write();
   auto const whole = bench.raw(1);
   SECTION("beyond the end") {
-    bench.put(Bench::segment(5), whole);
+    bench.put(LogBench::segment(5), whole);
     CHECK(refusal(bench.open<Recovery::salvage>()) == hf::errc::foreign);
   }
   SECTION("in place of another") {
-    bench.put(Bench::segment(3), whole);
+    bench.put(LogBench::segment(3), whole);
     CHECK(refusal(bench.open<Recovery::quarantine>()) == hf::errc::foreign);
   }
   CHECK(bench.raw(1) == whole);
 }
 
 TEST_CASE("damage in a sealed segment is refused, set aside, or skipped", "[log][R5]") {
-  Bench const bench;
+  LogBench const bench;
   bench.write();
   bench.flip(1, 4096 + 41);
   auto const before = bench.names();
@@ -175,17 +175,17 @@ TEST_CASE("damage in a sealed segment is refused, set aside, or skipped", "[log]
 }
 
 TEST_CASE("a sealed segment that was cut short is damage, wherever it was cut", "[log][R5]") {
-  Bench const bench;
+  LogBench const bench;
   bench.write();
   auto const whole = bench.raw(1);
   for (std::size_t size = 0; size < whole.size(); size += 61) {
-    bench.put(Bench::segment(1), hf::bytes_view{whole}.first(size));
+    bench.put(LogBench::segment(1), hf::bytes_view{whole}.first(size));
     CHECK(refusal(bench.open()) == hf::errc::damaged);
   }
 }
 
 TEST_CASE("retention removes whole segments, the oldest first", "[log]") {
-  Bench const bench;
+  LogBench const bench;
   bench.write();
   {
     auto log = bench.open().value();
@@ -200,7 +200,7 @@ TEST_CASE("retention removes whole segments, the oldest first", "[log]") {
 }
 
 TEST_CASE("two recoverers at once: one is told that it is busy", "[log][R10]") {
-  Bench const bench;
+  LogBench const bench;
   auto const log = bench.open().value();
   CHECK(refusal(bench.open()) == hf::errc::busy);
 }
@@ -209,7 +209,7 @@ TEST_CASE("every call that fails leaves a log that recovers with all it acknowle
           "[log][faults]") {
   for (std::uint64_t call = 1;; ++call) {
     CAPTURE(call);
-    Bench const bench;
+    LogBench const bench;
     auto& faults = bench.process.files.calls();
     faults.fail({.first = call, .half = true});
     Texts acknowledged;

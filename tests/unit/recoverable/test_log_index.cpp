@@ -13,7 +13,7 @@ namespace {
 using Fs = hf::testing::SimulatedFiles;
 using Log = hf::BasicLog<Fs, hf::Recovery::cut, hf::testing::SimulatedWorld>;
 
-struct Bench {
+struct IndexBench {
   hf::testing::SimulatedDisk disk{};
   hf::testing::SimulatedProcess process = disk.start();
   std::string segment = "/log/" + hf::detail::segment_name(0);
@@ -55,7 +55,7 @@ std::vector<std::uint64_t> numbers(Log const& log, hf::From first) {
 }  // namespace
 
 TEST_CASE("an index changes nothing that is read, only how much", "[log][R3]") {
-  Bench const bench;
+  IndexBench const bench;
   bench.write();
   for (auto const every : {1u, 7u, 64u, 100000u}) {
     auto plain = bench.open();
@@ -89,7 +89,7 @@ TEST_CASE("an index changes nothing that is read, only how much", "[log][R3]") {
 }
 
 TEST_CASE("reading from an index skips what is before", "[log]") {
-  Bench const bench;
+  IndexBench const bench;
   bench.write();
   auto log = bench.open();
   REQUIRE(log.index({.every = 1}));
@@ -103,7 +103,7 @@ TEST_CASE("reading from an index skips what is before", "[log]") {
 }
 
 TEST_CASE("an index is the same byte for byte, and every damage to it is told", "[log][R3]") {
-  Bench const bench;
+  IndexBench const bench;
   bench.write();
   auto log = bench.open();
   REQUIRE(log.index({.every = 3}));

@@ -19,7 +19,7 @@ using Fs = hf::testing::SimulatedFiles;
 using Segment = hf::BasicFileSegment<Fs>;
 constexpr char const* path = "/segment";
 
-struct Bench {
+struct SegmentBench {
   hf::testing::SimulatedDisk disk{};
   hf::testing::SimulatedProcess process = disk.start();
 
@@ -45,7 +45,7 @@ struct Bench {
 };
 
 template <class Log>
-std::vector<std::string> read_all(Log const& log) {
+std::vector<std::string> read_segment(Log const& log) {
   std::vector<std::string> all;
   for (auto const& record : log.records()) {
     all.emplace_back(record ? std::string{hf::as_text(record.value().payload)}
@@ -63,13 +63,13 @@ void append(Log& log, Texts const& texts) {
 }  // namespace
 
 TEST_CASE("what was appended is read back, in this life and the next", "[recoverable]") {
-  Bench const bench;
+  SegmentBench const bench;
   {
     auto log = bench.open().value();
     CHECK(log.recovered().found.verdict == Verdict::clean);
     append(log, {"one", "", "three"});
     append(log, {std::string(5000, 'x')});
-    CHECK(read_all(log) == Texts{"one", "", "three", std::string(5000, 'x')});
+    CHECK(read_segment(log) == Texts{"one", "", "three", std::string(5000, 'x')});
     CHECK(log.tail().next_sequence == 4);
   }
   auto log = bench.open().value();
@@ -77,12 +77,12 @@ TEST_CASE("what was appended is read back, in this life and the next", "[recover
   CHECK(log.recovered().found.records == 4);
   append(log, {"five"});
   REQUIRE(log.close());
-  CHECK(read_all(log) == Texts{"one", "", "three", std::string(5000, 'x'), "five"});
+  CHECK(read_segment(log) == Texts{"one", "", "three", std::string(5000, 'x'), "five"});
 }
 
 TEST_CASE("every truncation gives the longest valid prefix, and the rest is set aside",
           "[recoverable][R1][R7]") {
-  Bench const bench;
+  SegmentBench const bench;
   {
     auto log = bench.open({.align = 0}).value();
     append(log, {"one", "two"});
@@ -99,7 +99,7 @@ TEST_CASE("every truncation gives the longest valid prefix, and the rest is set 
       auto log = bench.open({.align = 0});
       REQUIRE(log);
       auto const done = log.value().recovered();
-      kept = read_all(log.value());
+      kept = read_segment(log.value());
       cut = done.cut_bytes;
       begin = done.found.kept;
       CHECK(begin + cut == size);
@@ -121,13 +121,13 @@ TEST_CASE("every truncation gives the longest valid prefix, and the rest is set 
     auto after = expected;
     after.emplace_back("new");
     CHECK(log.recovered().found.verdict == Verdict::clean);
-    CHECK(read_all(log) == after);
+    CHECK(read_segment(log) == after);
   }
 }
 
 TEST_CASE("every flipped bit gives the longest valid prefix or reported damage",
           "[recoverable][R4][R5]") {
-  Bench const bench;
+  SegmentBench const bench;
   hf::Framed::Options const options{.align = 512};
   {
     auto log = bench.open(options).value();
@@ -159,7 +159,7 @@ TEST_CASE("every flipped bit gives the longest valid prefix or reported damage",
 
 TEST_CASE("damage is refused by default, quarantined or salvaged where that was asked for",
           "[recoverable][R5]") {
-  Bench const bench;
+  SegmentBench const bench;
   {
     auto log = bench.open().value();
     for (auto const* text : {"one", "two", "three", "four"}) append(log, {text});
@@ -175,26 +175,26 @@ TEST_CASE("damage is refused by default, quarantined or salvaged where that was 
   SECTION("quarantine goes on from before it") {
     auto log = bench.open<Recovery::quarantine>().value();
     CHECK(log.recovered().cut_bytes == whole.size() - (4096 + 48));
-    CHECK(read_all(log) == Texts{"one"});
+    CHECK(read_segment(log) == Texts{"one"});
     append(log, {"2"});
-    CHECK(read_all(log) == Texts{"one", "2"});
+    CHECK(read_segment(log) == Texts{"one", "2"});
   }
   SECTION("salvage keeps what is behind it") {
     {
       auto log = bench.open<Recovery::salvage>().value();
       CHECK(log.recovered().found.salvageable == 2);
-      CHECK(read_all(log) == Texts{"one", "three", "four"});
+      CHECK(read_segment(log) == Texts{"one", "three", "four"});
       append(log, {"five"});
-      CHECK(read_all(log) == Texts{"one", "three", "four", "five"});
+      CHECK(read_segment(log) == Texts{"one", "three", "four", "five"});
     }
     auto log = bench.open<Recovery::salvage>().value();
-    CHECK(read_all(log) == Texts{"one", "three", "four", "five"});
+    CHECK(read_segment(log) == Texts{"one", "three", "four", "five"});
     CHECK(log.tail().next_sequence == 5);
   }
 }
 
 TEST_CASE("a plan is applied only to what it was made of", "[recoverable]") {
-  Bench const bench;
+  SegmentBench const bench;
   {
     auto log = bench.open().value();
     append(log, {"one", "two"});
@@ -217,7 +217,7 @@ TEST_CASE("a plan is applied only to what it was made of", "[recoverable]") {
 }
 
 TEST_CASE("what is not a segment of this log is left alone", "[recoverable]") {
-  Bench const bench;
+  SegmentBench const bench;
   {
     auto log = bench.open({.log = 7, .base = 100}).value();
     append(log, {"one"});
@@ -240,7 +240,7 @@ TEST_CASE("what is not a segment of this log is left alone", "[recoverable]") {
 }
 
 TEST_CASE("a second one that opens to write is told that it is busy", "[recoverable][R10]") {
-  Bench const bench;
+  SegmentBench const bench;
   auto const log = bench.open().value();
   auto const second = Segment::open(path, bench.process.files);
   REQUIRE_FALSE(second);
@@ -248,7 +248,7 @@ TEST_CASE("a second one that opens to write is told that it is busy", "[recovera
 }
 
 TEST_CASE("after a failed sync nothing is appended before it was reopened", "[recoverable]") {
-  Bench const bench;
+  SegmentBench const bench;
   auto log = bench.open().value();
   append(log, {"one"});
   REQUIRE(log.append(hf::as_bytes("two")));
@@ -259,12 +259,12 @@ TEST_CASE("after a failed sync nothing is appended before it was reopened", "[re
   CHECK(log.append(hf::as_bytes("three")).error().code() == hf::errc::poisoned);
   REQUIRE(log.reopen());
   append(log, {"three"});
-  CHECK(read_all(log) == Texts{"one", "two", "three"});
+  CHECK(read_segment(log) == Texts{"one", "two", "three"});
 }
 
 TEST_CASE("where the point was kept, a synced record that is missing is damage",
           "[recoverable][R5]") {
-  Bench const bench;
+  SegmentBench const bench;
   {
     auto log = bench.open().value();
     append(log, {"one"});
