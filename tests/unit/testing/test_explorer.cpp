@@ -124,9 +124,9 @@ TEST_CASE("beyond the budget of a crash point its subsets are sampled, legal one
     }
     return out;
   };
-  auto const journaled = explore(scenario, {.mode = CrashMode::ext4, .depth = 0, .subsets = 16});
-  CHECK_FALSE(journaled.violation);
-  CHECK(journaled.states == 31);
+  auto const on_ext4 = explore(scenario, {.mode = CrashMode::ext4, .depth = 0, .subsets = 16});
+  CHECK_FALSE(on_ext4.violation);
+  CHECK(on_ext4.states == 31);
   CHECK(explore(scenario, {.mode = CrashMode::any, .depth = 0, .subsets = 16}).violation);
 }
 
