@@ -102,6 +102,7 @@ class SegmentWork {
       run.note({Note::Kind::started, n, 0, 0});
       auto const added = log.append(value_of_record(n));
       if (!process.alive()) return {};
+      if (!added && failed_sync(run)) return {};  // of a roll: the next process recovers
       if (!added) return laws::r1.refused("append", added.error());
       waiting.push_back(n);
       if (dice.below(plan_.sync_each) != 0 && n != plan_.records) continue;
