@@ -51,9 +51,11 @@ class SqliteUpdates {
 
   [[nodiscard]] result<void> open(std::string const& path, std::string const& vfs) {
     HOLDFAST_TRY(db, open_sqlite(sqlite_uri(path, {}), SQLITE_OPEN_READWRITE, vfs));
+    ::sqlite3_busy_timeout(db.get(), sqlite_patience_ms);  // others may be recovering the log
     HOLDFAST_TRYV(exec_sqlite(db.get(), "PRAGMA synchronous=FULL"));
     HOLDFAST_TRY(mode, ask_sqlite(db.get(), "PRAGMA journal_mode"));
     if (mode != "wal") return failure(errc::foreign, "update: the journal was changed", mode);
+    ::sqlite3_busy_timeout(db.get(), 0);
     HOLDFAST_TRYV(begin_log(db.get()));
     ::sqlite3_busy_timeout(db.get(), sqlite_patience_ms);
     HOLDFAST_TRY(marks, read_sqlite_marks(db.get()));

@@ -24,15 +24,27 @@
 HOLDFAST_BEGIN
 
 namespace testing {
+namespace kit {
+template <class Home>
+[[nodiscard]] auto files_of_home(SimulatedProcess const& p) {
+  if constexpr (requires { Home::files(p); }) {
+    return Home::files(p);
+  } else {
+    return p.files;
+  }
+}
+}  // namespace kit
+
 /// A scenario over a home in /db. `Home` is copyable and says what its store is:
 ///   parts                          how many parts it has
 ///   store(process)                 -> an updatable_store of so many parts, placed in /db
 ///   put(writer, files)             fills every part with these files
 ///   get(reader, part)              -> result<Files>, in the order of their names
 ///   batch(files)                   -> an update of all parts that puts these files over others
+///   static files(process)          -> what all of it goes through; not needed without threads
 template <class Home>
 class UpdatedHome {
-  using Fs = SimulatedFiles;
+  using Fs = decltype(kit::files_of_home<Home>(std::declval<SimulatedProcess const&>()));
   using W = SimulatedWorld;
 
  public:
@@ -67,10 +79,10 @@ class UpdatedHome {
 
  private:
   [[nodiscard]] static auto reg(SimulatedProcess const& p) {
-    return BasicFileRegister<Fs, W>{"/db/CURRENT", p.files, p.world};
+    return BasicFileRegister<Fs, W>{"/db/CURRENT", kit::files_of_home<Home>(p), p.world};
   }
   [[nodiscard]] static auto lock(SimulatedProcess const& p, char const* name) {
-    return BasicFileLock<Fs, W>{std::string{"/db/"} + name, p.files, p.world};
+    return BasicFileLock<Fs, W>{std::string{"/db/"} + name, kit::files_of_home<Home>(p), p.world};
   }
   [[nodiscard]] auto update(SimulatedProcess const& p) const {
     return open_updater(home_.store(p), reg(p), lock(p, "UPDATES"), p.world);
