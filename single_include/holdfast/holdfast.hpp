@@ -4120,8 +4120,8 @@ class BarrierHold {
 };
 
 namespace detail {
-/// `timed_out` after five seconds: whoever is inside is stopped or hangs. A shared hold needs only
-/// permission to read.
+/// `timed_out` after five seconds' wait for the turn, or five more for the barrier: whoever is
+/// inside is stopped or hangs. A shared hold needs only permission to read.
 template <file_system Fs, world W>
 [[nodiscard]] result<BarrierHold<Fs>> enter_barrier(Fs const& fs,
                                                     W const& world,
@@ -4132,7 +4132,13 @@ template <file_system Fs, world W>
     HOLDFAST_TRY(turn, lock_patiently(fs, world, file, barrier_turn, mode));
     if (!turn) return failure(errc::timed_out, "wait for the turn", path);
     HOLDFAST_TRY(inside, lock_patiently(fs, world, file, barrier_itself, mode));
-    if (!inside) return failure(errc::timed_out, "wait for the barrier", path);
+    if (!inside) {
+      // Whoever asks again at once would have the turn again before the others look: they share.
+      constexpr std::int64_t pause_ns = 2'000'000;
+      HOLDFAST_TRYV(fs.unlock(file, barrier_turn));
+      world.wait_until(world.steady_ns() + pause_ns);
+      return failure(errc::timed_out, "wait for the barrier", path);
+    }
     HOLDFAST_TRYV(fs.unlock(file, barrier_turn));
     HOLDFAST_TRY(ours, fs.identity(file));
     auto const named = fs.identity(path);
@@ -14138,14 +14144,18 @@ HOLDFAST_BEGIN
 struct RebuildOptions {
   /// Replace a record with which the home can be opened.
   bool replace_usable = false;
+  /// Those that the chosen generation was committed with, as far as its builder knows them; a part
+  /// that took updates has those of its last one itself. Without them an updater refuses it.
+  Marks marks{};
 };
 
-/// A home that has a record again. The marks of its generation are lost: set them with the next
-/// commit. A process that had the home open for writing must open it again.
+/// A home that has a record again. The marks of its generation are lost unless they were given: set
+/// them with the next commit. A process that had the home open for writing must open it again.
 struct Rebuilt {
   Generation generation;
   FencingToken fence;                    ///< whoever built under a smaller token can't commit
   std::vector<std::string> moved_aside;  ///< what was left of the old record, by its new names
+  Marks marks{};  ///< as given; empty: the generation takes no updates before the next commit
 };
 
 namespace detail {
@@ -14347,18 +14357,23 @@ class Rebuilder {
     for (auto const& part : verify_each_part(source_.store(), now.part_names, parts)) {
       HOLDFAST_TRYV(part.found);
     }
+    auto const record = record_of(now, chosen.generation, parts, token, options.marks);
+    if (manifest::size_of_marks(record) > manifest::max_marks) {
+      return fail(errc::too_large, "the marks");
+    }
+    auto const text = manifest::encode(record);
     HOLDFAST_TRY(aside, move_aside());
-    auto const text = manifest::encode(record_of(now, chosen.generation, parts, token));
     // Another object than that which looked: it has seen nothing of the old record.
     Register fresh{join(home_, "CURRENT"), fs_, world_};
     HOLDFAST_TRYV(fresh.store_if(Version::none, as_bytes(text)));
-    return Rebuilt{chosen.generation, token, std::move(aside)};
+    return Rebuilt{chosen.generation, token, std::move(aside), options.marks};
   }
 
   [[nodiscard]] Manifest record_of(RebuildPlan const& plan,
                                    Generation g,
                                    std::vector<Generation> const& parts,
-                                   FencingToken token) const {
+                                   FencingToken token,
+                                   Marks const& marks) const {
     // Readers that live on show only what has a higher sequence than they saw. Of commits there
     // were no more than numbers; this leaves room for the reverts.
     constexpr std::uint64_t reverts = std::uint64_t{1} << 20;
@@ -14368,7 +14383,7 @@ class Rebuilder {
     m.sequence = std::max(plan.sequence, plan.next) + reverts;
     m.fence = token;
     m.next = plan.next;
-    keep_only(m, {g, m.sequence, {}, parts, world_.wall_ns() / 1'000'000});
+    keep_only(m, {g, m.sequence, marks, parts, world_.wall_ns() / 1'000'000});
     return m;
   }
 
