@@ -66,7 +66,7 @@ class BasicRocksStore {
   explicit BasicRocksStore(std::string name, RocksOptions options = {}, Fs fs = {})
       : folders_{std::move(name), std::move(fs), is_log},
         options_{std::move(options)},
-        updating_{std::make_unique<Updating>()} {
+        updating_{std::make_unique<detail::RocksUpdating>()} {
     auto& all = options_.options;
     if (!all.info_log && all.db_log_dir.empty()) {
       all.info_log = std::make_shared<detail::QuietLogger>();
@@ -174,33 +174,6 @@ class BasicRocksStore {
   [[nodiscard]] std::optional<Marks> marks_of(reader const& from) const { return from.marks_; }
 
  private:
-  // What an object that updates keeps open: one generation at a time.
-  struct Updating {
-    std::mutex mutex;
-    Generation generation;
-    std::shared_ptr<detail::RocksUpdates> now;
-    std::vector<Generation> verified;  // each once by this object, of those that take updates
-    bool poisoned = false;             // a sync of a log failed
-
-    [[nodiscard]] bool is_verified(Generation g) {
-      std::scoped_lock const lock{mutex};
-      return std::find(verified.begin(), verified.end(), g) != verified.end();
-    }
-    void note_verified(Generation g) {
-      std::scoped_lock const lock{mutex};
-      verified.push_back(g);
-    }
-    [[nodiscard]] std::shared_ptr<detail::RocksUpdates> of(Generation g) {
-      std::scoped_lock const lock{mutex};
-      return generation == g ? now : nullptr;
-    }
-    void end(Generation g) {
-      std::scoped_lock const lock{mutex};
-      if (generation == g) now.reset();
-      std::erase(verified, g);
-    }
-  };
-
   // The handle that updates g; UPDATED is durable before it can change anything. What a process
   // that was killed has written is made durable by opening it: the log goes into a table.
   [[nodiscard]] result<std::shared_ptr<detail::RocksUpdates>> begin(Generation g) {
@@ -401,7 +374,7 @@ class BasicRocksStore {
 
   SealedDirectory<Fs> folders_;
   RocksOptions options_;
-  std::unique_ptr<Updating> updating_;
+  std::unique_ptr<detail::RocksUpdating> updating_;
 };
 
 /// On the real file system.
