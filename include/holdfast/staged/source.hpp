@@ -20,6 +20,7 @@
 #include "holdfast/detail/fork.hpp"
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/detail/manifest_text.hpp"
+#include "holdfast/detail/update_marks.hpp"
 #include "holdfast/staged/readers.hpp"
 #include "holdfast/staged/view.hpp"
 #include "holdfast/update_concepts.hpp"
