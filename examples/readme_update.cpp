@@ -24,7 +24,9 @@ hf::SqliteStore sums() {
 hf::result<void> follow_feed(std::string const& home, std::uint64_t last) {
   HOLDFAST_TRY(updater, hf::open_updater(home, orders(), sums()));  // one process at a time
   HOLDFAST_TRY(reached, updater.marks());                           // what every part has
-  for (std::uint64_t i = reached.at("event") + 1; i <= last; ++i) {
+  auto const at = reached.find("event");
+  if (at == reached.end()) return hf::failure(hf::errc::invalid, "the feed", "no event is named");
+  for (std::uint64_t i = at->second + 1; i <= last; ++i) {
     auto const n = std::to_string(i);
     // Each store: its batch and the mark in one transaction. What a part has already, it skips.
     HOLDFAST_TRYV(updater.apply({{"event", i}}, "INSERT INTO t VALUES(" + n + ")",
@@ -36,8 +38,9 @@ hf::result<void> follow_feed(std::string const& home, std::uint64_t last) {
 hf::result<void> read(std::string const& home) {  // in any process
   HOLDFAST_TRY(db, hf::open_view(home, orders(), sums()));
   HOLDFAST_TRY(view, db.view());  // every part at the same mark; `refresh` moves on
+  auto const at = view.marks().find("event");
   std::printf("generation %d at event %d\n", static_cast<int>(view.generation().number),
-              static_cast<int>(view.marks().at("event")));
+              at == view.marks().end() ? -1 : static_cast<int>(at->second));
   return hf::ok();
 }
 // [readme]

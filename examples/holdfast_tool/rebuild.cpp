@@ -137,6 +137,7 @@ int answer(Args const& args,
     if (applied.done) {
       std::printf(
           "done: generation %s is current. Its marks are lost: set them with the next commit.\n"
+          "It takes no updates before that.\n"
           "Programs that had the home open for writing must open it again. Other generations "
           "stay,\n"
           "and are foreign from now on. The old record: %s\n",

@@ -1141,6 +1141,18 @@ template <class Store>
     return store_traits<Store>::updates(store, g);
   }
 }
+/// Does each of these take updates?
+template <class Store>
+[[nodiscard]] result<std::vector<bool>> updates_of_each(Store const& store,
+                                                        std::span<Generation const> parts) {
+  if constexpr (requires { store.updates_each(parts); }) {
+    return store.updates_each(parts);
+  } else {
+    HOLDFAST_TRY(g, only_one(parts));
+    HOLDFAST_TRY(updates, store_traits<Store>::updates(store, g));
+    return std::vector<bool>{updates};
+  }
+}
 template <class Store, class Batch>
 [[nodiscard]] result<void> apply_to(Store& store,
                                     std::span<Generation const> parts,
@@ -1179,19 +1191,21 @@ void add_marks_of(Store const& store,
 // The same of every part of a tuple of stores. Function templates with names, not lambdas over a
 // pack: clang 14 can't do those.
 template <std::size_t I, class Stores>
-result<void> ask_part(Stores const& stores, std::span<Generation const> all, bool& any) {
+result<void> ask_part(Stores const& stores,
+                      std::span<Generation const> all,
+                      std::vector<bool>& each) {
   HOLDFAST_TRY(own, own_of<I>(stores, all));
-  HOLDFAST_TRY(updates, updates_of(std::get<I>(stores), own));
-  any = any || updates;
+  HOLDFAST_TRY(updates, updates_of_each(std::get<I>(stores), own));
+  each.insert(each.end(), updates.begin(), updates.end());
   return ok();
 }
 template <class Stores, std::size_t... I>
 [[nodiscard]] result<void> ask_each(Stores const& stores,
                                     std::span<Generation const> all,
-                                    bool& any,
+                                    std::vector<bool>& each,
                                     std::index_sequence<I...>) {
   result<void> done = ok();
-  (keep_first(done, ask_part<I>(stores, all, any)) && ...);
+  (keep_first(done, ask_part<I>(stores, all, each)) && ...);
   return done;
 }
 template <std::size_t I, class Stores, class Batch>
@@ -1248,6 +1262,8 @@ HOLDFAST_END
 //
 // Invariants:
 // - The marks of a part only grow, name by name.
+// - While parts differ, an update is one that the furthest of them has: what reached one part was
+//   whole, and a larger one in its place would be applied twice to it.
 // - A feed that goes on after the least marks of all parts leaves nothing out of any of them.
 #ifndef HOLDFAST_DETAIL_UPDATE_MARKS_HPP
 #define HOLDFAST_DETAIL_UPDATE_MARKS_HPP
@@ -1286,6 +1302,37 @@ namespace detail {
     for (auto& [name, value] : all) value = std::min(value, part.find(name)->second);
   }
   return all;
+}
+
+/// Does any of these parts still need this update? `invalid` where one of them has some of its
+/// marks, and where parts differ in one of its names and it goes past the furthest.
+[[nodiscard]] inline result<bool> any_wants(std::span<Marks const> parts,
+                                            Marks const& update,
+                                            std::string_view of) {
+  bool any = false;
+  for (auto const& part : parts) {
+    HOLDFAST_TRY(wants, is_fresh(part, update, of));
+    any = any || wants;
+  }
+  for (auto const& [name, value] : update) {
+    std::optional<std::uint64_t> furthest;
+    bool differ = false;
+    for (auto const& part : parts) {
+      auto const found = part.find(name);
+      auto const first = parts.front().find(name);
+      bool const same = found == part.end()
+                            ? first == parts.front().end()
+                            : first != parts.front().end() && first->second == found->second;
+      differ = differ || !same;
+      if (found != part.end()) furthest = std::max(furthest.value_or(0), found->second);
+    }
+    if (!differ || value <= furthest.value_or(0)) continue;
+    return failure(errc::invalid,
+                   "apply: it goes past the furthest part while parts differ; replay each update "
+                   "as it was",
+                   name);
+  }
+  return any;
 }
 
 [[nodiscard]] inline bool all_equal(std::span<Marks const> parts) noexcept {
@@ -1448,9 +1495,15 @@ requires(sizeof...(Parts) > 0) class Together {
   }
   [[nodiscard]] result<bool> updates_parts(std::span<Generation const> generations) const
       requires(updatable_store<Parts>&&...) {
-    bool any = false;
-    HOLDFAST_TRYV(detail::ask_each(stores_, generations, any, every));
-    return any;
+    HOLDFAST_TRY(each, updates_each(generations));
+    return std::find(each.begin(), each.end(), true) != each.end();
+  }
+  /// Does each part take updates?
+  [[nodiscard]] result<std::vector<bool>> updates_each(
+      std::span<Generation const> generations) const requires(updatable_store<Parts>&&...) {
+    std::vector<bool> each;
+    HOLDFAST_TRYV(detail::ask_each(stores_, generations, each, every));
+    return each;
   }
   /// Applies part by part, each in a transaction of its own, up to the first error. A part that is
   /// past these marks already is left as it is: apply again what stopped half way.
@@ -4067,8 +4120,8 @@ class BarrierHold {
 };
 
 namespace detail {
-/// `timed_out` after five seconds: whoever is inside is stopped or hangs. A shared hold needs only
-/// permission to read.
+/// `timed_out` after five seconds' wait for the turn, or five more for the barrier: whoever is
+/// inside is stopped or hangs. A shared hold needs only permission to read.
 template <file_system Fs, world W>
 [[nodiscard]] result<BarrierHold<Fs>> enter_barrier(Fs const& fs,
                                                     W const& world,
@@ -4079,7 +4132,13 @@ template <file_system Fs, world W>
     HOLDFAST_TRY(turn, lock_patiently(fs, world, file, barrier_turn, mode));
     if (!turn) return failure(errc::timed_out, "wait for the turn", path);
     HOLDFAST_TRY(inside, lock_patiently(fs, world, file, barrier_itself, mode));
-    if (!inside) return failure(errc::timed_out, "wait for the barrier", path);
+    if (!inside) {
+      // Whoever asks again at once would have the turn again before the others look: they share.
+      constexpr std::int64_t pause_ns = 2'000'000;
+      HOLDFAST_TRYV(fs.unlock(file, barrier_turn));
+      world.wait_until(world.steady_ns() + pause_ns);
+      return failure(errc::timed_out, "wait for the barrier", path);
+    }
     HOLDFAST_TRYV(fs.unlock(file, barrier_turn));
     HOLDFAST_TRY(ours, fs.identity(file));
     auto const named = fs.identity(path);
@@ -12202,6 +12261,16 @@ struct HoldOf<Register> {
   using type = std::vector<hold_of<Register>>;  // one a generation that has parts in it
 };
 
+template <class Register>
+struct QuietOf {
+  using type = NoHold;
+};
+template <barred_register Register>
+struct QuietOf<Register> {
+  using type = typename decltype(register_traits<Register>::enter(std::declval<Register&>(),
+                                                                  Mode::shared))::value_type;
+};
+
 /// The record and which write of the register it is.
 struct Loaded {
   Version version;
@@ -12215,6 +12284,8 @@ class Source {
   using Hold = typename HoldOf<Register>::type;
   using ReadersT = Readers<reader_of<Store>, Hold>;
   using Shown = typename ReadersT::Shown;
+  /// As long as it lives nothing that it was entered for takes an update from another process.
+  using Quiet = std::optional<typename QuietOf<Register>::type>;
 
   Source(Store store, Register reg)
       : store_{std::move(store)}, register_{std::move(reg)}, readers_{kernel_random64()} {}
@@ -12256,6 +12327,40 @@ class Source {
     auto opened = std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(held));
     HOLDFAST_TRYV(settle_marks(*opened, opened->kept.marks));
     return opened;
+  }
+  /// The same as `open`, and it takes no update before `quiet` ends: for a switch to it.
+  [[nodiscard]] result<std::unique_ptr<Shown>> open_for_switch(Kept kept, Quiet& quiet) {
+    HOLDFAST_TRY(held, hold(kept));
+    HOLDFAST_TRYV(enter(kept, quiet));
+    HOLDFAST_TRY(reader, open_parts(kept));
+    auto opened = std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(held));
+    HOLDFAST_TRYV(settle_marks(*opened, opened->kept.marks));
+    return opened;
+  }
+  /// Gives what was built the marks of its commit. A part that is carried over is opened again,
+  /// since updates of it may have gone on, and takes none before `quiet` ends. `torn` unless its
+  /// marks, counted on from those of the generation that it comes from, are those of the commit.
+  [[nodiscard]] result<void> settle_build(std::unique_ptr<Shown>& opened,
+                                          Kept const* from,
+                                          Marks const& commit,
+                                          Quiet& quiet) {
+    if constexpr (updatable_store<Store>) {
+      auto kept = opened->kept;
+      bool const carries = std::any_of(kept.parts.begin(), kept.parts.end(),
+                                       [&](Generation g) { return g != kept.generation; });
+      if (carries && from != nullptr) {
+        HOLDFAST_TRY(moves, updates_of(store_, kept.parts));
+        if (moves) {
+          HOLDFAST_TRYV(enter(kept, quiet));
+          HOLDFAST_TRY(held, hold(kept));
+          HOLDFAST_TRY(reader, open_parts(kept));
+          auto again = std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(held));
+          HOLDFAST_TRYV(check_carried(*again, from->marks, commit));
+          opened = std::move(again);
+        }
+      }
+    }
+    return settle_marks(*opened, commit);
   }
   /// The same, whatever the marks of its parts.
   [[nodiscard]] result<std::unique_ptr<Shown>> look(Kept kept) {
@@ -12361,17 +12466,40 @@ class Source {
   }
 
  private:
+  [[nodiscard]] result<void> enter([[maybe_unused]] Kept const& kept,
+                                   [[maybe_unused]] Quiet& quiet) {
+    if constexpr (updatable_store<Store> && barred_register<Register>) {
+      HOLDFAST_TRY(moves, updates_of(store_, kept.parts));
+      if (!moves) return ok();
+      HOLDFAST_TRY(entered, register_traits<Register>::enter(register_, Mode::shared));
+      quiet.emplace(std::move(entered));
+    }
+    return ok();
+  }
+  [[nodiscard]] result<void> check_carried(Shown const& opened,
+                                           Marks const& from,
+                                           Marks const& commit) {
+    std::vector<std::optional<Marks>> own;
+    detail::add_marks_of(store_, opened.reader, own);
+    auto const names = part_names();
+    for (std::size_t i = 0; i < own.size() && i < opened.kept.parts.size(); ++i) {
+      if (!own[i] || opened.kept.parts[i] == opened.kept.generation) continue;
+      if (merged(from, *own[i]) == commit) continue;
+      return failure(errc::torn, "commit: a part that is carried over is at other marks",
+                     i < names.size() ? names[i] : std::string{});
+    }
+    return ok();
+  }
   // Between the transactions of an update its parts are at unequal marks: none is under way behind
   // the barrier.
   [[nodiscard]] result<reader_of<Store>> open_quietly(Kept const& kept) {
     if constexpr (updatable_store<Store> && barred_register<Register>) {
-      HOLDFAST_TRY(moves, updates_of(store_, kept.parts));
-      if (moves) {
-        HOLDFAST_TRY(quiet, register_traits<Register>::enter(register_, Mode::shared));
-        return open_parts(kept);
-      }
+      Quiet quiet;
+      HOLDFAST_TRYV(enter(kept, quiet));
+      return open_parts(kept);
+    } else {
+      return open_parts(kept);
     }
-    return open_parts(kept);
   }
   [[nodiscard]] result<reader_of<Store>> open_parts(Kept const& kept) {
     if constexpr (mixing_store<Store>) {
@@ -13113,6 +13241,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   using Base::source_, Base::unsettled_, Base::world_;
   using typename Base::Granted;
   using typename Base::Rollback;
+  using typename Base::Source;
 
  public:
   using typename Base::Attempt;
@@ -13225,12 +13354,17 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
               " of " + std::to_string(manifest::max_marks) + " bytes");
     }
     auto const text = manifest::encode(next);
-    // What is carried over may have taken updates: then the marks of this commit must be its own.
-    HOLDFAST_TRYV(source_.settle_marks(*attempt->opened, options.marks));
+    // What is carried over may have taken updates: then the marks of this commit must be its own,
+    // and stay so until the record names it.
+    typename Source::Quiet quiet;
+    auto const& before = attempt->manifest;
+    HOLDFAST_TRYV(source_.settle_build(attempt->opened, manifest::find(before, before.current),
+                                       options.marks, quiet));
     attempt->opened->kept = next.retained.front();
     attempt->close();
     go(State::committing, attempt->generation);
     auto stored = store(attempt->version, as_bytes(text));
+    quiet.reset();
     Ticket const ticket{next.sequence, attempt->nonce, attempt->generation.number};
     if (stored) return switched(std::move(attempt), ticket);
     auto cause = stored.error();
@@ -13280,7 +13414,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   }
 
   /// Makes a retained generation current again, with its marks. Needs only the register: works
-  /// while others build.
+  /// while others build. `torn` where it shares a part that has taken updates since.
   [[nodiscard]] result<Committed> revert(Generation to) {
     std::lock_guard const guard{mutex_};
     if (source_.born().left()) return failure(errc::forked, "revert");
@@ -13288,11 +13422,14 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
       HOLDFAST_TRY(loaded, require_loaded("revert"));
       auto const nonce = world_.random64();
       HOLDFAST_TRY(next, manifest::revert(loaded.manifest, to, nonce));
-      auto found = source_.open(next.retained.front());
+      typename Source::Quiet quiet;  // no update comes between the look and the switch
+      auto found = source_.open_for_switch(next.retained.front(), quiet);
       if (!found && attempt < 16 && changed_since(loaded.version))
         continue;  // it may have retired meanwhile
+      if (!found && found.error().code() == errc::torn) return why_torn(to);
       HOLDFAST_TRY(opened, std::move(found));
       auto stored = store(loaded.version, as_bytes(manifest::encode(next)));
+      quiet.reset();
       if (stored) {
         source_.show(std::move(opened));
         tell({.kind = Event::Kind::switched, .generation = to});
@@ -13340,6 +13477,15 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] bool fits(Manifest const& m, std::size_t beside = 0) {
     return manifest::encode(m).size() + beside <= Base::room() &&
            manifest::size_of_marks(m) <= manifest::max_marks;
+  }
+
+  // There is one copy of a part, at the marks of its last update: the others are at those of a
+  // past.
+  [[nodiscard]] static auto why_torn(Generation to) {
+    return failure(errc::torn, "revert",
+                   "generation " + std::to_string(to.number) +
+                       " shares a part that has taken updates since, so that its parts are at "
+                       "unequal marks: revert to another one, or build anew");
   }
 
   [[nodiscard]] error why_conflict(error const& cause, FencingToken token) {
@@ -13998,14 +14144,18 @@ HOLDFAST_BEGIN
 struct RebuildOptions {
   /// Replace a record with which the home can be opened.
   bool replace_usable = false;
+  /// Those that the chosen generation was committed with, as far as its builder knows them; a part
+  /// that took updates has those of its last one itself. Without them an updater refuses it.
+  Marks marks{};
 };
 
-/// A home that has a record again. The marks of its generation are lost: set them with the next
-/// commit. A process that had the home open for writing must open it again.
+/// A home that has a record again. The marks of its generation are lost unless they were given: set
+/// them with the next commit. A process that had the home open for writing must open it again.
 struct Rebuilt {
   Generation generation;
   FencingToken fence;                    ///< whoever built under a smaller token can't commit
   std::vector<std::string> moved_aside;  ///< what was left of the old record, by its new names
+  Marks marks{};  ///< as given; empty: the generation takes no updates before the next commit
 };
 
 namespace detail {
@@ -14207,18 +14357,23 @@ class Rebuilder {
     for (auto const& part : verify_each_part(source_.store(), now.part_names, parts)) {
       HOLDFAST_TRYV(part.found);
     }
+    auto const record = record_of(now, chosen.generation, parts, token, options.marks);
+    if (manifest::size_of_marks(record) > manifest::max_marks) {
+      return fail(errc::too_large, "the marks");
+    }
+    auto const text = manifest::encode(record);
     HOLDFAST_TRY(aside, move_aside());
-    auto const text = manifest::encode(record_of(now, chosen.generation, parts, token));
     // Another object than that which looked: it has seen nothing of the old record.
     Register fresh{join(home_, "CURRENT"), fs_, world_};
     HOLDFAST_TRYV(fresh.store_if(Version::none, as_bytes(text)));
-    return Rebuilt{chosen.generation, token, std::move(aside)};
+    return Rebuilt{chosen.generation, token, std::move(aside), options.marks};
   }
 
   [[nodiscard]] Manifest record_of(RebuildPlan const& plan,
                                    Generation g,
                                    std::vector<Generation> const& parts,
-                                   FencingToken token) const {
+                                   FencingToken token,
+                                   Marks const& marks) const {
     // Readers that live on show only what has a higher sequence than they saw. Of commits there
     // were no more than numbers; this leaves room for the reverts.
     constexpr std::uint64_t reverts = std::uint64_t{1} << 20;
@@ -14228,7 +14383,7 @@ class Rebuilder {
     m.sequence = std::max(plan.sequence, plan.next) + reverts;
     m.fence = token;
     m.next = plan.next;
-    keep_only(m, {g, m.sequence, {}, parts, world_.wall_ns() / 1'000'000});
+    keep_only(m, {g, m.sequence, marks, parts, world_.wall_ns() / 1'000'000});
     return m;
   }
 
@@ -14355,12 +14510,14 @@ HOLDFAST_END
 //
 // The order of effects of an update:
 //   1. lock UPDATES, for the object's life      one process updates a home
-//   2. record: the generation is still current  else nothing is fed to a retired one
-//   3. barrier, exclusively                     no other process opens a reader in between
+//   2. barrier, exclusively                     no other process opens a reader, or commits what
+//                                               has a part of this, in between
+//   3. record: the generation is still current  else nothing is fed to a retired one
 //   4. each part: data and marks, one transaction, durable
 //   5. barrier let go, a reader of the new state shown here
 // A crash within 4 leaves parts at unequal marks. Nothing shows that state; the feed is replayed
-// from the least of them, and a part that is further on skips what it has.
+// from the least of them, and a part that is further on skips what it has. That is whole updates:
+// until the parts are equal no update goes past what the furthest of them has.
 #ifndef HOLDFAST_STAGED_UPDATER_HPP
 #define HOLDFAST_STAGED_UPDATER_HPP
 
@@ -14383,23 +14540,19 @@ class UpdaterCore {
   using Batch = batch_of<Store>;
 
   UpdaterCore(Store store, Register reg, Locking lock, W world)
-      : source_{std::move(store), std::move(reg)},
-        lock_{std::move(lock)},
+      : only_{std::move(lock)},
+        source_{std::move(store), std::move(reg)},
         world_{std::move(world)} {}
   UpdaterCore(UpdaterCore const&) = delete;
   UpdaterCore& operator=(UpdaterCore const&) = delete;
-  ~UpdaterCore() {
-    // A lock that can't be let go lapses with its process; there is nobody to tell here.
-    if (grant_ && !source_.born().left())
-      static_cast<void>(lock_traits<Locking>::release(lock_, *grant_));
-  }
 
   [[nodiscard]] Source& source() noexcept { return source_; }
 
   [[nodiscard]] result<void> open() {
     std::lock_guard const guard{mutex_};
-    HOLDFAST_TRY(grant, lock_traits<Locking>::try_acquire(lock_, world_.self(), FencingToken{}));
-    grant_.emplace(std::move(grant));
+    HOLDFAST_TRY(grant,
+                 lock_traits<Locking>::try_acquire(only_.lock, world_.self(), FencingToken{}));
+    only_.grant.emplace(std::move(grant));
     return follow();
   }
 
@@ -14412,16 +14565,16 @@ class UpdaterCore {
   [[nodiscard]] result<Applied> apply(Marks const& update, Batch const& batch) {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(usable("apply"));
-    HOLDFAST_TRYV(check_current());
     // Of every part before any has it: what one refuses is refused.
-    bool fresh = false;
-    for (auto const& part : target_->marks) {
-      HOLDFAST_TRY(wants, is_fresh(part, update, "updater"));
-      fresh = fresh || wants;
+    auto const fresh = any_wants(target_->marks, update, "updater");
+    if (!fresh || !fresh.assume_value()) {
+      HOLDFAST_TRYV(check_current());
+      HOLDFAST_TRYV(fresh);
+      return Applied{least(target_->marks), true, show_again()};
     }
-    if (!fresh) return Applied{least(target_->marks), true, {}};
     auto const applied = behind_barrier(update, batch);
     if (!applied) {
+      if (applied.error().code() == errc::conflict) return detail::failed(applied);
       // How far it came is read again: what is not known is not gone by.
       if (applied.error().code() == errc::sync_failed) broken_ = applied.error();
       auto const found = read_marks(target_->held.kept);
@@ -14440,7 +14593,10 @@ class UpdaterCore {
     std::lock_guard const guard{mutex_};
     if (source_.born().left()) return failure(errc::forked, "refresh");
     HOLDFAST_TRY(loaded, source_.load());
-    if (target_ && loaded && !broken_ && is_target(loaded->manifest)) return false;
+    if (target_ && loaded && !broken_ && is_target(loaded->manifest)) {
+      show_again();  // where it can't be shown, `view` says why
+      return false;
+    }
     HOLDFAST_TRYV(follow());
     return true;
   }
@@ -14450,6 +14606,20 @@ class UpdaterCore {
   struct Target {
     HeldGeneration<Source> held;
     std::vector<Marks> marks;
+  };
+  // Declared before what it protects: let go once every database is closed, so that whoever comes
+  // next finds them free.
+  struct Only {
+    explicit Only(Locking policy) : lock{std::move(policy)} {}
+    Only(Only const&) = delete;
+    Only& operator=(Only const&) = delete;
+    ~Only() {
+      // A lock that can't be let go lapses with its process; there is nobody to tell here.
+      if (grant && !born.left()) static_cast<void>(lock_traits<Locking>::release(lock, *grant));
+    }
+    Locking lock;
+    std::optional<grant_of<Locking>> grant{};
+    Birthplace born{};
   };
 
   [[nodiscard]] result<void> usable(char const* where) const {
@@ -14462,11 +14632,27 @@ class UpdaterCore {
   // Moves to what the record names now.
   [[nodiscard]] result<void> follow() {
     HOLDFAST_TRY(held, hold_generation(source_, std::nullopt, "update"));
+    HOLDFAST_TRYV(check_updatable(held.kept));
     HOLDFAST_TRY(marks, read_marks(held.kept));
     target_.emplace(Target{std::move(held), std::move(marks)});
     broken_.reset();
     show();  // where it can't be shown, `view` says why
     return ok();
+  }
+
+  // Refused before any part is changed: one that can't follow would be torn from the others for
+  // good, and without the marks of its commit nobody knows where a part is.
+  [[nodiscard]] result<void> check_updatable(Kept const& kept) {
+    HOLDFAST_TRY(each, updates_of_each(source_.store(), kept.parts));
+    auto const names = source_.part_names();
+    for (std::size_t i = 0; i < each.size(); ++i) {
+      if (each[i]) continue;
+      return failure(errc::invalid, "update: a part was sealed without updates",
+                     i < names.size() ? names[i] : std::string{});
+    }
+    if (!kept.marks.empty()) return ok();
+    return failure(errc::invalid, "update: the record has no marks to go on from",
+                   "commit with marks, or give them to rebuild_register");
   }
 
   // A part without marks of its own is where its commit was.
@@ -14491,8 +14677,10 @@ class UpdaterCore {
   [[nodiscard]] result<void> behind_barrier(Marks const& update, Batch const& batch) {
     if constexpr (barred_register<Register>) {
       HOLDFAST_TRY(alone, register_traits<Register>::enter(source_.reg(), Mode::exclusive));
+      HOLDFAST_TRYV(check_current());
       return apply_to(source_.store(), target_->held.kept.parts, batch, update);
     } else {
+      HOLDFAST_TRYV(check_current());
       return apply_to(source_.store(), target_->held.kept.parts, batch, update);
     }
   }
@@ -14510,11 +14698,20 @@ class UpdaterCore {
     return next;
   }
 
+  // What could not be shown once may be now. The mutex is held: nobody else shows or reclaims.
+  std::optional<error> show_again() {
+    auto const* const now = source_.readers().current();
+    bool const right = now != nullptr && !source_.trouble() &&
+                       now->kept.sequence == target_->held.kept.sequence &&
+                       now->kept.marks == target_->marks.front();
+    if (right) return std::nullopt;
+    return show();
+  }
+
+  Only only_;  // the first: it ends last
   Source source_;
-  Locking lock_;
   W world_;
   std::mutex mutex_;
-  std::optional<grant_of<Locking>> grant_;
   std::optional<Target> target_;
   std::optional<error> broken_;  // what is on the disk is not known since
 };
@@ -14533,7 +14730,8 @@ class Updater {
 
   explicit Updater(std::shared_ptr<Core> core) noexcept : core_{std::move(core)} {}
 
-  /// Where the feed has to go on: what every part has. After a crash some parts may have more.
+  /// Where the feed has to go on: what every part has. After a crash some parts may have more;
+  /// until they are equal the feed is replayed with the bounds that its updates had.
   [[nodiscard]] result<Marks> marks() const {
     if (!core_) return failure(errc::spent, "marks");
     return core_->marks();
@@ -14541,10 +14739,13 @@ class Updater {
 
   /// Applies an update to every part, durable on return, and shows the new state; `batches` are
   /// those of the parts in their order. Parts that have it already skip it. `invalid` if its marks
-  /// are in part reached; `conflict` once another generation is current: nothing was applied then,
-  /// and `refresh` moves on. `timed_out` if another process has been opening a reader for so long.
-  /// After any other error apply the same again, or go on from `marks`; after `sync_failed` all
-  /// answer `poisoned`, and the home has to be opened again. Loads the record once.
+  /// are in part reached, or if it goes past the furthest part while parts differ: that part would
+  /// be given again what it has, so replay the updates as they were. `conflict` once another
+  /// generation is current: nothing was applied then, and `refresh` moves on. `timed_out` if
+  /// another process has been opening a reader for so long. After any other error apply the same
+  /// again, or go on from `marks`; after `sync_failed` all answer `poisoned`, and the home has to
+  /// be opened again. RocksDB tells a failed sync as `io`, and may refuse what comes after it.
+  /// Loads the record once.
   template <class... Batches>
   requires std::constructible_from<batch_type, Batches...>
   [[nodiscard]] result<Applied> apply(Marks const& marks, Batches&&... batches) {

@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: BSL-1.0
 // Updates of RocksDB databases in place: one write with the marks, readers that stay on their
 // state, and what is refused.
+#include <rocksdb/statistics.h>
 #include <rocksdb/write_batch.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "catch.hpp"
+#include "failing_files.hpp"
 #include "holdfast/backend/rocksdb.hpp"
 #include "places.hpp"
 
 namespace {
 struct Folder {
   support::Place place{support::On::memory};
-  [[nodiscard]] hf::RocksStore store(bool updates = true) const {
-    hf::RocksOptions options;
+  [[nodiscard]] hf::RocksStore store(bool updates = true) const { return store_with({}, updates); }
+  [[nodiscard]] hf::RocksStore store_with(hf::RocksOptions options, bool updates = true) const {
     options.updates = updates;
     options.families = {{"sums", rocksdb::ColumnFamilyOptions{}}};
     hf::RocksStore made{"keys", std::move(options)};
@@ -132,4 +135,66 @@ TEST_CASE("RocksDB generations that were sealed without updates take none, and c
   CHECK(store.generations().value() == std::vector<hf::Generation>{{1}, {2}});
   REQUIRE(store.drop({2}));
   CHECK(store.generations().value() == std::vector<hf::Generation>{{1}});
+}
+
+TEST_CASE("whatever the options, the marks that a RocksDB updater is told are in a table",
+          "[rocksdb][updates]") {
+  Folder const home;
+  hf::RocksOptions options;
+  options.options.avoid_flush_during_recovery = true;
+  auto store = home.store_with(std::move(options));
+  REQUIRE(build(store, {1}, 2));
+  REQUIRE(feed(store, 3));
+  CHECK_FALSE(store.open({1}).value().db().GetDBOptions().avoid_flush_during_recovery);
+}
+
+TEST_CASE("a RocksDB generation that takes updates has no blob files", "[rocksdb][updates]") {
+  Folder const home;
+  {
+    auto plain = home.store();
+    REQUIRE(build(plain, {1}, 2));
+  }
+  hf::RocksOptions options;
+  options.options.enable_blob_files = true;
+  auto store = home.store_with(options);
+  CHECK(code(store.create({2})) == hf::errc::invalid);
+  CHECK(code(feed(store, 3)) == hf::errc::invalid);
+  auto fixed = home.store_with(options, false);
+  CHECK(build(fixed, {2}, 2));
+}
+
+TEST_CASE("every byte of a RocksDB generation that takes updates is looked at once an object",
+          "[rocksdb][updates]") {
+  Folder const home;
+  auto feeder = home.store();
+  REQUIRE(build(feeder, {1}, 2));
+  REQUIRE(feed(feeder, 3));
+  hf::RocksOptions options;
+  options.verify_on_open = true;
+  options.options.statistics = rocksdb::CreateDBStatistics();
+  auto const counted = options.options.statistics;
+  auto store = home.store_with(std::move(options));
+  auto const read = [&] { return counted->getTickerCount(rocksdb::VERIFY_CHECKSUM_READ_BYTES); };
+  CHECK(count(store.open({1})) == "3");
+  auto const once = read();
+  CHECK(once > 0);
+  REQUIRE(feed(feeder, 4));
+  CHECK(count(store.open({1})) == "4");
+  CHECK(read() == once);
+}
+
+TEST_CASE("a failed sync of a RocksDB log that was found is not tried again",
+          "[rocksdb][updates][faults]") {
+  Folder const home;
+  auto feeder = home.store();
+  REQUIRE(build(feeder, {1}, 2));
+  REQUIRE(feed(feeder, 3));
+  support::FailingFiles files;
+  hf::RocksOptions options;
+  options.updates = true;
+  hf::BasicRocksStore<support::FailingFiles> store{"keys", std::move(options), files};
+  store.place(home.place / "home");
+  files.calls().fail({.call = support::Call::sync, .path_has = ".log", .number = EIO});
+  CHECK(code(store.open({1})) == hf::errc::sync_failed);
+  CHECK(code(store.open({1})) == hf::errc::poisoned);
 }

@@ -2,6 +2,7 @@
 // Updates of SQLite databases in place: one transaction with the marks, readers that stay on their
 // state, and what is refused.
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "failing_files.hpp"
 #include "holdfast/backend/sqlite.hpp"
 #include "holdfast/backend/sqlite_adopt.hpp"
 #include "places.hpp"
@@ -250,4 +252,37 @@ TEST_CASE("a dropped SQLite generation is gone with what its updates left", "[sq
   REQUIRE(build(store, {2}, 1));
   REQUIRE(feed(store, 2, {2}));
   CHECK(count(store.open({2})) == "2");
+}
+
+TEST_CASE("SQLite fills the last sector of each update, so that the next one does not write to it",
+          "[sqlite][updates]") {
+  Folder const home;
+  auto store = home.store();
+  REQUIRE(build(store, {1}, 2));
+  auto const log = home.place / "home/stats/0000000001/data.sqlite3-wal";
+  std::uintmax_t before = 0;
+  for (std::uint64_t i = 3; i <= 6; ++i) {
+    REQUIRE(store.apply({1}, "SELECT 1", at(i)));
+    auto const now = support::fs::file_size(log);
+    constexpr std::uintmax_t frame = 24 + 4096;
+    // The page of the marks, and the same again to fill the sector up.
+    if (before != 0) CHECK(now - before == 2 * frame);
+    before = now;
+  }
+}
+
+TEST_CASE("a failed sync of a log that was found is not tried again", "[sqlite][updates][faults]") {
+  Folder const home;
+  auto first = home.store();
+  REQUIRE(build(first, {1}, 2));
+  REQUIRE(feed(first, 3));
+  for (bool const reads : {true, false}) {
+    support::FailingFiles files;
+    hf::BasicSqliteStore<support::FailingFiles> store{"stats", updatable, files};
+    store.place(home.place / "home");
+    files.calls().fail({.call = support::Call::sync, .path_has = "-wal", .number = EIO});
+    CHECK((reads ? code(store.open({1})) : code(store.marks({1}))) == hf::errc::sync_failed);
+    CHECK((reads ? code(store.open({1})) : code(store.marks({1}))) == hf::errc::poisoned);
+    CHECK(code(store.apply({1}, "SELECT 1", at(4))) == hf::errc::poisoned);
+  }
 }

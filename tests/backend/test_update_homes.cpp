@@ -152,6 +152,12 @@ TEST_CASE("an updated generation is not copied half, and its record can be made 
   REQUIRE(plan.proposal() != nullptr);
   CHECK(plan.proposal()->whole());
   REQUIRE(hf::rebuild_register(home.path, *plan.proposal(), {}, stats(), keys()));
+  CHECK(code_of(home.update()) == hf::errc::invalid);  // nobody knows what its commit had
+  auto const again = hf::plan_rebuild(home.path, stats(), keys()).value();
+  auto const done = hf::rebuild_register(home.path, *again.find({1}),
+                                         {.replace_usable = true, .marks = at(2)}, stats(), keys());
+  REQUIRE(done);
+  CHECK(done.value().marks == at(2));
   auto db = home.open().value();
   CHECK(shown(db) == "3");
   auto updater = home.update().value();

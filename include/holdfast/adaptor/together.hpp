@@ -169,9 +169,15 @@ requires(sizeof...(Parts) > 0) class Together {
   }
   [[nodiscard]] result<bool> updates_parts(std::span<Generation const> generations) const
       requires(updatable_store<Parts>&&...) {
-    bool any = false;
-    HOLDFAST_TRYV(detail::ask_each(stores_, generations, any, every));
-    return any;
+    HOLDFAST_TRY(each, updates_each(generations));
+    return std::find(each.begin(), each.end(), true) != each.end();
+  }
+  /// Does each part take updates?
+  [[nodiscard]] result<std::vector<bool>> updates_each(
+      std::span<Generation const> generations) const requires(updatable_store<Parts>&&...) {
+    std::vector<bool> each;
+    HOLDFAST_TRYV(detail::ask_each(stores_, generations, each, every));
+    return each;
   }
   /// Applies part by part, each in a transaction of its own, up to the first error. A part that is
   /// past these marks already is left as it is: apply again what stopped half way.

@@ -40,6 +40,18 @@ template <class Store>
     return store_traits<Store>::updates(store, g);
   }
 }
+/// Does each of these take updates?
+template <class Store>
+[[nodiscard]] result<std::vector<bool>> updates_of_each(Store const& store,
+                                                        std::span<Generation const> parts) {
+  if constexpr (requires { store.updates_each(parts); }) {
+    return store.updates_each(parts);
+  } else {
+    HOLDFAST_TRY(g, only_one(parts));
+    HOLDFAST_TRY(updates, store_traits<Store>::updates(store, g));
+    return std::vector<bool>{updates};
+  }
+}
 template <class Store, class Batch>
 [[nodiscard]] result<void> apply_to(Store& store,
                                     std::span<Generation const> parts,
@@ -78,19 +90,21 @@ void add_marks_of(Store const& store,
 // The same of every part of a tuple of stores. Function templates with names, not lambdas over a
 // pack: clang 14 can't do those.
 template <std::size_t I, class Stores>
-result<void> ask_part(Stores const& stores, std::span<Generation const> all, bool& any) {
+result<void> ask_part(Stores const& stores,
+                      std::span<Generation const> all,
+                      std::vector<bool>& each) {
   HOLDFAST_TRY(own, own_of<I>(stores, all));
-  HOLDFAST_TRY(updates, updates_of(std::get<I>(stores), own));
-  any = any || updates;
+  HOLDFAST_TRY(updates, updates_of_each(std::get<I>(stores), own));
+  each.insert(each.end(), updates.begin(), updates.end());
   return ok();
 }
 template <class Stores, std::size_t... I>
 [[nodiscard]] result<void> ask_each(Stores const& stores,
                                     std::span<Generation const> all,
-                                    bool& any,
+                                    std::vector<bool>& each,
                                     std::index_sequence<I...>) {
   result<void> done = ok();
-  (keep_first(done, ask_part<I>(stores, all, any)) && ...);
+  (keep_first(done, ask_part<I>(stores, all, each)) && ...);
   return done;
 }
 template <std::size_t I, class Stores, class Batch>

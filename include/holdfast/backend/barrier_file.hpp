@@ -53,8 +53,8 @@ class BarrierHold {
 };
 
 namespace detail {
-/// `timed_out` after five seconds: whoever is inside is stopped or hangs. A shared hold needs only
-/// permission to read.
+/// `timed_out` after five seconds' wait for the turn, or five more for the barrier: whoever is
+/// inside is stopped or hangs. A shared hold needs only permission to read.
 template <file_system Fs, world W>
 [[nodiscard]] result<BarrierHold<Fs>> enter_barrier(Fs const& fs,
                                                     W const& world,
@@ -65,7 +65,13 @@ template <file_system Fs, world W>
     HOLDFAST_TRY(turn, lock_patiently(fs, world, file, barrier_turn, mode));
     if (!turn) return failure(errc::timed_out, "wait for the turn", path);
     HOLDFAST_TRY(inside, lock_patiently(fs, world, file, barrier_itself, mode));
-    if (!inside) return failure(errc::timed_out, "wait for the barrier", path);
+    if (!inside) {
+      // Whoever asks again at once would have the turn again before the others look: they share.
+      constexpr std::int64_t pause_ns = 2'000'000;
+      HOLDFAST_TRYV(fs.unlock(file, barrier_turn));
+      world.wait_until(world.steady_ns() + pause_ns);
+      return failure(errc::timed_out, "wait for the barrier", path);
+    }
     HOLDFAST_TRYV(fs.unlock(file, barrier_turn));
     HOLDFAST_TRY(ours, fs.identity(file));
     auto const named = fs.identity(path);

@@ -66,7 +66,7 @@ class BasicRocksStore {
   explicit BasicRocksStore(std::string name, RocksOptions options = {}, Fs fs = {})
       : folders_{std::move(name), std::move(fs), is_log},
         options_{std::move(options)},
-        updating_{std::make_unique<Updating>()} {
+        updating_{std::make_unique<detail::RocksUpdating>()} {
     auto& all = options_.options;
     if (!all.info_log && all.db_log_dir.empty()) {
       all.info_log = std::make_shared<detail::QuietLogger>();
@@ -119,11 +119,15 @@ class BasicRocksStore {
     }
     // Before RocksDB looks: it believes a damaged footer that says there are no checksums, and may
     // end the program over what it then finds.
+    HOLDFAST_TRY(updates, folders_.updates(g));
+    // What takes updates is opened again at each refresh, while the updater waits: once is enough.
+    if (updates && updating_->is_verified(g)) return open_now(g);
     HOLDFAST_TRY(verified, folders_.verify(g));
     HOLDFAST_TRY(opened, open_now(g));
     if (verified != Verified::digests) {
       HOLDFAST_TRYV(verify_checksums(opened));
     }
+    if (updates) updating_->note_verified(g);
     return std::move(opened);
   }
   [[nodiscard]] result<void> drop(Generation g) {
@@ -148,8 +152,8 @@ class BasicRocksStore {
   }
 
   [[nodiscard]] result<bool> updates(Generation g) const { return folders_.updates(g); }
-  /// A batch may name families by the handles of any reader of g. After a failed write RocksDB may
-  /// refuse others until the store is opened again.
+  /// A batch may name families by the handles of any reader of g. RocksDB tells a failed sync of
+  /// its log as `io`; after a failed write it may refuse others until the store is opened again.
   [[nodiscard]] result<void> apply(Generation g, batch_type const& batch, Marks const& marks) {
     std::scoped_lock const lock{updating_->mutex};
     HOLDFAST_TRY(updates, begin(g));
@@ -170,27 +174,12 @@ class BasicRocksStore {
   [[nodiscard]] std::optional<Marks> marks_of(reader const& from) const { return from.marks_; }
 
  private:
-  // What an object that updates keeps open: one generation at a time.
-  struct Updating {
-    std::mutex mutex;
-    Generation generation;
-    std::shared_ptr<detail::RocksUpdates> now;
-
-    [[nodiscard]] std::shared_ptr<detail::RocksUpdates> of(Generation g) {
-      std::scoped_lock const lock{mutex};
-      return generation == g ? now : nullptr;
-    }
-    void end(Generation g) {
-      std::scoped_lock const lock{mutex};
-      if (generation == g) now.reset();
-    }
-  };
-
   // The handle that updates g; UPDATED is durable before it can change anything. What a process
   // that was killed has written is made durable by opening it: the log goes into a table.
   [[nodiscard]] result<std::shared_ptr<detail::RocksUpdates>> begin(Generation g) {
     if (updating_->now && updating_->generation == g) return updating_->now;
     updating_->now.reset();
+    HOLDFAST_TRYV(check_blobs());
     HOLDFAST_TRYV(folders_.begin_updates(g));
     auto updates = std::make_shared<detail::RocksUpdates>();
     updates->database = std::make_shared<detail::RocksDatabase>();
@@ -233,6 +222,14 @@ class BasicRocksStore {
   // What a process that was killed has written may not be on the disk yet, and must not be told
   // before it is.
   [[nodiscard]] result<void> sync_logs(Generation g) const {
+    std::scoped_lock const lock{updating_->mutex};
+    // A sync that is tried again after it failed may pass with nothing written.
+    if (updating_->poisoned) return failure(errc::poisoned, "open", folders_.path_of(g));
+    auto synced = sync_each_log(g);
+    if (!synced && synced.error().code() == errc::sync_failed) updating_->poisoned = true;
+    return synced;
+  }
+  [[nodiscard]] result<void> sync_each_log(Generation g) const {
     auto const& fs = folders_.files();
     HOLDFAST_TRY(entries, fs.list(folders_.path_of(g)));
     bool any = false;
@@ -264,8 +261,20 @@ class BasicRocksStore {
                            std::any_of(families.begin(), families.end(), [](auto const& family) {
                              return !family.options.cf_paths.empty();
                            });
-    if (!elsewhere) return ok();
-    return failure(errc::invalid, "RocksOptions: a path outside the generation", name());
+    if (elsewhere) {
+      return failure(errc::invalid, "RocksOptions: a path outside the generation", name());
+    }
+    return options_.updates ? check_blobs() : result<void>{ok()};
+  }
+  // RocksDB opens them at their first use: a reader would miss one that the updater took away.
+  [[nodiscard]] result<void> check_blobs() const {
+    auto const& families = options_.families;
+    bool const blobs = options_.options.enable_blob_files ||
+                       std::any_of(families.begin(), families.end(), [](auto const& family) {
+                         return family.options.enable_blob_files;
+                       });
+    if (!blobs) return ok();
+    return failure(errc::invalid, "RocksOptions: blob files of what takes updates", name());
   }
 
   // Whatever the caller's options: its keys are ordered by their bytes, and are never merged.
@@ -335,6 +344,8 @@ class BasicRocksStore {
     auto options = options_.options;
     // Every file is held open from the start: one dropped underneath can still be read.
     if (read_only) options.max_open_files = -1;
+    // What a log holds is durable only once it is in a table: its marks are told after this.
+    if (!read_only) options.avoid_flush_during_recovery = false;
     auto const path = folders_.path_of(g);
     std::vector<std::string> names;
     auto const status = rocksdb::DB::ListColumnFamilies(options, path, &names);
@@ -363,7 +374,7 @@ class BasicRocksStore {
 
   SealedDirectory<Fs> folders_;
   RocksOptions options_;
-  std::unique_ptr<Updating> updating_;
+  std::unique_ptr<detail::RocksUpdating> updating_;
 };
 
 /// On the real file system.

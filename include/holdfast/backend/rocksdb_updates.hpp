@@ -10,12 +10,15 @@
 #include <rocksdb/snapshot.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "holdfast/backend/rocksdb_database.hpp"
 #include "holdfast/bytes.hpp"
@@ -115,6 +118,33 @@ struct RocksUpdates {
     HOLDFAST_TRY(found, read_rocks_marks(*database, {}));
     marks = std::move(found);
     return rocks_error(written, "apply");
+  }
+};
+
+/// What an object that updates keeps open: one generation at a time.
+struct RocksUpdating {
+  std::mutex mutex;
+  Generation generation;
+  std::shared_ptr<RocksUpdates> now;
+  std::vector<Generation> verified;  // each once by this object, of those that take updates
+  bool poisoned = false;             // a sync of a log failed
+
+  [[nodiscard]] bool is_verified(Generation g) {
+    std::scoped_lock const lock{mutex};
+    return std::find(verified.begin(), verified.end(), g) != verified.end();
+  }
+  void note_verified(Generation g) {
+    std::scoped_lock const lock{mutex};
+    verified.push_back(g);
+  }
+  [[nodiscard]] std::shared_ptr<RocksUpdates> of(Generation g) {
+    std::scoped_lock const lock{mutex};
+    return generation == g ? now : nullptr;
+  }
+  void end(Generation g) {
+    std::scoped_lock const lock{mutex};
+    if (generation == g) now.reset();
+    std::erase(verified, g);
   }
 };
 }  // namespace detail

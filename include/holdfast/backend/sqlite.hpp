@@ -208,10 +208,16 @@ class BasicSqliteStore {
     HOLDFAST_TRYV(folders_.begin_updates(g));
     auto updates = std::make_shared<detail::SqliteUpdates>(pool(path_of(g)));
     HOLDFAST_TRYV(updates->open(path_of(g), options_.vfs));
-    HOLDFAST_TRYV(sync_log(g));
+    HOLDFAST_TRYV(noted(sync_log(g)));
     updating_->generation = g;
     updating_->now = updates;
     return updates;
+  }
+
+  // A sync that is tried again after it failed may pass with nothing written. The mutex is held.
+  [[nodiscard]] result<void> noted(result<void> synced) const {
+    if (!synced && synced.error().code() == errc::sync_failed) updating_->poisoned = true;
+    return synced;
   }
 
   // What a process that was killed has committed may not be on the disk yet, and must not be told
@@ -233,9 +239,12 @@ class BasicSqliteStore {
         HOLDFAST_TRY(own, updating_->now->state(options_.connections));
         return SqliteReader{path, std::move(own)};
       }
+      if (updating_->poisoned) return failure(errc::poisoned, "open", path);
     }
     HOLDFAST_TRY(state, detail::SqlitePool::on_state(pool(path), options_.connections));
-    HOLDFAST_TRYV(sync_log(g));
+    auto const synced = sync_log(g);
+    std::scoped_lock const lock{updating_->mutex};
+    HOLDFAST_TRYV(noted(synced));
     return SqliteReader{path, std::move(state)};
   }
 

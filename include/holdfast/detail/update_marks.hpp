@@ -3,12 +3,15 @@
 //
 // Invariants:
 // - The marks of a part only grow, name by name.
+// - While parts differ, an update is one that the furthest of them has: what reached one part was
+//   whole, and a larger one in its place would be applied twice to it.
 // - A feed that goes on after the least marks of all parts leaves nothing out of any of them.
 #ifndef HOLDFAST_DETAIL_UPDATE_MARKS_HPP
 #define HOLDFAST_DETAIL_UPDATE_MARKS_HPP
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -51,6 +54,37 @@ namespace detail {
     for (auto& [name, value] : all) value = std::min(value, part.find(name)->second);
   }
   return all;
+}
+
+/// Does any of these parts still need this update? `invalid` where one of them has some of its
+/// marks, and where parts differ in one of its names and it goes past the furthest.
+[[nodiscard]] inline result<bool> any_wants(std::span<Marks const> parts,
+                                            Marks const& update,
+                                            std::string_view of) {
+  bool any = false;
+  for (auto const& part : parts) {
+    HOLDFAST_TRY(wants, is_fresh(part, update, of));
+    any = any || wants;
+  }
+  for (auto const& [name, value] : update) {
+    std::optional<std::uint64_t> furthest;
+    bool differ = false;
+    for (auto const& part : parts) {
+      auto const found = part.find(name);
+      auto const first = parts.front().find(name);
+      bool const same = found == part.end()
+                            ? first == parts.front().end()
+                            : first != parts.front().end() && first->second == found->second;
+      differ = differ || !same;
+      if (found != part.end()) furthest = std::max(furthest.value_or(0), found->second);
+    }
+    if (!differ || value <= furthest.value_or(0)) continue;
+    return failure(errc::invalid,
+                   "apply: it goes past the furthest part while parts differ; replay each update "
+                   "as it was",
+                   name);
+  }
+  return any;
 }
 
 [[nodiscard]] inline bool all_equal(std::span<Marks const> parts) noexcept {

@@ -47,6 +47,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   using Base::source_, Base::unsettled_, Base::world_;
   using typename Base::Granted;
   using typename Base::Rollback;
+  using typename Base::Source;
 
  public:
   using typename Base::Attempt;
@@ -159,12 +160,17 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
               " of " + std::to_string(manifest::max_marks) + " bytes");
     }
     auto const text = manifest::encode(next);
-    // What is carried over may have taken updates: then the marks of this commit must be its own.
-    HOLDFAST_TRYV(source_.settle_marks(*attempt->opened, options.marks));
+    // What is carried over may have taken updates: then the marks of this commit must be its own,
+    // and stay so until the record names it.
+    typename Source::Quiet quiet;
+    auto const& before = attempt->manifest;
+    HOLDFAST_TRYV(source_.settle_build(attempt->opened, manifest::find(before, before.current),
+                                       options.marks, quiet));
     attempt->opened->kept = next.retained.front();
     attempt->close();
     go(State::committing, attempt->generation);
     auto stored = store(attempt->version, as_bytes(text));
+    quiet.reset();
     Ticket const ticket{next.sequence, attempt->nonce, attempt->generation.number};
     if (stored) return switched(std::move(attempt), ticket);
     auto cause = stored.error();
@@ -214,7 +220,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   }
 
   /// Makes a retained generation current again, with its marks. Needs only the register: works
-  /// while others build.
+  /// while others build. `torn` where it shares a part that has taken updates since.
   [[nodiscard]] result<Committed> revert(Generation to) {
     std::lock_guard const guard{mutex_};
     if (source_.born().left()) return failure(errc::forked, "revert");
@@ -222,11 +228,14 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
       HOLDFAST_TRY(loaded, require_loaded("revert"));
       auto const nonce = world_.random64();
       HOLDFAST_TRY(next, manifest::revert(loaded.manifest, to, nonce));
-      auto found = source_.open(next.retained.front());
+      typename Source::Quiet quiet;  // no update comes between the look and the switch
+      auto found = source_.open_for_switch(next.retained.front(), quiet);
       if (!found && attempt < 16 && changed_since(loaded.version))
         continue;  // it may have retired meanwhile
+      if (!found && found.error().code() == errc::torn) return why_torn(to);
       HOLDFAST_TRY(opened, std::move(found));
       auto stored = store(loaded.version, as_bytes(manifest::encode(next)));
+      quiet.reset();
       if (stored) {
         source_.show(std::move(opened));
         tell({.kind = Event::Kind::switched, .generation = to});
@@ -274,6 +283,15 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] bool fits(Manifest const& m, std::size_t beside = 0) {
     return manifest::encode(m).size() + beside <= Base::room() &&
            manifest::size_of_marks(m) <= manifest::max_marks;
+  }
+
+  // There is one copy of a part, at the marks of its last update: the others are at those of a
+  // past.
+  [[nodiscard]] static auto why_torn(Generation to) {
+    return failure(errc::torn, "revert",
+                   "generation " + std::to_string(to.number) +
+                       " shares a part that has taken updates since, so that its parts are at "
+                       "unequal marks: revert to another one, or build anew");
   }
 
   [[nodiscard]] error why_conflict(error const& cause, FencingToken token) {

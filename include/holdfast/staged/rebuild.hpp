@@ -47,14 +47,18 @@ HOLDFAST_BEGIN
 struct RebuildOptions {
   /// Replace a record with which the home can be opened.
   bool replace_usable = false;
+  /// Those that the chosen generation was committed with, as far as its builder knows them; a part
+  /// that took updates has those of its last one itself. Without them an updater refuses it.
+  Marks marks{};
 };
 
-/// A home that has a record again. The marks of its generation are lost: set them with the next
-/// commit. A process that had the home open for writing must open it again.
+/// A home that has a record again. The marks of its generation are lost unless they were given: set
+/// them with the next commit. A process that had the home open for writing must open it again.
 struct Rebuilt {
   Generation generation;
   FencingToken fence;                    ///< whoever built under a smaller token can't commit
   std::vector<std::string> moved_aside;  ///< what was left of the old record, by its new names
+  Marks marks{};  ///< as given; empty: the generation takes no updates before the next commit
 };
 
 namespace detail {
@@ -256,18 +260,23 @@ class Rebuilder {
     for (auto const& part : verify_each_part(source_.store(), now.part_names, parts)) {
       HOLDFAST_TRYV(part.found);
     }
+    auto const record = record_of(now, chosen.generation, parts, token, options.marks);
+    if (manifest::size_of_marks(record) > manifest::max_marks) {
+      return fail(errc::too_large, "the marks");
+    }
+    auto const text = manifest::encode(record);
     HOLDFAST_TRY(aside, move_aside());
-    auto const text = manifest::encode(record_of(now, chosen.generation, parts, token));
     // Another object than that which looked: it has seen nothing of the old record.
     Register fresh{join(home_, "CURRENT"), fs_, world_};
     HOLDFAST_TRYV(fresh.store_if(Version::none, as_bytes(text)));
-    return Rebuilt{chosen.generation, token, std::move(aside)};
+    return Rebuilt{chosen.generation, token, std::move(aside), options.marks};
   }
 
   [[nodiscard]] Manifest record_of(RebuildPlan const& plan,
                                    Generation g,
                                    std::vector<Generation> const& parts,
-                                   FencingToken token) const {
+                                   FencingToken token,
+                                   Marks const& marks) const {
     // Readers that live on show only what has a higher sequence than they saw. Of commits there
     // were no more than numbers; this leaves room for the reverts.
     constexpr std::uint64_t reverts = std::uint64_t{1} << 20;
@@ -277,7 +286,7 @@ class Rebuilder {
     m.sequence = std::max(plan.sequence, plan.next) + reverts;
     m.fence = token;
     m.next = plan.next;
-    keep_only(m, {g, m.sequence, {}, parts, world_.wall_ns() / 1'000'000});
+    keep_only(m, {g, m.sequence, marks, parts, world_.wall_ns() / 1'000'000});
     return m;
   }
 

@@ -20,6 +20,7 @@
 #include "holdfast/detail/fork.hpp"
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/detail/manifest_text.hpp"
+#include "holdfast/detail/update_marks.hpp"
 #include "holdfast/staged/readers.hpp"
 #include "holdfast/staged/view.hpp"
 #include "holdfast/update_concepts.hpp"
@@ -38,6 +39,16 @@ struct HoldOf<Register> {
   using type = std::vector<hold_of<Register>>;  // one a generation that has parts in it
 };
 
+template <class Register>
+struct QuietOf {
+  using type = NoHold;
+};
+template <barred_register Register>
+struct QuietOf<Register> {
+  using type = typename decltype(register_traits<Register>::enter(std::declval<Register&>(),
+                                                                  Mode::shared))::value_type;
+};
+
 /// The record and which write of the register it is.
 struct Loaded {
   Version version;
@@ -51,6 +62,8 @@ class Source {
   using Hold = typename HoldOf<Register>::type;
   using ReadersT = Readers<reader_of<Store>, Hold>;
   using Shown = typename ReadersT::Shown;
+  /// As long as it lives nothing that it was entered for takes an update from another process.
+  using Quiet = std::optional<typename QuietOf<Register>::type>;
 
   Source(Store store, Register reg)
       : store_{std::move(store)}, register_{std::move(reg)}, readers_{kernel_random64()} {}
@@ -92,6 +105,40 @@ class Source {
     auto opened = std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(held));
     HOLDFAST_TRYV(settle_marks(*opened, opened->kept.marks));
     return opened;
+  }
+  /// The same as `open`, and it takes no update before `quiet` ends: for a switch to it.
+  [[nodiscard]] result<std::unique_ptr<Shown>> open_for_switch(Kept kept, Quiet& quiet) {
+    HOLDFAST_TRY(held, hold(kept));
+    HOLDFAST_TRYV(enter(kept, quiet));
+    HOLDFAST_TRY(reader, open_parts(kept));
+    auto opened = std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(held));
+    HOLDFAST_TRYV(settle_marks(*opened, opened->kept.marks));
+    return opened;
+  }
+  /// Gives what was built the marks of its commit. A part that is carried over is opened again,
+  /// since updates of it may have gone on, and takes none before `quiet` ends. `torn` unless its
+  /// marks, counted on from those of the generation that it comes from, are those of the commit.
+  [[nodiscard]] result<void> settle_build(std::unique_ptr<Shown>& opened,
+                                          Kept const* from,
+                                          Marks const& commit,
+                                          Quiet& quiet) {
+    if constexpr (updatable_store<Store>) {
+      auto kept = opened->kept;
+      bool const carries = std::any_of(kept.parts.begin(), kept.parts.end(),
+                                       [&](Generation g) { return g != kept.generation; });
+      if (carries && from != nullptr) {
+        HOLDFAST_TRY(moves, updates_of(store_, kept.parts));
+        if (moves) {
+          HOLDFAST_TRYV(enter(kept, quiet));
+          HOLDFAST_TRY(held, hold(kept));
+          HOLDFAST_TRY(reader, open_parts(kept));
+          auto again = std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(held));
+          HOLDFAST_TRYV(check_carried(*again, from->marks, commit));
+          opened = std::move(again);
+        }
+      }
+    }
+    return settle_marks(*opened, commit);
   }
   /// The same, whatever the marks of its parts.
   [[nodiscard]] result<std::unique_ptr<Shown>> look(Kept kept) {
@@ -197,17 +244,40 @@ class Source {
   }
 
  private:
+  [[nodiscard]] result<void> enter([[maybe_unused]] Kept const& kept,
+                                   [[maybe_unused]] Quiet& quiet) {
+    if constexpr (updatable_store<Store> && barred_register<Register>) {
+      HOLDFAST_TRY(moves, updates_of(store_, kept.parts));
+      if (!moves) return ok();
+      HOLDFAST_TRY(entered, register_traits<Register>::enter(register_, Mode::shared));
+      quiet.emplace(std::move(entered));
+    }
+    return ok();
+  }
+  [[nodiscard]] result<void> check_carried(Shown const& opened,
+                                           Marks const& from,
+                                           Marks const& commit) {
+    std::vector<std::optional<Marks>> own;
+    detail::add_marks_of(store_, opened.reader, own);
+    auto const names = part_names();
+    for (std::size_t i = 0; i < own.size() && i < opened.kept.parts.size(); ++i) {
+      if (!own[i] || opened.kept.parts[i] == opened.kept.generation) continue;
+      if (merged(from, *own[i]) == commit) continue;
+      return failure(errc::torn, "commit: a part that is carried over is at other marks",
+                     i < names.size() ? names[i] : std::string{});
+    }
+    return ok();
+  }
   // Between the transactions of an update its parts are at unequal marks: none is under way behind
   // the barrier.
   [[nodiscard]] result<reader_of<Store>> open_quietly(Kept const& kept) {
     if constexpr (updatable_store<Store> && barred_register<Register>) {
-      HOLDFAST_TRY(moves, updates_of(store_, kept.parts));
-      if (moves) {
-        HOLDFAST_TRY(quiet, register_traits<Register>::enter(register_, Mode::shared));
-        return open_parts(kept);
-      }
+      Quiet quiet;
+      HOLDFAST_TRYV(enter(kept, quiet));
+      return open_parts(kept);
+    } else {
+      return open_parts(kept);
     }
-    return open_parts(kept);
   }
   [[nodiscard]] result<reader_of<Store>> open_parts(Kept const& kept) {
     if constexpr (mixing_store<Store>) {

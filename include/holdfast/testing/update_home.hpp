@@ -102,7 +102,7 @@ class UpdatedHome {
     if (!put) return laws::update_equal.refused("put", put.error());
     auto ready = std::move(stage).assume_value().seal();
     if (!ready) return laws::update_equal.refused("seal", ready.error());
-    auto const done = std::move(ready).assume_value().commit();
+    auto const done = std::move(ready).assume_value().commit({.marks = laws::marks_of_update(0)});
     if (!done) return laws::update_equal.refused("commit", done.error());
     return {};
   }

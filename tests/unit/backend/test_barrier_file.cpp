@@ -4,8 +4,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "catch.hpp"
@@ -31,7 +34,35 @@ struct Bar {
     return hf::Posix{}.try_lock(file, hf::detail::barrier_itself, mode).value();
   }
 };
+
+// Its time passes at once; notes whether the turn could be had while it waited.
+struct Hasty : hf::Native {
+  std::string path;
+  std::shared_ptr<std::int64_t> now = std::make_shared<std::int64_t>(0);
+  std::shared_ptr<int> free_turns = std::make_shared<int>(0);
+  explicit Hasty(std::string at) : path{std::move(at)} {}
+  [[nodiscard]] std::int64_t steady_ns() const noexcept { return *now; }
+  void wait_until(std::int64_t steady_ns) const noexcept {
+    *now = steady_ns;
+    auto file = hf::Posix{}.open(path, hf::Open::write).value();
+    if (hf::Posix{}.try_lock(file, hf::detail::barrier_turn, Mode::exclusive).value()) {
+      ++*free_turns;
+    }
+  }
+};
 }  // namespace
+
+TEST_CASE("whoever waited in vain lets the others have the turn before it may ask again",
+          "[barrier]") {
+  Bar const bar;
+  auto const reader = bar.enter(Mode::shared);
+  REQUIRE(reader);
+  Hasty const world{bar.path};
+  auto const late = hf::detail::enter_barrier(hf::Posix{}, world, bar.path, Mode::exclusive);
+  REQUIRE_FALSE(late);
+  CHECK(late.error().code() == hf::errc::timed_out);
+  CHECK(*world.free_turns == 1);
+}
 
 TEST_CASE("many are within the barrier to read, or one to update", "[barrier]") {
   Bar const bar;
