@@ -57,8 +57,8 @@ class Frames {
   [[nodiscard]] result<std::optional<Witness>> search(std::uint64_t at) {
     for (;;) {
       at_ = std::min(at, end_);
-      bool const more = at_ < begin_ || window().size() < Format::searched;
-      if (more && begin_ + filled_ != end_) {
+      bool const short_of = window().size() < Format::searched && begin_ + filled_ != end_;
+      if (at_ < begin_ || short_of) {
         HOLDFAST_TRYV(fill(std::min<std::uint64_t>(window_size, end_ - at_)));
       }
       auto const found = format_.witness(cursor_, at_, window());

@@ -283,3 +283,24 @@ TEST_CASE("where the point was kept, a synced record that is missing is damage",
   CHECK(bench.open<Recovery::quarantine>());
   CHECK(bench.open().value().recovered().found.verdict == Verdict::clean);
 }
+
+TEST_CASE("damage is seen, and salvaged, where the tail behind it is longer than a window",
+          "[recoverable][R5]") {
+  SegmentBench const bench;
+  Texts all;
+  {
+    auto log = bench.open().value();
+    for (int i = 0; i < 60; ++i) append(log, {all.emplace_back(9000, static_cast<char>('A' + i))});
+  }
+  auto whole = bench.raw();
+  REQUIRE(whole.size() > 2 * (std::size_t{256} << 10) + 20000);
+  whole[4096 + 12288 + 100] ^= std::byte{1};  // in the second
+  bench.set_raw(whole);
+  CHECK(hf::examine(bench.segment(), hf::Framed{}).value().verdict == Verdict::damage);
+  auto const refused = bench.open();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == hf::errc::damaged);
+  auto const log = bench.open<Recovery::salvage>().value();
+  all.erase(all.begin() + 1);
+  CHECK(read_segment(log) == all);
+}
