@@ -241,8 +241,24 @@ class BasicLog {
       if (!active) {
         HOLDFAST_TRYV(activate(next));
       }
+      if (!active->sealed()) return ok();
       // It was sealed, and the crash came before its successor.
-      return active->sealed() ? succeed() : result<void>{ok()};
+      return has_records() ? succeed() : unseal();
+    }
+    // A footer behind no record keeps nothing but appends out. The point goes first: it must never
+    // be ahead.
+    [[nodiscard]] result<void> unseal() {
+      active.reset();
+      {
+        HOLDFAST_TRY(file, Segment::open(path_of(active_base), fs));
+        HOLDFAST_TRY(size, file.size());
+        HOLDFAST_TRYV(file.set_aside(Framed::header_size, size));
+        HOLDFAST_TRYV(detail::lower_point(file, Framed::header_size));
+        HOLDFAST_TRYV(file.truncate(Framed::header_size));
+        HOLDFAST_TRYV(file.sync());
+        report.cut_bytes += size - Framed::header_size;
+      }
+      return activate(active_base);
     }
     [[nodiscard]] result<void> activate(std::uint64_t base) {
       HOLDFAST_TRY(file, Segment::open(path_of(base), fs));
@@ -255,19 +271,18 @@ class BasicLog {
 
     [[nodiscard]] result<void> roll_if_full() {
       auto const now = active->tail();
-      bool const has_records = now.next_sequence != active_base;
       if (active->sealed()) return succeed();  // a roll has failed half-way
-      return now.end >= options.segment_size && has_records ? roll() : result<void>{ok()};
+      return now.end >= options.segment_size ? roll() : result<void>{ok()};
     }
+    // Its successor would have its name.
+    [[nodiscard]] bool has_records() const { return active->tail().next_sequence != active_base; }
     [[nodiscard]] result<void> roll() {
+      if (!has_records()) return ok();
       HOLDFAST_TRYV(active->seal());
       return succeed();
     }
     [[nodiscard]] result<void> succeed() {
       auto const now = active->tail();
-      if (now.next_sequence == active_base) {
-        return failure(errc::invalid, "roll a segment without records", directory);
-      }
       Part const before{active_base, now.end, active->recovered().skipped_bytes != 0};
       HOLDFAST_TRYV(activate(now.next_sequence));
       sealed.push_back(before);

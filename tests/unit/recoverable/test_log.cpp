@@ -231,3 +231,42 @@ TEST_CASE("every call that fails leaves a log that recovers with all it acknowle
     if (!struck) break;
   }
 }
+
+TEST_CASE("to roll a segment without records does nothing", "[log]") {
+  LogBench const bench;
+  {
+    auto log = bench.open().value();
+    REQUIRE(log.roll());
+    REQUIRE(log.append(hf::as_bytes("one")));
+    REQUIRE(log.roll());
+    REQUIRE(log.roll());
+    REQUIRE(log.append(hf::as_bytes("two")));
+    REQUIRE(log.sync());
+  }
+  CHECK(read_all(bench.open().value()) == Texts{"one", "two"});
+}
+
+TEST_CASE("a segment that was sealed without records is opened and written", "[log]") {
+  LogBench const bench;
+  bench.write();
+  {
+    auto log = bench.open().value();
+    REQUIRE(log.roll());
+  }
+  {
+    auto file = hf::BasicFileSegment<Fs>::open(LogBench::segment(5), bench.process.files).value();
+    auto empty =
+        hf::open_recoverable(std::move(file), hf::Framed{{.base = 5}}, {}, {}, bench.process.world);
+    REQUIRE(empty);
+    REQUIRE(empty.value().seal());
+  }
+  for (auto const* text : {"six", "seven"}) {
+    auto log = bench.open();
+    REQUIRE(log);
+    REQUIRE(log.value().append(hf::as_bytes(text)));
+    REQUIRE(log.value().sync());
+  }
+  auto all = all_five;
+  all.insert(all.end(), {"six", "seven"});
+  CHECK(read_all(bench.open().value()) == all);
+}
