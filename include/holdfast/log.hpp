@@ -171,7 +171,9 @@ class BasicLog {
         }
         expected = plan.kept == 0 ? base : plan.next_sequence;
         if (How == Recovery::salvage) *expected += plan.salvageable;
-        if (How == Recovery::quarantine && plan.verdict != Verdict::clean && !last) {
+        // What lacks no more than its footer is no break: the next one follows all the same.
+        bool const goes_on = !last && plan.next_sequence == found.bases[whole + 1];
+        if (How == Recovery::quarantine && plan.verdict != Verdict::clean && !last && !goes_on) {
           ++whole;
           break;
         }
@@ -187,7 +189,7 @@ class BasicLog {
     }
     [[nodiscard]] result<Plan> look(std::uint64_t base, bool has_successor) const {
       HOLDFAST_TRY(file, Segment::open_to_read(path_of(base), fs));
-      HOLDFAST_TRY(point, detail::durable_point(file));
+      HOLDFAST_TRY(point, detail::durable_point(file, format(base)));
       return examine(file, format(base),
                      {point, has_successor, detail::boot_tag(world_of_it.self().boot)});
     }
@@ -205,6 +207,9 @@ class BasicLog {
     [[nodiscard]] result<void> set_aside(std::uint64_t base) {
       auto const path = path_of(base);
       HOLDFAST_TRY(free, free_name(path + ".aside"));
+      // First, and durably: the next segment of this name must not be taken for one that was cut.
+      HOLDFAST_TRYV(detail::remove_if_there(fs, path + ".point"));
+      HOLDFAST_TRYV(fs.sync_directory(directory));
       HOLDFAST_TRYV(fs.rename(path, free));
       HOLDFAST_TRYV(fs.sync_directory(directory));
       report.set_aside.push_back(free);
@@ -295,12 +300,11 @@ class BasicLog {
         auto const next = sealed.size() > 1 ? sealed[1].base : active_base;
         if (next > sequence) break;
         auto const path = path_of(sealed.front().base);
-        HOLDFAST_TRYV(detail::remove_if_there(fs, path));
-        // Before the next one goes, so that no crash leaves a hole.
-        HOLDFAST_TRYV(fs.sync_directory(directory));
-        for (auto const* beside : {".point", ".index", ".times"}) {
+        for (auto const* beside : {".point", ".index", ".times", ""}) {
           HOLDFAST_TRYV(detail::remove_if_there(fs, path + beside));
         }
+        // Before the next one goes, so that no crash leaves a hole.
+        HOLDFAST_TRYV(fs.sync_directory(directory));
         sealed.erase(sealed.begin());
         ++dropped;
       }

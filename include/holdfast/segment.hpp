@@ -70,7 +70,8 @@ struct Step {
   std::int64_t time_ns = 0;
   std::uint32_t boot = 0;   ///< of the boot that wrote it; 0 where the format does not tell
   std::uint32_t check = 0;  ///< its checksum
-  bytes_view payload{};     ///< lives until the next step
+  bool valid = false;  ///< of `bad` and `foreign`: its own check holds, but it does not belong here
+  bytes_view payload{};  ///< lives until the next step
 };
 [[nodiscard]] constexpr std::string_view name(Step::Kind kind) noexcept {
   constexpr std::string_view names[] = {"record", "fragment", "mark",    "padding", "stale",

@@ -199,8 +199,13 @@ class Framed {
     if (get_le<std::uint32_t>(own, at::version) > version) return step_of(Step::Kind::newer);
     auto const log = get_le<std::uint64_t>(own, at::log);
     auto const base = get_le<std::uint64_t>(own, at::base);
-    if (options_.log != 0 && log != options_.log) return step_of(Step::Kind::foreign);
-    if (options_.base != any_base && base != options_.base) return step_of(Step::Kind::foreign);
+    bool const of_this = (options_.log == 0 || log == options_.log) &&
+                         (options_.base == any_base || base == options_.base);
+    if (!of_this) {
+      auto other = step_of(Step::Kind::foreign);
+      other.valid = true;
+      return other;
+    }
     auto const align = get_le<std::uint32_t>(own, at::align);
     if (align > largest_align || align % unit != 0) return {};
     c.log = log;

@@ -45,7 +45,7 @@ class Examination {
       auto const at = frames_.at();
       HOLDFAST_TRY(step, frames_.next());
       if (!step && within_) {  // it ends between two fragments of a record
-        HOLDFAST_TRYV(judge(Step::Kind::need));
+        HOLDFAST_TRYV(judge(Step::Kind::need, false));
         break;
       }
       if (!step) {
@@ -54,7 +54,7 @@ class Examination {
         break;
       }
       if (!frames_.is_whole(step->kind)) {
-        HOLDFAST_TRYV(judge(step->kind));
+        HOLDFAST_TRYV(judge(step->kind, step->valid));
         break;
       }
       note(at, *step);
@@ -99,12 +99,14 @@ class Examination {
     if (of_another_boot) plan_.durable_to = frames_.at();
   }
 
-  [[nodiscard]] result<void> judge(Step::Kind stopped) {
+  [[nodiscard]] result<void> judge(Step::Kind stopped, bool valid) {
     if (stopped == Step::Kind::newer) {
       plan_.verdict = Verdict::newer_format;
       return ok();
     }
-    if (never_begun()) {
+    // The header of another log was synced as ours are: that one has begun.
+    bool const of_another = stopped == Step::Kind::foreign && valid;
+    if (never_begun() && !of_another) {
       plan_.kept = 0;
       plan_.verdict = Verdict::torn_tail;
     } else if (stopped == Step::Kind::foreign) {

@@ -27,7 +27,7 @@ struct Record {
   bytes_view payload{};
 };
 
-/// Which records to give: those that are at or behind all three.
+/// Which records to give: those that are at or behind both.
 struct From {
   std::uint64_t sequence = 0;
   std::int64_t time_ns = INT64_MIN;
