@@ -162,7 +162,9 @@ class Recoverable {
 
     [[nodiscard]] result<void> recover(std::optional<Plan> const& plan) {
       usable = false;
-      HOLDFAST_TRY(point, detail::point_of(store, format, options.durable_to));
+      // What this object has synced was durable too.
+      HOLDFAST_TRY(point,
+                   detail::point_of(store, format, std::max(options.durable_to, durable_to)));
       HOLDFAST_TRY(found, examine(store, format, {point, false, boot}));
       if (plan && plan->fingerprint() != found.fingerprint()) {
         return failure(error{errc::conflict, "recover as planned"}.at(found.kept));
@@ -203,9 +205,8 @@ class Recoverable {
           before = frames.at();
         }
         if (frames.is_whole(step->kind)) continue;
-        HOLDFAST_TRY(found, frames.search(frames.at() + 1));
+        HOLDFAST_TRY(found, frames.go_on());
         if (!found) break;
-        frames.resume(found->at);
       }
       cursor = frames.cursor();
       longer = false;

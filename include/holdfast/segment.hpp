@@ -62,7 +62,7 @@ struct Step {
     newer,     ///< of a newer version of the format
   };
   Kind kind = Kind::bad;
-  std::uint64_t used = 0;       ///< bytes to go on by
+  std::uint64_t used = 0;       ///< bytes to go on by; of `bad`: that were checked in vain
   std::uint64_t need = 0;       ///< bytes wanted from here, at most `max_frame`
   std::uint64_t begin = 0;      ///< of the record; before this place where it spans frames
   std::uint64_t sequence = 0;   ///< of the record, or of the next one

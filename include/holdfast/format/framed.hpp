@@ -98,7 +98,11 @@ class Framed {
     auto const whole = frame_size + up(length, unit);
     if (window.size() < whole) return need(whole);
     auto const body = window.subspan(frame_size, static_cast<std::size_t>(up(length, unit)));
-    if (crc32c(body) != get_le<std::uint32_t>(window, in::payload_crc)) return {};
+    if (crc32c(body) != get_le<std::uint32_t>(window, in::payload_crc)) {
+      auto failed = step_of(Step::Kind::bad);
+      failed.used = whole;
+      return failed;
+    }
     return accept(c, place, window, length, whole);
   }
 

@@ -49,7 +49,8 @@ class Examination {
         break;
       }
       if (!step) {
-        plan_.kept = plan_.size;  // padding up to the end is no tail
+        if (ends_with_zeros()) break;  // what is appended goes before them
+        plan_.kept = plan_.size;       // padding up to the end is no tail
         plan_.digest = digest_;
         break;
       }
@@ -88,14 +89,16 @@ class Examination {
   }
 
   // A frame tells what was synced before it. One of another boot was read from the disk itself.
-  // What this boot has written may have been lost by a sync that failed, and read back all the
-  // same.
+  // What this boot has written, or what does not tell who has, may have been lost by a sync that
+  // failed, and read back all the same.
   void confirm(std::uint64_t at, Step const& step) {
     bool const proves = step.synced_to > plan_.durable_to;
     if (proves) plan_.durable_to = step.synced_to;
-    if (proves || awaits_first_) plan_.unconfirmed = at;
+    if (proves || awaits_first_) {
+      plan_.unconfirmed = step.kind == Step::Kind::record ? step.begin : at;
+    }
     bool const of_another_boot = step.boot != 0 && known_.boot != 0 && step.boot != known_.boot;
-    awaits_first_ = step.boot == 0 || of_another_boot || frames_.at() <= known_.durable_to;
+    awaits_first_ = of_another_boot || frames_.at() <= known_.durable_to;
     if (of_another_boot) plan_.durable_to = frames_.at();
   }
 
@@ -113,7 +116,7 @@ class Examination {
       plan_.verdict = Verdict::foreign;
       return ok();
     }
-    return look_behind(frames_.at());
+    return look_behind(frames_.at(), stopped == Step::Kind::bad && valid);
   }
   // The header of a new segment is synced before anything follows it.
   [[nodiscard]] bool never_begun() const noexcept {
@@ -124,10 +127,13 @@ class Examination {
     }
   }
 
-  [[nodiscard]] result<void> look_behind(std::uint64_t stopped_at) {
+  // A valid frame that does not belong where it lies was put there by no crash.
+  [[nodiscard]] result<void> look_behind(std::uint64_t stopped_at, bool misplaced) {
     HOLDFAST_TRYV(frames_.each_piece(
         plan_.kept, [this](bytes_view piece) { plan_.tail_crc = crc32c(piece, plan_.tail_crc); }));
     bool worse = known_.sealed || plan_.kept < known_.durable_to || has_no_header();
+    if (misplaced && !worse) plan_.witness = stopped_at;
+    worse = worse || misplaced;
     for (auto at = stopped_at + 1; !worse;) {
       HOLDFAST_TRY(found, frames_.search(at));
       if (!found) break;
@@ -139,6 +145,13 @@ class Examination {
                     : known_.sealed ? Verdict::sealed_damage
                                     : Verdict::damage;
     return worse ? count_behind(stopped_at) : result<void>{ok()};
+  }
+  [[nodiscard]] bool ends_with_zeros() noexcept {
+    if constexpr (requires(typename Format::cursor const& c) { c.zeros; }) {
+      return frames_.cursor().zeros;
+    } else {
+      return false;
+    }
   }
   [[nodiscard]] bool lacks_footer() noexcept {
     if constexpr (requires(typename Format::cursor const& c) { c.sealed; }) {
@@ -158,14 +171,13 @@ class Examination {
 
   [[nodiscard]] result<void> count_behind(std::uint64_t from) {
     plan_.salvaged_end = plan_.kept;
+    frames_.stand(from);
     for (;;) {
-      HOLDFAST_TRY(found, frames_.search(from + 1));
+      HOLDFAST_TRY(found, frames_.go_on());
       if (!found) return ok();
-      frames_.resume(found->at);
       for (;;) {
         HOLDFAST_TRY(step, frames_.next());
         if (!step) return ok();
-        from = frames_.at();
         if (!frames_.is_whole(step->kind)) break;
         if (step->kind == Step::Kind::padding || step->kind == Step::Kind::fragment) continue;
         plan_.salvaged_end = frames_.at();

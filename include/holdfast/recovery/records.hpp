@@ -120,10 +120,7 @@ class Records {
   // and skipped.
   [[nodiscard]] result<bool> skip() {
     if (!skips_damage_) return failure(error{errc::damaged, "read record"}.at(frames_.at()));
-    HOLDFAST_TRY(found, frames_.search(frames_.at() + 1));
-    if (!found) return false;
-    frames_.resume(found->at);
-    return true;
+    return frames_.go_on();
   }
 
   std::shared_ptr<Segment const> from_;
