@@ -192,3 +192,28 @@ TEST_CASE("a record is given the time that it is written with, and its number ag
   REQUIRE(log.reopen());
   CHECK(log.append(hf::as_bytes("three")).value().sequence == 2);
 }
+
+TEST_CASE("frames that were made to be checked in vain end the search with an error",
+          "[recoverable][R5]") {
+  hf::Framed const format{{.align = 0}};
+  auto cursor = format.start();
+  hf::bytes content;
+  REQUIRE(format.header(cursor, {.nonce = 1}, content));
+  // Each says that it is as long as all that follows.
+  std::uint64_t const end = 64 + 40 * 60000;
+  while (content.size() < end) {
+    hf::bytes frame;
+    auto const place = content.size();
+    REQUIRE(format.mark(cursor, place, {.synced_to = place == 64 ? 64 : place - 40}, frame));
+    frame[0] = std::byte{1};
+    hf::put_le(hf::bytes_span{frame}, 4, static_cast<std::uint32_t>((end - place - 40) / 8 * 8));
+    hf::put_le(hf::bytes_span{frame}, 36,
+               hf::crc32c(hf::bytes_view{frame}.first(36), hf::detail::framed::seed(1, place)));
+    content.insert(content.end(), frame.begin(), frame.end());
+  }
+  SegmentBench const bench;
+  bench.set_raw(content);
+  auto const plan = hf::examine(bench.segment(), format);
+  REQUIRE_FALSE(plan);
+  CHECK(plan.error().code() == hf::errc::damaged);
+}
