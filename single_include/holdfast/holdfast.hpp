@@ -7012,6 +7012,9 @@ class LevelDbLog {
     for (auto const byte : window.first(std::min(left, window.size()))) {
       if (byte != std::byte{0}) return step_of(Step::Kind::bad);
     }
+    // No room for the longer header.
+    using detail::leveldb::recycled_header_size;
+    if (left < recycled_header_size && (c.recycled || !c.begun)) return filler(window, left);
     if (c.within) return step_of(Step::Kind::bad);
     auto const step = filler(window, left);
     c.zeros = step.kind == Step::Kind::padding;

@@ -264,6 +264,17 @@ TEST_CASE("a recycled log is gone on with under its own number", "[leveldb]") {
   }
 }
 
+TEST_CASE("what is too short for a recycled log's header is filler there", "[leveldb]") {
+  hf::LevelDbLog const format{{.log_number = 77, .recycled = true}};
+  LevelDbBench const bench;
+  for (std::size_t left = 1; left < 20; ++left) {
+    CAPTURE(left);
+    auto const plan = plan_of(bench.with(filled(format, {32768 - 11 - left, 5, 40000, 3})), format);
+    CHECK(plan.verdict == Verdict::clean);
+    CHECK(plan.records == 4);
+  }
+}
+
 TEST_CASE("what only a later RocksDB understands is left alone", "[leveldb]") {
   LevelDbBench const bench;
   struct {
