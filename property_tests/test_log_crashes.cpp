@@ -17,12 +17,30 @@ using crash::Lack;
 using crash::OneSegment;
 constexpr CrashMode power_cuts[] = {CrashMode::ext4, CrashMode::ext4_auto_da, CrashMode::any};
 
+template <Lack Missing = Lack::nothing>
+using LevelDbSegment = OneSegment<SimulatedFiles, Missing, hf::LevelDbLog>;
+
 template <class Place>
 std::string breaks(CrashMode mode, Place place = {}, std::uint64_t variants = 10) {
   auto report =
       crash::first_broken(crash::SegmentVariant<Place>{place}, variants, mode, std::size_t{800});
   UNSCOPED_INFO(report);
   return report;
+}
+
+// A format that packs its records is safe only on a disk that never spoils what lies beside a
+// write.
+template <class Place>
+std::string breaks_packed(CrashMode mode, std::uint64_t variants = 40) {
+  for (std::uint64_t number = 1; number <= variants; ++number) {
+    auto options = crash::options_of(number, mode, std::size_t{800});
+    options.trash = false;
+    auto report = crash::broken(
+        crash::SegmentVariant<Place>{}("variant " + std::to_string(number), number), options);
+    UNSCOPED_INFO(report);
+    if (!report.empty()) return report;
+  }
+  return {};
 }
 }  // namespace
 
@@ -56,6 +74,22 @@ TEST_CASE("a segment that boasts, or whose directory is not synced, is found wit
 TEST_CASE("records that share a sector with what was synced are lost where it is spoilt",
           "[log][mutant]") {
   CHECK_FALSE(breaks<OneSegment<SimulatedFiles>>(CrashMode::any, {{.align = 0}}).empty());
+}
+
+TEST_CASE("a log in LevelDB's format keeps its laws in every crash state", "[log]") {
+  for (auto const mode : crash_modes) {
+    CAPTURE(name(mode));
+    CHECK(breaks_packed<LevelDbSegment<>>(mode).empty());
+  }
+}
+
+TEST_CASE("a log in LevelDB's format without a protection is found where power is cut",
+          "[log][mutant]") {
+  for (auto const mode : power_cuts) {
+    CAPTURE(name(mode));
+    CHECK_FALSE(breaks_packed<LevelDbSegment<Lack::sync>>(mode).empty());
+    CHECK_FALSE(breaks_packed<LevelDbSegment<Lack::rewrite>>(mode).empty());
+  }
 }
 
 TEST_CASE("a log that rolls keeps its laws in every crash state", "[log]") {

@@ -171,7 +171,9 @@ class BasicLog {
         }
         expected = plan.kept == 0 ? base : plan.next_sequence;
         if (How == Recovery::salvage) *expected += plan.salvageable;
-        if (How == Recovery::quarantine && plan.verdict != Verdict::clean && !last) {
+        // What lacks no more than its footer is no break: the next one follows all the same.
+        bool const goes_on = !last && plan.next_sequence == found.bases[whole + 1];
+        if (How == Recovery::quarantine && plan.verdict != Verdict::clean && !last && !goes_on) {
           ++whole;
           break;
         }
@@ -187,7 +189,7 @@ class BasicLog {
     }
     [[nodiscard]] result<Plan> look(std::uint64_t base, bool has_successor) const {
       HOLDFAST_TRY(file, Segment::open_to_read(path_of(base), fs));
-      HOLDFAST_TRY(point, detail::durable_point(file));
+      HOLDFAST_TRY(point, detail::durable_point(file, format(base)));
       return examine(file, format(base),
                      {point, has_successor, detail::boot_tag(world_of_it.self().boot)});
     }
@@ -205,6 +207,9 @@ class BasicLog {
     [[nodiscard]] result<void> set_aside(std::uint64_t base) {
       auto const path = path_of(base);
       HOLDFAST_TRY(free, free_name(path + ".aside"));
+      // First, and durably: the next segment of this name must not be taken for one that was cut.
+      HOLDFAST_TRYV(detail::remove_if_there(fs, path + ".point"));
+      HOLDFAST_TRYV(fs.sync_directory(directory));
       HOLDFAST_TRYV(fs.rename(path, free));
       HOLDFAST_TRYV(fs.sync_directory(directory));
       report.set_aside.push_back(free);
@@ -241,8 +246,24 @@ class BasicLog {
       if (!active) {
         HOLDFAST_TRYV(activate(next));
       }
+      if (!active->sealed()) return ok();
       // It was sealed, and the crash came before its successor.
-      return active->sealed() ? succeed() : result<void>{ok()};
+      return has_records() ? succeed() : unseal();
+    }
+    // A footer behind no record keeps nothing but appends out. The point goes first: it must never
+    // be ahead.
+    [[nodiscard]] result<void> unseal() {
+      active.reset();
+      {
+        HOLDFAST_TRY(file, Segment::open(path_of(active_base), fs));
+        HOLDFAST_TRY(size, file.size());
+        HOLDFAST_TRYV(file.set_aside(Framed::header_size, size));
+        HOLDFAST_TRYV(detail::lower_point(file, Framed::header_size));
+        HOLDFAST_TRYV(file.truncate(Framed::header_size));
+        HOLDFAST_TRYV(file.sync());
+        report.cut_bytes += size - Framed::header_size;
+      }
+      return activate(active_base);
     }
     [[nodiscard]] result<void> activate(std::uint64_t base) {
       HOLDFAST_TRY(file, Segment::open(path_of(base), fs));
@@ -255,19 +276,18 @@ class BasicLog {
 
     [[nodiscard]] result<void> roll_if_full() {
       auto const now = active->tail();
-      bool const has_records = now.next_sequence != active_base;
       if (active->sealed()) return succeed();  // a roll has failed half-way
-      return now.end >= options.segment_size && has_records ? roll() : result<void>{ok()};
+      return now.end >= options.segment_size ? roll() : result<void>{ok()};
     }
+    // Its successor would have its name.
+    [[nodiscard]] bool has_records() const { return active->tail().next_sequence != active_base; }
     [[nodiscard]] result<void> roll() {
+      if (!has_records()) return ok();
       HOLDFAST_TRYV(active->seal());
       return succeed();
     }
     [[nodiscard]] result<void> succeed() {
       auto const now = active->tail();
-      if (now.next_sequence == active_base) {
-        return failure(errc::invalid, "roll a segment without records", directory);
-      }
       Part const before{active_base, now.end, active->recovered().skipped_bytes != 0};
       HOLDFAST_TRYV(activate(now.next_sequence));
       sealed.push_back(before);
@@ -280,12 +300,11 @@ class BasicLog {
         auto const next = sealed.size() > 1 ? sealed[1].base : active_base;
         if (next > sequence) break;
         auto const path = path_of(sealed.front().base);
-        HOLDFAST_TRYV(detail::remove_if_there(fs, path));
-        // Before the next one goes, so that no crash leaves a hole.
-        HOLDFAST_TRYV(fs.sync_directory(directory));
-        for (auto const* beside : {".point", ".index", ".times"}) {
+        for (auto const* beside : {".point", ".index", ".times", ""}) {
           HOLDFAST_TRYV(detail::remove_if_there(fs, path + beside));
         }
+        // Before the next one goes, so that no crash leaves a hole.
+        HOLDFAST_TRYV(fs.sync_directory(directory));
         sealed.erase(sealed.begin());
         ++dropped;
       }

@@ -50,6 +50,25 @@ namespace detail {
   auto const tag = crc32c(raw) & 0xffffff;
   return tag == 0 ? 1 : tag;
 }
+
+// A log that another program owns gets no files beside it.
+template <class Format>
+inline constexpr bool keeps_points = requires {
+  Format::keeps_points;
+};
+
+// How far the segment was durable, as its point or the caller knows.
+template <segment Segment, segment_format Format>
+[[nodiscard]] result<std::uint64_t> point_of(Segment const& from,
+                                             Format const& format,
+                                             std::uint64_t known) {
+  if constexpr (keeps_points<Format>) {
+    HOLDFAST_TRY(kept, durable_point(from, format));
+    return std::max(known, kept);
+  } else {
+    return known;
+  }
+}
 }  // namespace detail
 
 /// Has a last frame, behind which nothing comes.
@@ -101,9 +120,10 @@ class Recoverable {
     std::scoped_lock const lock{state_->mutex};
     return state_->seal();
   }
+  /// Its footer is there, and durable.
   [[nodiscard]] bool sealed() const requires can_seal_segment<Format> {
     std::scoped_lock const lock{state_->mutex};
-    return state_->cursor.sealed;
+    return state_->usable && state_->cursor.sealed;
   }
   /// Recovers once more; heals after a failed sync.
   [[nodiscard]] result<void> reopen() {
@@ -129,8 +149,7 @@ class Recoverable {
   }
 
  private:
-  // A log that another program owns gets no files beside it.
-  static constexpr bool points = requires { Format::keeps_points; };
+  static constexpr bool points = detail::keeps_points<Format>;
 
   struct State {
     State(Segment from, Format f, RecoverableOptions const& o, W w)
@@ -143,11 +162,9 @@ class Recoverable {
 
     [[nodiscard]] result<void> recover(std::optional<Plan> const& plan) {
       usable = false;
-      std::uint64_t point = options.durable_to;
-      if constexpr (points) {
-        HOLDFAST_TRY(kept, detail::durable_point(store));
-        point = std::max(point, kept);
-      }
+      // What this object has synced was durable too.
+      HOLDFAST_TRY(point,
+                   detail::point_of(store, format, std::max(options.durable_to, durable_to)));
       HOLDFAST_TRY(found, examine(store, format, {point, false, boot}));
       if (plan && plan->fingerprint() != found.fingerprint()) {
         return failure(error{errc::conflict, "recover as planned"}.at(found.kept));
@@ -176,15 +193,20 @@ class Recoverable {
     // Brings the cursor to the end, as if all before had been written with it.
     [[nodiscard]] result<void> settle() {
       detail::Frames<Segment, Format> frames{store, format, end};
-      for (;;) {
+      next_sequence = 0;
+      point_left = false;
+      for (std::uint64_t before = 0;;) {  // where the last record or mark ends
         HOLDFAST_TRY(step, frames.next());
         if (!step) break;
         if (step->kind == Step::Kind::record) next_sequence = step->sequence + 1;
         if (step->kind == Step::Kind::mark) next_sequence = step->sequence;
+        if (step->kind == Step::Kind::record || step->kind == Step::Kind::mark) {
+          point_left = step->kind == Step::Kind::mark && step->synced_to == before;
+          before = frames.at();
+        }
         if (frames.is_whole(step->kind)) continue;
-        HOLDFAST_TRY(found, frames.search(frames.at() + 1));
+        HOLDFAST_TRY(found, frames.go_on());
         if (!found) break;
-        frames.resume(found->at);
       }
       cursor = frames.cursor();
       longer = false;
@@ -211,10 +233,18 @@ class Recoverable {
       HOLDFAST_TRY(place, format.encode(next, end, payload, now, scratch));
       HOLDFAST_TRYV(put(place));
       cursor = std::move(next);
-      Record const record{place, place + scratch.size(), next_sequence, now.time_ns, {}};
+      Record const record{place, place + scratch.size(), next_sequence, written_at(now), {}};
       end = record.end;
       ++next_sequence;
       return record;
+    }
+    // What the record says: never earlier than the one before it, where the format has times.
+    [[nodiscard]] std::int64_t written_at(Stamp const& now) const noexcept {
+      if constexpr (requires { cursor.last_time_ns; }) {
+        return cursor.last_time_ns;
+      } else {
+        return now.time_ns;
+      }
     }
     // What a failed write has left is cut before the next one: it must never look like a record.
     [[nodiscard]] result<void> put(std::uint64_t place) {
@@ -222,9 +252,10 @@ class Recoverable {
         HOLDFAST_TRYV(store.truncate(end));
         longer = false;
       }
-      auto written = store.append(place, scratch);
-      longer = !written;
-      return written;
+      longer = true;  // also where it throws
+      HOLDFAST_TRYV(store.append(place, scratch));
+      longer = false;
+      return ok();
     }
 
     // Everything before `to` is durable. That the point can't be kept takes nothing back: the next
@@ -281,9 +312,9 @@ class Recoverable {
     std::uint64_t end = 0;
     std::uint64_t durable_to = 0;
     std::uint64_t next_sequence = 0;
-    bool usable = false;     // recovered, and no sync has failed since
-    bool longer = false;     // a failed write may have left bytes behind the end
-    bool point_left = true;  // nothing was appended since the last one
+    bool usable = false;      // recovered, and no sync has failed since
+    bool longer = false;      // a failed write may have left bytes behind the end
+    bool point_left = false;  // the last frame is a mark that all before it was durable
   };
 
   explicit Recoverable(std::shared_ptr<State> state) noexcept : state_{std::move(state)} {}
@@ -291,9 +322,19 @@ class Recoverable {
   std::shared_ptr<State> state_;
 };
 
+/// What `open_recoverable` with these options would find, and what it takes as its plan; touches
+/// nothing. Errors: those of reading.
+template <segment Segment, segment_format Format>
+[[nodiscard]] result<Plan> plan_recovery(Segment const& from,
+                                         Format const& format,
+                                         RecoverableOptions const& options = {}) {
+  HOLDFAST_TRY(point, detail::point_of(from, format, options.durable_to));
+  return examine(from, format, {.durable_to = point});
+}
+
 /// Examines the segment and does what `How` allows: after it the segment ends with its last valid
-/// record, all of it is durable, and what was cut lies beside it. With a plan (of `examine`) it
-/// does only what was planned: `conflict` if the segment has changed. Errors: `incomplete`,
+/// record, all of it is durable, and what was cut lies beside it. With a plan (of `plan_recovery`)
+/// it does only what was planned: `conflict` if the segment has changed. Errors: `incomplete`,
 /// `damaged`, `foreign`, `newer_format` where `How` refuses what was found (nothing was touched),
 /// those of the segment.
 template <Recovery How = Recovery::cut, segment Segment, writable_format Format, world W = Native>

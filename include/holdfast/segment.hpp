@@ -62,7 +62,7 @@ struct Step {
     newer,     ///< of a newer version of the format
   };
   Kind kind = Kind::bad;
-  std::uint64_t used = 0;       ///< bytes to go on by
+  std::uint64_t used = 0;       ///< bytes to go on by; of `bad`: that were checked in vain
   std::uint64_t need = 0;       ///< bytes wanted from here, at most `max_frame`
   std::uint64_t begin = 0;      ///< of the record; before this place where it spans frames
   std::uint64_t sequence = 0;   ///< of the record, or of the next one
@@ -70,7 +70,8 @@ struct Step {
   std::int64_t time_ns = 0;
   std::uint32_t boot = 0;   ///< of the boot that wrote it; 0 where the format does not tell
   std::uint32_t check = 0;  ///< its checksum
-  bytes_view payload{};     ///< lives until the next step
+  bool valid = false;  ///< of `bad` and `foreign`: its own check holds, but it does not belong here
+  bytes_view payload{};  ///< lives until the next step
 };
 [[nodiscard]] constexpr std::string_view name(Step::Kind kind) noexcept {
   constexpr std::string_view names[] = {"record", "fragment", "mark",    "padding", "stale",

@@ -10,6 +10,7 @@
 #include "../crash/variants.hpp"
 #include "holdfast/backend/file_segment.hpp"
 #include "holdfast/format/framed.hpp"
+#include "holdfast/format/leveldb.hpp"
 #include "holdfast/log.hpp"
 #include "holdfast/testing/segment_scenario.hpp"
 
@@ -48,7 +49,7 @@ struct Boasting : hf::Framed {
 
 template <class Fs, Lack Missing = Lack::nothing, class Format = hf::Framed>
 struct OneSegment {
-  hf::Framed::Options options{};
+  typename Format::Options options{};
   [[nodiscard]] auto open(hf::testing::SimulatedProcess const& process) const {
     using Whole = LackingSegment<Fs, Missing>;
     auto opened = Whole::Base::open(path(), Fs{process.files});

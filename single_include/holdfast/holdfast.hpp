@@ -5129,7 +5129,7 @@ struct Step {
     newer,     ///< of a newer version of the format
   };
   Kind kind = Kind::bad;
-  std::uint64_t used = 0;       ///< bytes to go on by
+  std::uint64_t used = 0;       ///< bytes to go on by; of `bad`: that were checked in vain
   std::uint64_t need = 0;       ///< bytes wanted from here, at most `max_frame`
   std::uint64_t begin = 0;      ///< of the record; before this place where it spans frames
   std::uint64_t sequence = 0;   ///< of the record, or of the next one
@@ -5137,7 +5137,8 @@ struct Step {
   std::int64_t time_ns = 0;
   std::uint32_t boot = 0;   ///< of the boot that wrote it; 0 where the format does not tell
   std::uint32_t check = 0;  ///< its checksum
-  bytes_view payload{};     ///< lives until the next step
+  bool valid = false;  ///< of `bad` and `foreign`: its own check holds, but it does not belong here
+  bytes_view payload{};  ///< lives until the next step
 };
 [[nodiscard]] constexpr std::string_view name(Step::Kind kind) noexcept {
   constexpr std::string_view names[] = {"record", "fragment", "mark",    "padding", "stale",
@@ -6655,7 +6656,11 @@ class Framed {
     auto const whole = frame_size + up(length, unit);
     if (window.size() < whole) return need(whole);
     auto const body = window.subspan(frame_size, static_cast<std::size_t>(up(length, unit)));
-    if (crc32c(body) != get_le<std::uint32_t>(window, in::payload_crc)) return {};
+    if (crc32c(body) != get_le<std::uint32_t>(window, in::payload_crc)) {
+      auto failed = step_of(Step::Kind::bad);
+      failed.used = whole;
+      return failed;
+    }
     return accept(c, place, window, length, whole);
   }
 
@@ -6756,8 +6761,13 @@ class Framed {
     if (get_le<std::uint32_t>(own, at::version) > version) return step_of(Step::Kind::newer);
     auto const log = get_le<std::uint64_t>(own, at::log);
     auto const base = get_le<std::uint64_t>(own, at::base);
-    if (options_.log != 0 && log != options_.log) return step_of(Step::Kind::foreign);
-    if (options_.base != any_base && base != options_.base) return step_of(Step::Kind::foreign);
+    bool const of_this = (options_.log == 0 || log == options_.log) &&
+                         (options_.base == any_base || base == options_.base);
+    if (!of_this) {
+      auto other = step_of(Step::Kind::foreign);
+      other.valid = true;
+      return other;
+    }
     auto const align = get_le<std::uint32_t>(own, at::align);
     if (align > largest_align || align % unit != 0) return {};
     c.log = log;
@@ -6855,6 +6865,8 @@ HOLDFAST_END
 // a last. What is left of a block where no header fits is filler. The format does not tell what was
 // synced: a valid fragment in a later block is taken to show that what lies before it was written
 // whole.
+// Zeros behind the last record, as a file has that was given its space early, are no part of the
+// log: it ends before them.
 #ifndef HOLDFAST_FORMAT_LEVELDB_HPP
 #define HOLDFAST_FORMAT_LEVELDB_HPP
 
@@ -6880,14 +6892,18 @@ struct Fragment {
   std::uint32_t crc = 0;
   std::uint32_t log_number = 0;
   bool recycles = false;
+  bool known = true;  ///< holds data, and not what only a later version understands
 };
-/// Nothing if no type of theirs begins here. `from` has at least a header.
+/// Nothing if no type begins here. `from` has at least a header.
 [[nodiscard]] inline std::optional<Fragment> fragment_at(bytes_view from) noexcept {
   auto const type = static_cast<std::uint8_t>(from[6]);
-  if (type == 0 || type > 8) return {};
+  if (type == 0) return {};
   Fragment out;
-  out.recycles = type > recycled;
-  out.type = static_cast<Type>(out.recycles ? type - recycled : type);
+  out.known = type <= recycled + static_cast<std::uint8_t>(Type::last);
+  // Of RocksDB's later types two have the longer header: sizes of timestamps, and what log came
+  // before this one.
+  out.recycles = out.known ? type > recycled : type == 11 || type == 131;
+  if (out.known) out.type = static_cast<Type>(out.recycles ? type - recycled : type);
   out.header = out.recycles ? recycled_header_size : header_size;
   out.size = get_le<std::uint16_t>(from, 4);
   out.crc = get_le<std::uint32_t>(from, 0);
@@ -6921,7 +6937,10 @@ class LevelDbLog {
     std::uint32_t log_number = 0;
     bool numbered = false;
     bool within = false;
-    bool resyncs = false;  ///< behind a gap: the rest of a record whose start is lost is skipped
+    bool begun = false;     ///< a fragment was read or written
+    bool recycled = false;  ///< the first one had the longer header
+    bool zeros = false;     ///< behind the last fragment; only zeros may follow
+    bool resyncs = false;   ///< behind a gap: the rest of a record whose start is lost is skipped
   };
 
   LevelDbLog() noexcept : options_{} {}
@@ -6937,10 +6956,10 @@ class LevelDbLog {
   [[nodiscard]] Step decode(cursor& c, std::uint64_t place, bytes_view window) const {
     using namespace detail::leveldb;  // NOLINT(google-build-using-namespace)
     auto const left = block_size - static_cast<std::size_t>(place % block_size);
-    if (left < header_size) return filler(window, left, false);
+    if (left < header_size) return filler(window, left);
     if (window.size() < header_size) return need(header_size);
     auto const found = fragment_at(window);
-    if (!found) return filler(window, left, true);
+    if (!found) return zeros(c, window, left);
     if (found->header + found->size > left) return step_of(Step::Kind::bad);
     auto const whole = found->header + found->size;
     if (window.size() < whole) return need(whole);
@@ -6948,9 +6967,15 @@ class LevelDbLog {
     if (found->recycles) {
       auto const number = get_le<std::uint32_t>(window, header_size);
       if (c.numbered && number != c.log_number) return step_of(Step::Kind::stale);
+      // As for RocksDB: a recycled log is one from its first fragment on.
+      if (c.begun && !c.recycled) return misplaced();
       c.log_number = number;
       c.numbered = true;
     }
+    if (!found->known) return step_of(Step::Kind::newer);
+    if (c.zeros) return misplaced();
+    if (!c.begun) c.recycled = found->recycles;
+    c.begun = true;
     auto step = accept(c, place, *found, window.subspan(found->header, found->size));
     step.used = Step::Kind::bad == step.kind ? 0 : whole;
     step.check = found->crc;
@@ -6977,6 +7002,7 @@ class LevelDbLog {
   }
   void resume(cursor& c, std::uint64_t) const noexcept {
     c.within = false;
+    c.zeros = false;
     c.resyncs = true;
     c.partial.clear();
   }
@@ -6995,7 +7021,13 @@ class LevelDbLog {
       cursor& c, std::uint64_t place, bytes_view payload, Stamp const&, bytes& out) const {
     using namespace detail::leveldb;  // NOLINT(google-build-using-namespace)
     if (payload.size() > options_.max_record) return failure(errc::too_large, "append", "a record");
-    auto const header = options_.recycled ? recycled_header_size : header_size;
+    // What was begun is gone on with, whatever the options say.
+    c.recycled = c.begun ? c.recycled : options_.recycled;
+    if (c.recycled && !c.numbered) c.log_number = options_.log_number;
+    c.numbered = c.numbered || c.recycled;
+    c.begun = true;
+    c.partial = {};  // of the last record that was read
+    auto const header = c.recycled ? recycled_header_size : header_size;
     auto at = place;
     for (bool first = true; first || !payload.empty(); first = false) {
       auto left = block_size - static_cast<std::size_t>(at % block_size);
@@ -7008,7 +7040,7 @@ class LevelDbLog {
       payload = payload.subspan(some.size());
       auto const type = payload.empty() ? (first ? Type::full : Type::last)
                                         : (first ? Type::first : Type::middle);
-      add(type, some, out);
+      add(c, type, some, out);
       at += header + some.size();
       if (payload.empty()) break;
     }
@@ -7027,16 +7059,29 @@ class LevelDbLog {
     step.need = size;
     return step;
   }
-  // Too short for a header: anything. Longer: zeros up to the end of the block, which a file that
-  // was given its blocks before they were written has.
-  [[nodiscard]] static Step filler(bytes_view window, std::size_t left, bool zeros) noexcept {
-    auto const seen = window.first(std::min(left, window.size()));
-    if (zeros) {
-      for (auto const byte : seen) {
-        if (byte != std::byte{0}) return step_of(Step::Kind::bad);
-      }
+  // Its own check holds, so no crash has put it where it does not belong.
+  [[nodiscard]] static Step misplaced() noexcept {
+    auto step = step_of(Step::Kind::bad);
+    step.valid = true;
+    return step;
+  }
+  // Zeros up to the end of the block, which a file that was given its blocks before they were
+  // written has behind its last record: within one, or with a fragment behind, they are lost bytes.
+  [[nodiscard]] static Step zeros(cursor& c, bytes_view window, std::size_t left) noexcept {
+    for (auto const byte : window.first(std::min(left, window.size()))) {
+      if (byte != std::byte{0}) return step_of(Step::Kind::bad);
     }
-    if (seen.size() < left) return need(left);
+    // No room for the longer header.
+    using detail::leveldb::recycled_header_size;
+    if (left < recycled_header_size && (c.recycled || !c.begun)) return filler(window, left);
+    if (c.within) return step_of(Step::Kind::bad);
+    auto const step = filler(window, left);
+    c.zeros = step.kind == Step::Kind::padding;
+    return step;
+  }
+  // What is too short for a header may be anything.
+  [[nodiscard]] static Step filler(bytes_view window, std::size_t left) noexcept {
+    if (window.size() < left) return need(left);
     auto step = step_of(Step::Kind::padding);
     step.used = left;
     return step;
@@ -7053,7 +7098,7 @@ class LevelDbLog {
       c.resyncs = !ends;
       return step_of(Step::Kind::padding);
     }
-    if (begins == c.within) return step_of(Step::Kind::bad);  // without its start, or its end
+    if (begins == c.within) return misplaced();  // without its start, or its end
     if (!begins && c.partial.size() + data.size() > options_.max_record) {
       return step_of(Step::Kind::bad);
     }
@@ -7072,15 +7117,15 @@ class LevelDbLog {
     return step;
   }
 
-  void add(detail::leveldb::Type type, bytes_view data, bytes& out) const {
+  static void add(cursor const& c, detail::leveldb::Type type, bytes_view data, bytes& out) {
     using namespace detail::leveldb;  // NOLINT(google-build-using-namespace)
-    auto const header = options_.recycled ? recycled_header_size : header_size;
+    auto const header = c.recycled ? recycled_header_size : header_size;
     auto const begin = out.size();
     out.resize(begin + header + data.size());
     auto const frame = bytes_span{out}.subspan(begin);
     auto const kind = static_cast<std::uint8_t>(type);
-    frame[6] = std::byte(options_.recycled ? kind + recycled : kind);
-    if (options_.recycled) put_le(frame, header_size, options_.log_number);
+    frame[6] = std::byte(c.recycled ? kind + recycled : kind);
+    if (c.recycled) put_le(frame, header_size, c.log_number);
     put_le(frame, 4, static_cast<std::uint16_t>(data.size()));
     std::copy(data.begin(), data.end(), frame.begin() + static_cast<std::ptrdiff_t>(header));
     put_le(frame, 0, masked(crc32c(bytes_view{frame}.subspan(6))));
@@ -7108,6 +7153,7 @@ template <segment Segment, segment_format Format>
 class Frames {
  public:
   static constexpr std::size_t window_size = std::size_t{256} << 10;
+  static constexpr std::uint64_t max_checked = std::uint64_t{64} << 20;
 
   Frames(Segment const& from, Format format, std::uint64_t end)
       : from_{&from}, format_{std::move(format)}, cursor_{format_.start()}, end_{end} {}
@@ -7129,7 +7175,11 @@ class Frames {
       bool const more = step.kind == Step::Kind::need && step.need > window().size() &&
                         step.need <= Format::max_frame && begin_ + filled_ < end_;
       if (!more) {
-        at_ += is_whole(step.kind) ? step.used : 0;
+        if (is_whole(step.kind)) {
+          at_ += step.used;
+        } else {
+          checked_ += step.used;
+        }
         return std::optional<Step>{step};
       }
       auto const wanted =
@@ -7142,8 +7192,8 @@ class Frames {
   [[nodiscard]] result<std::optional<Witness>> search(std::uint64_t at) {
     for (;;) {
       at_ = std::min(at, end_);
-      bool const more = at_ < begin_ || window().size() < Format::searched;
-      if (more && begin_ + filled_ != end_) {
+      bool const short_of = window().size() < Format::searched && begin_ + filled_ != end_;
+      if (at_ < begin_ || short_of) {
         HOLDFAST_TRYV(fill(std::min<std::uint64_t>(window_size, end_ - at_)));
       }
       auto const found = format_.witness(cursor_, at_, window());
@@ -7151,10 +7201,25 @@ class Frames {
       at = begin_ + filled_ - Format::searched + 1;
     }
   }
-  /// Goes on at a frame that `search` has found.
+  /// Goes on at a frame that is known to be there.
   void resume(std::uint64_t at) {
     at_ = at;
     format_.resume(cursor_, at);
+  }
+  void stand(std::uint64_t at) noexcept { at_ = at; }
+  /// Goes on behind a gap: at the first valid frame from where `next` stopped, which may be the one
+  /// it stopped at where only its order was wrong. False where there is none. Errors: `damaged`
+  /// where far more bytes were checked than there are, which only bytes that were made for it do.
+  [[nodiscard]] result<bool> go_on() {
+    if (checked_ > 8 * end_ + max_checked) {
+      return failure(error{errc::damaged, "search segment"}.at(at_));
+    }
+    auto const from = resumed_ == at_ ? at_ + 1 : at_;
+    HOLDFAST_TRY(found, search(from));
+    if (!found) return false;
+    resume(found->at);
+    resumed_ = found->at;
+    return true;
   }
   /// Tells every byte from `at` on.
   template <class Visit>
@@ -7198,6 +7263,8 @@ class Frames {
   std::size_t filled_ = 0;
   std::uint64_t at_ = 0;
   std::uint64_t end_;
+  std::uint64_t resumed_ = ~std::uint64_t{0};  // where the last gap ended
+  std::uint64_t checked_ = 0;                  // bytes of frames that failed
 };
 }  // namespace detail
 
@@ -7251,7 +7318,7 @@ enum class Recovery : std::uint8_t {
   refuse,      ///< nothing: what is not clean is an error
   cut,         ///< cut a torn tail, refuse everything worse
   quarantine,  ///< also set aside everything from the damage on, and go on from before it
-  salvage,  ///< also keep the records behind damage; it stays where it is, and a copy is set aside
+  salvage,     ///< also keep the records behind damage, which stays where it is
 };
 [[nodiscard]] constexpr std::string_view name(Recovery recovery) noexcept {
   constexpr std::string_view names[] = {"refuse", "cut", "quarantine", "salvage"};
@@ -7273,17 +7340,18 @@ struct Plan {
   std::int64_t first_time_ns = 0;
   std::int64_t last_time_ns = 0;
   std::uint32_t tail_crc = 0;  ///< of the bytes behind the prefix
-  bool sealed = false;         ///< has its footer, or a successor
+  bool sealed = false;         ///< is told to have a successor
   std::uint64_t digest = 0;    ///< of all frames of the prefix
 
   friend bool operator==(Plan const&, Plan const&) = default;
 
-  /// Equal where the bytes are, whoever looks at them and in whichever boot.
+  /// Equal where the bytes are, whoever looks at them and in whichever boot. The witness is left
+  /// out: nobody looks for one where a point has told of the damage already.
   [[nodiscard]] std::uint64_t fingerprint() const noexcept {
     std::uint64_t all = 0;
     for (auto const part :
-         {static_cast<std::uint64_t>(verdict), size, kept, witness, records, salvageable,
-          salvaged_end, next_sequence, static_cast<std::uint64_t>(tail_crc), digest}) {
+         {static_cast<std::uint64_t>(verdict), size, kept, records, salvageable, salvaged_end,
+          next_sequence, static_cast<std::uint64_t>(tail_crc), digest}) {
       all = mixed(all, part);
     }
     return all;
@@ -7340,16 +7408,17 @@ class Examination {
       auto const at = frames_.at();
       HOLDFAST_TRY(step, frames_.next());
       if (!step && within_) {  // it ends between two fragments of a record
-        HOLDFAST_TRYV(judge(Step::Kind::need));
+        HOLDFAST_TRYV(judge(Step::Kind::need, false));
         break;
       }
       if (!step) {
-        plan_.kept = plan_.size;  // padding up to the end is no tail
+        if (ends_with_zeros()) break;  // what is appended goes before them
+        plan_.kept = plan_.size;       // padding up to the end is no tail
         plan_.digest = digest_;
         break;
       }
       if (!frames_.is_whole(step->kind)) {
-        HOLDFAST_TRYV(judge(step->kind));
+        HOLDFAST_TRYV(judge(step->kind, step->valid));
         break;
       }
       note(at, *step);
@@ -7383,30 +7452,34 @@ class Examination {
   }
 
   // A frame tells what was synced before it. One of another boot was read from the disk itself.
-  // What this boot has written may have been lost by a sync that failed, and read back all the
-  // same.
+  // What this boot has written, or what does not tell who has, may have been lost by a sync that
+  // failed, and read back all the same.
   void confirm(std::uint64_t at, Step const& step) {
     bool const proves = step.synced_to > plan_.durable_to;
     if (proves) plan_.durable_to = step.synced_to;
-    if (proves || awaits_first_) plan_.unconfirmed = at;
+    if (proves || awaits_first_) {
+      plan_.unconfirmed = step.kind == Step::Kind::record ? step.begin : at;
+    }
     bool const of_another_boot = step.boot != 0 && known_.boot != 0 && step.boot != known_.boot;
-    awaits_first_ = step.boot == 0 || of_another_boot || frames_.at() <= known_.durable_to;
+    awaits_first_ = of_another_boot || frames_.at() <= known_.durable_to;
     if (of_another_boot) plan_.durable_to = frames_.at();
   }
 
-  [[nodiscard]] result<void> judge(Step::Kind stopped) {
+  [[nodiscard]] result<void> judge(Step::Kind stopped, bool valid) {
     if (stopped == Step::Kind::newer) {
       plan_.verdict = Verdict::newer_format;
       return ok();
     }
-    if (never_begun()) {
+    // The header of another log was synced as ours are: that one has begun.
+    bool const of_another = stopped == Step::Kind::foreign && valid;
+    if (never_begun() && !of_another) {
       plan_.kept = 0;
       plan_.verdict = Verdict::torn_tail;
     } else if (stopped == Step::Kind::foreign) {
       plan_.verdict = Verdict::foreign;
       return ok();
     }
-    return look_behind(frames_.at());
+    return look_behind(frames_.at(), stopped == Step::Kind::bad && valid);
   }
   // The header of a new segment is synced before anything follows it.
   [[nodiscard]] bool never_begun() const noexcept {
@@ -7417,10 +7490,13 @@ class Examination {
     }
   }
 
-  [[nodiscard]] result<void> look_behind(std::uint64_t stopped_at) {
+  // A valid frame that does not belong where it lies was put there by no crash.
+  [[nodiscard]] result<void> look_behind(std::uint64_t stopped_at, bool misplaced) {
     HOLDFAST_TRYV(frames_.each_piece(
         plan_.kept, [this](bytes_view piece) { plan_.tail_crc = crc32c(piece, plan_.tail_crc); }));
     bool worse = known_.sealed || plan_.kept < known_.durable_to || has_no_header();
+    if (misplaced && !worse) plan_.witness = stopped_at;
+    worse = worse || misplaced;
     for (auto at = stopped_at + 1; !worse;) {
       HOLDFAST_TRY(found, frames_.search(at));
       if (!found) break;
@@ -7432,6 +7508,13 @@ class Examination {
                     : known_.sealed ? Verdict::sealed_damage
                                     : Verdict::damage;
     return worse ? count_behind(stopped_at) : result<void>{ok()};
+  }
+  [[nodiscard]] bool ends_with_zeros() noexcept {
+    if constexpr (requires(typename Format::cursor const& c) { c.zeros; }) {
+      return frames_.cursor().zeros;
+    } else {
+      return false;
+    }
   }
   [[nodiscard]] bool lacks_footer() noexcept {
     if constexpr (requires(typename Format::cursor const& c) { c.sealed; }) {
@@ -7451,14 +7534,13 @@ class Examination {
 
   [[nodiscard]] result<void> count_behind(std::uint64_t from) {
     plan_.salvaged_end = plan_.kept;
+    frames_.stand(from);
     for (;;) {
-      HOLDFAST_TRY(found, frames_.search(from + 1));
+      HOLDFAST_TRY(found, frames_.go_on());
       if (!found) return ok();
-      frames_.resume(found->at);
       for (;;) {
         HOLDFAST_TRY(step, frames_.next());
         if (!step) return ok();
-        from = frames_.at();
         if (!frames_.is_whole(step->kind)) break;
         if (step->kind == Step::Kind::padding || step->kind == Step::Kind::fragment) continue;
         plan_.salvaged_end = frames_.at();
@@ -7827,7 +7909,7 @@ struct Record {
   bytes_view payload{};
 };
 
-/// Which records to give: those that are at or behind all three.
+/// Which records to give: those that are at or behind both.
 struct From {
   std::uint64_t sequence = 0;
   std::int64_t time_ns = INT64_MIN;
@@ -7920,10 +8002,7 @@ class Records {
   // and skipped.
   [[nodiscard]] result<bool> skip() {
     if (!skips_damage_) return failure(error{errc::damaged, "read record"}.at(frames_.at()));
-    HOLDFAST_TRY(found, frames_.search(frames_.at() + 1));
-    if (!found) return false;
-    frames_.resume(found->at);
-    return true;
+    return frames_.go_on();
   }
 
   std::shared_ptr<Segment const> from_;
@@ -8080,19 +8159,33 @@ namespace detail {
 inline constexpr std::uint64_t point_magic = 0x746e'696f'7067'6f6c;  // "logpoint"
 inline constexpr std::size_t point_size = 24;
 
-// Tells this segment from another one of its name: its first bytes are never written twice.
+// Tells this segment from another one of its name: its first bytes are never written twice. Short
+// of a header's own checksum: the CRC of bytes with their CRC behind them is the same for all.
 template <segment Segment>
 [[nodiscard]] result<std::uint32_t> identity_of(Segment const& from, std::uint64_t durable_to) {
-  std::array<std::byte, 64> start{};
+  std::array<std::byte, 60> start{};
   auto const some = bytes_span{start}.first(
       static_cast<std::size_t>(std::min<std::uint64_t>(start.size(), durable_to)));
   HOLDFAST_TRYV(from.read_at(0, some));
   return crc32c(some);
 }
 
-/// How far the segment was durable, as far as is known; 0 where nothing is.
-template <segment Segment>
-[[nodiscard]] result<std::uint64_t> durable_point(Segment const& from) {
+// Another segment came by the name, and left the point behind: it begins with a header of its own.
+template <segment Segment, segment_format Format>
+[[nodiscard]] result<bool> is_another(Segment const& from, Format const& format) {
+  std::array<std::byte, 64> start{};
+  HOLDFAST_TRY(got, from.read_at(0, start));
+  auto cursor = format.start();
+  auto const step = format.decode(cursor, 0, bytes_view{start}.first(got));
+  return step.kind == Step::Kind::mark || step.kind == Step::Kind::newer || step.valid;
+}
+
+/// How far the segment was durable, as far as is known; 0 where nothing is. A point that tells of
+/// other first bytes still counts where these are not the header of another segment: then they were
+/// lost.
+template <segment Segment, segment_format Format>
+[[nodiscard]] result<std::uint64_t> durable_point([[maybe_unused]] Segment const& from,
+                                                  [[maybe_unused]] Format const& format) {
   if constexpr (pointed_segment<Segment>) {
     HOLDFAST_TRY(content, from.point());
     if (content.size() < point_size || get_le<std::uint64_t>(content, 0) != point_magic) return 0;
@@ -8100,7 +8193,9 @@ template <segment Segment>
     if (get_le<std::uint32_t>(point, 20) != crc32c(point.first(20))) return 0;
     auto const durable_to = get_le<std::uint64_t>(point, 8);
     HOLDFAST_TRY(identity, identity_of(from, durable_to));
-    return identity == get_le<std::uint32_t>(point, 16) ? durable_to : 0;
+    if (identity == get_le<std::uint32_t>(point, 16)) return durable_to;
+    HOLDFAST_TRY(another, is_another(from, format));
+    return another ? 0 : durable_to;
   }
   return 0;
 }
@@ -8191,14 +8286,15 @@ template <segment Segment>
   bool const worse = plan.verdict == Verdict::damage || plan.verdict == Verdict::sealed_damage;
   bool const salvages = worse && recovery == Recovery::salvage && plan.salvaged_end > plan.kept;
   auto const end = salvages ? plan.salvaged_end : plan.kept;
-  if (plan.size > plan.kept) {
-    HOLDFAST_TRYV(to.set_aside(plan.kept, plan.size));
-    if (worse && keeps_points) {
-      HOLDFAST_TRYV(lower_point(to, plan.kept));
-    }
-    if (end < plan.size) {
-      HOLDFAST_TRYV(to.truncate(end));
-    }
+  if (end < plan.size) {
+    HOLDFAST_TRYV(to.set_aside(end, plan.size));
+  }
+  // Also where nothing is cut: what is missing was cut already.
+  if (worse && keeps_points) {
+    HOLDFAST_TRYV(lower_point(to, plan.kept));
+  }
+  if (end < plan.size) {
+    HOLDFAST_TRYV(to.truncate(end));
   }
   if (plan.unconfirmed < plan.kept) {
     HOLDFAST_TRYV(rewrite(to, plan.unconfirmed, plan.kept));
@@ -8242,6 +8338,25 @@ namespace detail {
   for (std::size_t i = 0; i < raw.size(); ++i) raw[i] = std::byte{boot.id[i]};
   auto const tag = crc32c(raw) & 0xffffff;
   return tag == 0 ? 1 : tag;
+}
+
+// A log that another program owns gets no files beside it.
+template <class Format>
+inline constexpr bool keeps_points = requires {
+  Format::keeps_points;
+};
+
+// How far the segment was durable, as its point or the caller knows.
+template <segment Segment, segment_format Format>
+[[nodiscard]] result<std::uint64_t> point_of(Segment const& from,
+                                             Format const& format,
+                                             std::uint64_t known) {
+  if constexpr (keeps_points<Format>) {
+    HOLDFAST_TRY(kept, durable_point(from, format));
+    return std::max(known, kept);
+  } else {
+    return known;
+  }
 }
 }  // namespace detail
 
@@ -8294,9 +8409,10 @@ class Recoverable {
     std::scoped_lock const lock{state_->mutex};
     return state_->seal();
   }
+  /// Its footer is there, and durable.
   [[nodiscard]] bool sealed() const requires can_seal_segment<Format> {
     std::scoped_lock const lock{state_->mutex};
-    return state_->cursor.sealed;
+    return state_->usable && state_->cursor.sealed;
   }
   /// Recovers once more; heals after a failed sync.
   [[nodiscard]] result<void> reopen() {
@@ -8322,8 +8438,7 @@ class Recoverable {
   }
 
  private:
-  // A log that another program owns gets no files beside it.
-  static constexpr bool points = requires { Format::keeps_points; };
+  static constexpr bool points = detail::keeps_points<Format>;
 
   struct State {
     State(Segment from, Format f, RecoverableOptions const& o, W w)
@@ -8336,11 +8451,9 @@ class Recoverable {
 
     [[nodiscard]] result<void> recover(std::optional<Plan> const& plan) {
       usable = false;
-      std::uint64_t point = options.durable_to;
-      if constexpr (points) {
-        HOLDFAST_TRY(kept, detail::durable_point(store));
-        point = std::max(point, kept);
-      }
+      // What this object has synced was durable too.
+      HOLDFAST_TRY(point,
+                   detail::point_of(store, format, std::max(options.durable_to, durable_to)));
       HOLDFAST_TRY(found, examine(store, format, {point, false, boot}));
       if (plan && plan->fingerprint() != found.fingerprint()) {
         return failure(error{errc::conflict, "recover as planned"}.at(found.kept));
@@ -8369,15 +8482,20 @@ class Recoverable {
     // Brings the cursor to the end, as if all before had been written with it.
     [[nodiscard]] result<void> settle() {
       detail::Frames<Segment, Format> frames{store, format, end};
-      for (;;) {
+      next_sequence = 0;
+      point_left = false;
+      for (std::uint64_t before = 0;;) {  // where the last record or mark ends
         HOLDFAST_TRY(step, frames.next());
         if (!step) break;
         if (step->kind == Step::Kind::record) next_sequence = step->sequence + 1;
         if (step->kind == Step::Kind::mark) next_sequence = step->sequence;
+        if (step->kind == Step::Kind::record || step->kind == Step::Kind::mark) {
+          point_left = step->kind == Step::Kind::mark && step->synced_to == before;
+          before = frames.at();
+        }
         if (frames.is_whole(step->kind)) continue;
-        HOLDFAST_TRY(found, frames.search(frames.at() + 1));
+        HOLDFAST_TRY(found, frames.go_on());
         if (!found) break;
-        frames.resume(found->at);
       }
       cursor = frames.cursor();
       longer = false;
@@ -8404,10 +8522,18 @@ class Recoverable {
       HOLDFAST_TRY(place, format.encode(next, end, payload, now, scratch));
       HOLDFAST_TRYV(put(place));
       cursor = std::move(next);
-      Record const record{place, place + scratch.size(), next_sequence, now.time_ns, {}};
+      Record const record{place, place + scratch.size(), next_sequence, written_at(now), {}};
       end = record.end;
       ++next_sequence;
       return record;
+    }
+    // What the record says: never earlier than the one before it, where the format has times.
+    [[nodiscard]] std::int64_t written_at(Stamp const& now) const noexcept {
+      if constexpr (requires { cursor.last_time_ns; }) {
+        return cursor.last_time_ns;
+      } else {
+        return now.time_ns;
+      }
     }
     // What a failed write has left is cut before the next one: it must never look like a record.
     [[nodiscard]] result<void> put(std::uint64_t place) {
@@ -8415,9 +8541,10 @@ class Recoverable {
         HOLDFAST_TRYV(store.truncate(end));
         longer = false;
       }
-      auto written = store.append(place, scratch);
-      longer = !written;
-      return written;
+      longer = true;  // also where it throws
+      HOLDFAST_TRYV(store.append(place, scratch));
+      longer = false;
+      return ok();
     }
 
     // Everything before `to` is durable. That the point can't be kept takes nothing back: the next
@@ -8474,9 +8601,9 @@ class Recoverable {
     std::uint64_t end = 0;
     std::uint64_t durable_to = 0;
     std::uint64_t next_sequence = 0;
-    bool usable = false;     // recovered, and no sync has failed since
-    bool longer = false;     // a failed write may have left bytes behind the end
-    bool point_left = true;  // nothing was appended since the last one
+    bool usable = false;      // recovered, and no sync has failed since
+    bool longer = false;      // a failed write may have left bytes behind the end
+    bool point_left = false;  // the last frame is a mark that all before it was durable
   };
 
   explicit Recoverable(std::shared_ptr<State> state) noexcept : state_{std::move(state)} {}
@@ -8484,9 +8611,19 @@ class Recoverable {
   std::shared_ptr<State> state_;
 };
 
+/// What `open_recoverable` with these options would find, and what it takes as its plan; touches
+/// nothing. Errors: those of reading.
+template <segment Segment, segment_format Format>
+[[nodiscard]] result<Plan> plan_recovery(Segment const& from,
+                                         Format const& format,
+                                         RecoverableOptions const& options = {}) {
+  HOLDFAST_TRY(point, detail::point_of(from, format, options.durable_to));
+  return examine(from, format, {.durable_to = point});
+}
+
 /// Examines the segment and does what `How` allows: after it the segment ends with its last valid
-/// record, all of it is durable, and what was cut lies beside it. With a plan (of `examine`) it
-/// does only what was planned: `conflict` if the segment has changed. Errors: `incomplete`,
+/// record, all of it is durable, and what was cut lies beside it. With a plan (of `plan_recovery`)
+/// it does only what was planned: `conflict` if the segment has changed. Errors: `incomplete`,
 /// `damaged`, `foreign`, `newer_format` where `How` refuses what was found (nothing was touched),
 /// those of the segment.
 template <Recovery How = Recovery::cut, segment Segment, writable_format Format, world W = Native>
@@ -8654,7 +8791,9 @@ class BasicLog {
         }
         expected = plan.kept == 0 ? base : plan.next_sequence;
         if (How == Recovery::salvage) *expected += plan.salvageable;
-        if (How == Recovery::quarantine && plan.verdict != Verdict::clean && !last) {
+        // What lacks no more than its footer is no break: the next one follows all the same.
+        bool const goes_on = !last && plan.next_sequence == found.bases[whole + 1];
+        if (How == Recovery::quarantine && plan.verdict != Verdict::clean && !last && !goes_on) {
           ++whole;
           break;
         }
@@ -8670,7 +8809,7 @@ class BasicLog {
     }
     [[nodiscard]] result<Plan> look(std::uint64_t base, bool has_successor) const {
       HOLDFAST_TRY(file, Segment::open_to_read(path_of(base), fs));
-      HOLDFAST_TRY(point, detail::durable_point(file));
+      HOLDFAST_TRY(point, detail::durable_point(file, format(base)));
       return examine(file, format(base),
                      {point, has_successor, detail::boot_tag(world_of_it.self().boot)});
     }
@@ -8688,6 +8827,9 @@ class BasicLog {
     [[nodiscard]] result<void> set_aside(std::uint64_t base) {
       auto const path = path_of(base);
       HOLDFAST_TRY(free, free_name(path + ".aside"));
+      // First, and durably: the next segment of this name must not be taken for one that was cut.
+      HOLDFAST_TRYV(detail::remove_if_there(fs, path + ".point"));
+      HOLDFAST_TRYV(fs.sync_directory(directory));
       HOLDFAST_TRYV(fs.rename(path, free));
       HOLDFAST_TRYV(fs.sync_directory(directory));
       report.set_aside.push_back(free);
@@ -8724,8 +8866,24 @@ class BasicLog {
       if (!active) {
         HOLDFAST_TRYV(activate(next));
       }
+      if (!active->sealed()) return ok();
       // It was sealed, and the crash came before its successor.
-      return active->sealed() ? succeed() : result<void>{ok()};
+      return has_records() ? succeed() : unseal();
+    }
+    // A footer behind no record keeps nothing but appends out. The point goes first: it must never
+    // be ahead.
+    [[nodiscard]] result<void> unseal() {
+      active.reset();
+      {
+        HOLDFAST_TRY(file, Segment::open(path_of(active_base), fs));
+        HOLDFAST_TRY(size, file.size());
+        HOLDFAST_TRYV(file.set_aside(Framed::header_size, size));
+        HOLDFAST_TRYV(detail::lower_point(file, Framed::header_size));
+        HOLDFAST_TRYV(file.truncate(Framed::header_size));
+        HOLDFAST_TRYV(file.sync());
+        report.cut_bytes += size - Framed::header_size;
+      }
+      return activate(active_base);
     }
     [[nodiscard]] result<void> activate(std::uint64_t base) {
       HOLDFAST_TRY(file, Segment::open(path_of(base), fs));
@@ -8738,19 +8896,18 @@ class BasicLog {
 
     [[nodiscard]] result<void> roll_if_full() {
       auto const now = active->tail();
-      bool const has_records = now.next_sequence != active_base;
       if (active->sealed()) return succeed();  // a roll has failed half-way
-      return now.end >= options.segment_size && has_records ? roll() : result<void>{ok()};
+      return now.end >= options.segment_size ? roll() : result<void>{ok()};
     }
+    // Its successor would have its name.
+    [[nodiscard]] bool has_records() const { return active->tail().next_sequence != active_base; }
     [[nodiscard]] result<void> roll() {
+      if (!has_records()) return ok();
       HOLDFAST_TRYV(active->seal());
       return succeed();
     }
     [[nodiscard]] result<void> succeed() {
       auto const now = active->tail();
-      if (now.next_sequence == active_base) {
-        return failure(errc::invalid, "roll a segment without records", directory);
-      }
       Part const before{active_base, now.end, active->recovered().skipped_bytes != 0};
       HOLDFAST_TRYV(activate(now.next_sequence));
       sealed.push_back(before);
@@ -8763,12 +8920,11 @@ class BasicLog {
         auto const next = sealed.size() > 1 ? sealed[1].base : active_base;
         if (next > sequence) break;
         auto const path = path_of(sealed.front().base);
-        HOLDFAST_TRYV(detail::remove_if_there(fs, path));
-        // Before the next one goes, so that no crash leaves a hole.
-        HOLDFAST_TRYV(fs.sync_directory(directory));
-        for (auto const* beside : {".point", ".index", ".times"}) {
+        for (auto const* beside : {".point", ".index", ".times", ""}) {
           HOLDFAST_TRYV(detail::remove_if_there(fs, path + beside));
         }
+        // Before the next one goes, so that no crash leaves a hole.
+        HOLDFAST_TRYV(fs.sync_directory(directory));
         sealed.erase(sealed.begin());
         ++dropped;
       }
@@ -8855,8 +9011,9 @@ template <file_system Fs = Posix, class Visit>
     visit(i, found.bases.size());
     auto path = detail::join(directory, detail::segment_name(base));
     HOLDFAST_TRY(file, BasicFileSegment<Fs>::open_to_read(std::move(path), fs));
-    HOLDFAST_TRY(point, detail::durable_point(file));
-    HOLDFAST_TRY(plan, examine(file, Framed{{.base = base}},
+    Framed const format{{.base = base}};
+    HOLDFAST_TRY(point, detail::durable_point(file, format));
+    HOLDFAST_TRY(plan, examine(file, format,
                                Known{.durable_to = point, .sealed = i + 1 < found.bases.size()}));
     if (expected && base > *expected) {
       note(Verdict::hole);

@@ -98,7 +98,11 @@ class Framed {
     auto const whole = frame_size + up(length, unit);
     if (window.size() < whole) return need(whole);
     auto const body = window.subspan(frame_size, static_cast<std::size_t>(up(length, unit)));
-    if (crc32c(body) != get_le<std::uint32_t>(window, in::payload_crc)) return {};
+    if (crc32c(body) != get_le<std::uint32_t>(window, in::payload_crc)) {
+      auto failed = step_of(Step::Kind::bad);
+      failed.used = whole;
+      return failed;
+    }
     return accept(c, place, window, length, whole);
   }
 
@@ -199,8 +203,13 @@ class Framed {
     if (get_le<std::uint32_t>(own, at::version) > version) return step_of(Step::Kind::newer);
     auto const log = get_le<std::uint64_t>(own, at::log);
     auto const base = get_le<std::uint64_t>(own, at::base);
-    if (options_.log != 0 && log != options_.log) return step_of(Step::Kind::foreign);
-    if (options_.base != any_base && base != options_.base) return step_of(Step::Kind::foreign);
+    bool const of_this = (options_.log == 0 || log == options_.log) &&
+                         (options_.base == any_base || base == options_.base);
+    if (!of_this) {
+      auto other = step_of(Step::Kind::foreign);
+      other.valid = true;
+      return other;
+    }
     auto const align = get_le<std::uint32_t>(own, at::align);
     if (align > largest_align || align % unit != 0) return {};
     c.log = log;

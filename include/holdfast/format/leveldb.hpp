@@ -6,6 +6,8 @@
 // a last. What is left of a block where no header fits is filler. The format does not tell what was
 // synced: a valid fragment in a later block is taken to show that what lies before it was written
 // whole.
+// Zeros behind the last record, as a file has that was given its space early, are no part of the
+// log: it ends before them.
 #ifndef HOLDFAST_FORMAT_LEVELDB_HPP
 #define HOLDFAST_FORMAT_LEVELDB_HPP
 
@@ -43,14 +45,18 @@ struct Fragment {
   std::uint32_t crc = 0;
   std::uint32_t log_number = 0;
   bool recycles = false;
+  bool known = true;  ///< holds data, and not what only a later version understands
 };
-/// Nothing if no type of theirs begins here. `from` has at least a header.
+/// Nothing if no type begins here. `from` has at least a header.
 [[nodiscard]] inline std::optional<Fragment> fragment_at(bytes_view from) noexcept {
   auto const type = static_cast<std::uint8_t>(from[6]);
-  if (type == 0 || type > 8) return {};
+  if (type == 0) return {};
   Fragment out;
-  out.recycles = type > recycled;
-  out.type = static_cast<Type>(out.recycles ? type - recycled : type);
+  out.known = type <= recycled + static_cast<std::uint8_t>(Type::last);
+  // Of RocksDB's later types two have the longer header: sizes of timestamps, and what log came
+  // before this one.
+  out.recycles = out.known ? type > recycled : type == 11 || type == 131;
+  if (out.known) out.type = static_cast<Type>(out.recycles ? type - recycled : type);
   out.header = out.recycles ? recycled_header_size : header_size;
   out.size = get_le<std::uint16_t>(from, 4);
   out.crc = get_le<std::uint32_t>(from, 0);
@@ -84,7 +90,10 @@ class LevelDbLog {
     std::uint32_t log_number = 0;
     bool numbered = false;
     bool within = false;
-    bool resyncs = false;  ///< behind a gap: the rest of a record whose start is lost is skipped
+    bool begun = false;     ///< a fragment was read or written
+    bool recycled = false;  ///< the first one had the longer header
+    bool zeros = false;     ///< behind the last fragment; only zeros may follow
+    bool resyncs = false;   ///< behind a gap: the rest of a record whose start is lost is skipped
   };
 
   LevelDbLog() noexcept : options_{} {}
@@ -100,10 +109,10 @@ class LevelDbLog {
   [[nodiscard]] Step decode(cursor& c, std::uint64_t place, bytes_view window) const {
     using namespace detail::leveldb;  // NOLINT(google-build-using-namespace)
     auto const left = block_size - static_cast<std::size_t>(place % block_size);
-    if (left < header_size) return filler(window, left, false);
+    if (left < header_size) return filler(window, left);
     if (window.size() < header_size) return need(header_size);
     auto const found = fragment_at(window);
-    if (!found) return filler(window, left, true);
+    if (!found) return zeros(c, window, left);
     if (found->header + found->size > left) return step_of(Step::Kind::bad);
     auto const whole = found->header + found->size;
     if (window.size() < whole) return need(whole);
@@ -111,9 +120,15 @@ class LevelDbLog {
     if (found->recycles) {
       auto const number = get_le<std::uint32_t>(window, header_size);
       if (c.numbered && number != c.log_number) return step_of(Step::Kind::stale);
+      // As for RocksDB: a recycled log is one from its first fragment on.
+      if (c.begun && !c.recycled) return misplaced();
       c.log_number = number;
       c.numbered = true;
     }
+    if (!found->known) return step_of(Step::Kind::newer);
+    if (c.zeros) return misplaced();
+    if (!c.begun) c.recycled = found->recycles;
+    c.begun = true;
     auto step = accept(c, place, *found, window.subspan(found->header, found->size));
     step.used = Step::Kind::bad == step.kind ? 0 : whole;
     step.check = found->crc;
@@ -140,6 +155,7 @@ class LevelDbLog {
   }
   void resume(cursor& c, std::uint64_t) const noexcept {
     c.within = false;
+    c.zeros = false;
     c.resyncs = true;
     c.partial.clear();
   }
@@ -158,7 +174,13 @@ class LevelDbLog {
       cursor& c, std::uint64_t place, bytes_view payload, Stamp const&, bytes& out) const {
     using namespace detail::leveldb;  // NOLINT(google-build-using-namespace)
     if (payload.size() > options_.max_record) return failure(errc::too_large, "append", "a record");
-    auto const header = options_.recycled ? recycled_header_size : header_size;
+    // What was begun is gone on with, whatever the options say.
+    c.recycled = c.begun ? c.recycled : options_.recycled;
+    if (c.recycled && !c.numbered) c.log_number = options_.log_number;
+    c.numbered = c.numbered || c.recycled;
+    c.begun = true;
+    c.partial = {};  // of the last record that was read
+    auto const header = c.recycled ? recycled_header_size : header_size;
     auto at = place;
     for (bool first = true; first || !payload.empty(); first = false) {
       auto left = block_size - static_cast<std::size_t>(at % block_size);
@@ -171,7 +193,7 @@ class LevelDbLog {
       payload = payload.subspan(some.size());
       auto const type = payload.empty() ? (first ? Type::full : Type::last)
                                         : (first ? Type::first : Type::middle);
-      add(type, some, out);
+      add(c, type, some, out);
       at += header + some.size();
       if (payload.empty()) break;
     }
@@ -190,16 +212,29 @@ class LevelDbLog {
     step.need = size;
     return step;
   }
-  // Too short for a header: anything. Longer: zeros up to the end of the block, which a file that
-  // was given its blocks before they were written has.
-  [[nodiscard]] static Step filler(bytes_view window, std::size_t left, bool zeros) noexcept {
-    auto const seen = window.first(std::min(left, window.size()));
-    if (zeros) {
-      for (auto const byte : seen) {
-        if (byte != std::byte{0}) return step_of(Step::Kind::bad);
-      }
+  // Its own check holds, so no crash has put it where it does not belong.
+  [[nodiscard]] static Step misplaced() noexcept {
+    auto step = step_of(Step::Kind::bad);
+    step.valid = true;
+    return step;
+  }
+  // Zeros up to the end of the block, which a file that was given its blocks before they were
+  // written has behind its last record: within one, or with a fragment behind, they are lost bytes.
+  [[nodiscard]] static Step zeros(cursor& c, bytes_view window, std::size_t left) noexcept {
+    for (auto const byte : window.first(std::min(left, window.size()))) {
+      if (byte != std::byte{0}) return step_of(Step::Kind::bad);
     }
-    if (seen.size() < left) return need(left);
+    // No room for the longer header.
+    using detail::leveldb::recycled_header_size;
+    if (left < recycled_header_size && (c.recycled || !c.begun)) return filler(window, left);
+    if (c.within) return step_of(Step::Kind::bad);
+    auto const step = filler(window, left);
+    c.zeros = step.kind == Step::Kind::padding;
+    return step;
+  }
+  // What is too short for a header may be anything.
+  [[nodiscard]] static Step filler(bytes_view window, std::size_t left) noexcept {
+    if (window.size() < left) return need(left);
     auto step = step_of(Step::Kind::padding);
     step.used = left;
     return step;
@@ -216,7 +251,7 @@ class LevelDbLog {
       c.resyncs = !ends;
       return step_of(Step::Kind::padding);
     }
-    if (begins == c.within) return step_of(Step::Kind::bad);  // without its start, or its end
+    if (begins == c.within) return misplaced();  // without its start, or its end
     if (!begins && c.partial.size() + data.size() > options_.max_record) {
       return step_of(Step::Kind::bad);
     }
@@ -235,15 +270,15 @@ class LevelDbLog {
     return step;
   }
 
-  void add(detail::leveldb::Type type, bytes_view data, bytes& out) const {
+  static void add(cursor const& c, detail::leveldb::Type type, bytes_view data, bytes& out) {
     using namespace detail::leveldb;  // NOLINT(google-build-using-namespace)
-    auto const header = options_.recycled ? recycled_header_size : header_size;
+    auto const header = c.recycled ? recycled_header_size : header_size;
     auto const begin = out.size();
     out.resize(begin + header + data.size());
     auto const frame = bytes_span{out}.subspan(begin);
     auto const kind = static_cast<std::uint8_t>(type);
-    frame[6] = std::byte(options_.recycled ? kind + recycled : kind);
-    if (options_.recycled) put_le(frame, header_size, options_.log_number);
+    frame[6] = std::byte(c.recycled ? kind + recycled : kind);
+    if (c.recycled) put_le(frame, header_size, c.log_number);
     put_le(frame, 4, static_cast<std::uint16_t>(data.size()));
     std::copy(data.begin(), data.end(), frame.begin() + static_cast<std::ptrdiff_t>(header));
     put_le(frame, 0, masked(crc32c(bytes_view{frame}.subspan(6))));

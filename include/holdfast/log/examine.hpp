@@ -41,8 +41,9 @@ template <file_system Fs = Posix, class Visit>
     visit(i, found.bases.size());
     auto path = detail::join(directory, detail::segment_name(base));
     HOLDFAST_TRY(file, BasicFileSegment<Fs>::open_to_read(std::move(path), fs));
-    HOLDFAST_TRY(point, detail::durable_point(file));
-    HOLDFAST_TRY(plan, examine(file, Framed{{.base = base}},
+    Framed const format{{.base = base}};
+    HOLDFAST_TRY(point, detail::durable_point(file, format));
+    HOLDFAST_TRY(plan, examine(file, format,
                                Known{.durable_to = point, .sealed = i + 1 < found.bases.size()}));
     if (expected && base > *expected) {
       note(Verdict::hole);

@@ -75,14 +75,15 @@ template <segment Segment>
   bool const worse = plan.verdict == Verdict::damage || plan.verdict == Verdict::sealed_damage;
   bool const salvages = worse && recovery == Recovery::salvage && plan.salvaged_end > plan.kept;
   auto const end = salvages ? plan.salvaged_end : plan.kept;
-  if (plan.size > plan.kept) {
-    HOLDFAST_TRYV(to.set_aside(plan.kept, plan.size));
-    if (worse && keeps_points) {
-      HOLDFAST_TRYV(lower_point(to, plan.kept));
-    }
-    if (end < plan.size) {
-      HOLDFAST_TRYV(to.truncate(end));
-    }
+  if (end < plan.size) {
+    HOLDFAST_TRYV(to.set_aside(end, plan.size));
+  }
+  // Also where nothing is cut: what is missing was cut already.
+  if (worse && keeps_points) {
+    HOLDFAST_TRYV(lower_point(to, plan.kept));
+  }
+  if (end < plan.size) {
+    HOLDFAST_TRYV(to.truncate(end));
   }
   if (plan.unconfirmed < plan.kept) {
     HOLDFAST_TRYV(rewrite(to, plan.unconfirmed, plan.kept));

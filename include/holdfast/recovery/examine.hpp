@@ -45,16 +45,17 @@ class Examination {
       auto const at = frames_.at();
       HOLDFAST_TRY(step, frames_.next());
       if (!step && within_) {  // it ends between two fragments of a record
-        HOLDFAST_TRYV(judge(Step::Kind::need));
+        HOLDFAST_TRYV(judge(Step::Kind::need, false));
         break;
       }
       if (!step) {
-        plan_.kept = plan_.size;  // padding up to the end is no tail
+        if (ends_with_zeros()) break;  // what is appended goes before them
+        plan_.kept = plan_.size;       // padding up to the end is no tail
         plan_.digest = digest_;
         break;
       }
       if (!frames_.is_whole(step->kind)) {
-        HOLDFAST_TRYV(judge(step->kind));
+        HOLDFAST_TRYV(judge(step->kind, step->valid));
         break;
       }
       note(at, *step);
@@ -88,30 +89,34 @@ class Examination {
   }
 
   // A frame tells what was synced before it. One of another boot was read from the disk itself.
-  // What this boot has written may have been lost by a sync that failed, and read back all the
-  // same.
+  // What this boot has written, or what does not tell who has, may have been lost by a sync that
+  // failed, and read back all the same.
   void confirm(std::uint64_t at, Step const& step) {
     bool const proves = step.synced_to > plan_.durable_to;
     if (proves) plan_.durable_to = step.synced_to;
-    if (proves || awaits_first_) plan_.unconfirmed = at;
+    if (proves || awaits_first_) {
+      plan_.unconfirmed = step.kind == Step::Kind::record ? step.begin : at;
+    }
     bool const of_another_boot = step.boot != 0 && known_.boot != 0 && step.boot != known_.boot;
-    awaits_first_ = step.boot == 0 || of_another_boot || frames_.at() <= known_.durable_to;
+    awaits_first_ = of_another_boot || frames_.at() <= known_.durable_to;
     if (of_another_boot) plan_.durable_to = frames_.at();
   }
 
-  [[nodiscard]] result<void> judge(Step::Kind stopped) {
+  [[nodiscard]] result<void> judge(Step::Kind stopped, bool valid) {
     if (stopped == Step::Kind::newer) {
       plan_.verdict = Verdict::newer_format;
       return ok();
     }
-    if (never_begun()) {
+    // The header of another log was synced as ours are: that one has begun.
+    bool const of_another = stopped == Step::Kind::foreign && valid;
+    if (never_begun() && !of_another) {
       plan_.kept = 0;
       plan_.verdict = Verdict::torn_tail;
     } else if (stopped == Step::Kind::foreign) {
       plan_.verdict = Verdict::foreign;
       return ok();
     }
-    return look_behind(frames_.at());
+    return look_behind(frames_.at(), stopped == Step::Kind::bad && valid);
   }
   // The header of a new segment is synced before anything follows it.
   [[nodiscard]] bool never_begun() const noexcept {
@@ -122,10 +127,13 @@ class Examination {
     }
   }
 
-  [[nodiscard]] result<void> look_behind(std::uint64_t stopped_at) {
+  // A valid frame that does not belong where it lies was put there by no crash.
+  [[nodiscard]] result<void> look_behind(std::uint64_t stopped_at, bool misplaced) {
     HOLDFAST_TRYV(frames_.each_piece(
         plan_.kept, [this](bytes_view piece) { plan_.tail_crc = crc32c(piece, plan_.tail_crc); }));
     bool worse = known_.sealed || plan_.kept < known_.durable_to || has_no_header();
+    if (misplaced && !worse) plan_.witness = stopped_at;
+    worse = worse || misplaced;
     for (auto at = stopped_at + 1; !worse;) {
       HOLDFAST_TRY(found, frames_.search(at));
       if (!found) break;
@@ -137,6 +145,13 @@ class Examination {
                     : known_.sealed ? Verdict::sealed_damage
                                     : Verdict::damage;
     return worse ? count_behind(stopped_at) : result<void>{ok()};
+  }
+  [[nodiscard]] bool ends_with_zeros() noexcept {
+    if constexpr (requires(typename Format::cursor const& c) { c.zeros; }) {
+      return frames_.cursor().zeros;
+    } else {
+      return false;
+    }
   }
   [[nodiscard]] bool lacks_footer() noexcept {
     if constexpr (requires(typename Format::cursor const& c) { c.sealed; }) {
@@ -156,14 +171,13 @@ class Examination {
 
   [[nodiscard]] result<void> count_behind(std::uint64_t from) {
     plan_.salvaged_end = plan_.kept;
+    frames_.stand(from);
     for (;;) {
-      HOLDFAST_TRY(found, frames_.search(from + 1));
+      HOLDFAST_TRY(found, frames_.go_on());
       if (!found) return ok();
-      frames_.resume(found->at);
       for (;;) {
         HOLDFAST_TRY(step, frames_.next());
         if (!step) return ok();
-        from = frames_.at();
         if (!frames_.is_whole(step->kind)) break;
         if (step->kind == Step::Kind::padding || step->kind == Step::Kind::fragment) continue;
         plan_.salvaged_end = frames_.at();

@@ -23,6 +23,7 @@ template <segment Segment, segment_format Format>
 class Frames {
  public:
   static constexpr std::size_t window_size = std::size_t{256} << 10;
+  static constexpr std::uint64_t max_checked = std::uint64_t{64} << 20;
 
   Frames(Segment const& from, Format format, std::uint64_t end)
       : from_{&from}, format_{std::move(format)}, cursor_{format_.start()}, end_{end} {}
@@ -44,7 +45,11 @@ class Frames {
       bool const more = step.kind == Step::Kind::need && step.need > window().size() &&
                         step.need <= Format::max_frame && begin_ + filled_ < end_;
       if (!more) {
-        at_ += is_whole(step.kind) ? step.used : 0;
+        if (is_whole(step.kind)) {
+          at_ += step.used;
+        } else {
+          checked_ += step.used;
+        }
         return std::optional<Step>{step};
       }
       auto const wanted =
@@ -57,8 +62,8 @@ class Frames {
   [[nodiscard]] result<std::optional<Witness>> search(std::uint64_t at) {
     for (;;) {
       at_ = std::min(at, end_);
-      bool const more = at_ < begin_ || window().size() < Format::searched;
-      if (more && begin_ + filled_ != end_) {
+      bool const short_of = window().size() < Format::searched && begin_ + filled_ != end_;
+      if (at_ < begin_ || short_of) {
         HOLDFAST_TRYV(fill(std::min<std::uint64_t>(window_size, end_ - at_)));
       }
       auto const found = format_.witness(cursor_, at_, window());
@@ -66,10 +71,25 @@ class Frames {
       at = begin_ + filled_ - Format::searched + 1;
     }
   }
-  /// Goes on at a frame that `search` has found.
+  /// Goes on at a frame that is known to be there.
   void resume(std::uint64_t at) {
     at_ = at;
     format_.resume(cursor_, at);
+  }
+  void stand(std::uint64_t at) noexcept { at_ = at; }
+  /// Goes on behind a gap: at the first valid frame from where `next` stopped, which may be the one
+  /// it stopped at where only its order was wrong. False where there is none. Errors: `damaged`
+  /// where far more bytes were checked than there are, which only bytes that were made for it do.
+  [[nodiscard]] result<bool> go_on() {
+    if (checked_ > 8 * end_ + max_checked) {
+      return failure(error{errc::damaged, "search segment"}.at(at_));
+    }
+    auto const from = resumed_ == at_ ? at_ + 1 : at_;
+    HOLDFAST_TRY(found, search(from));
+    if (!found) return false;
+    resume(found->at);
+    resumed_ = found->at;
+    return true;
   }
   /// Tells every byte from `at` on.
   template <class Visit>
@@ -113,6 +133,8 @@ class Frames {
   std::size_t filled_ = 0;
   std::uint64_t at_ = 0;
   std::uint64_t end_;
+  std::uint64_t resumed_ = ~std::uint64_t{0};  // where the last gap ended
+  std::uint64_t checked_ = 0;                  // bytes of frames that failed
 };
 }  // namespace detail
 

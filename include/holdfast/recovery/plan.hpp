@@ -51,7 +51,7 @@ enum class Recovery : std::uint8_t {
   refuse,      ///< nothing: what is not clean is an error
   cut,         ///< cut a torn tail, refuse everything worse
   quarantine,  ///< also set aside everything from the damage on, and go on from before it
-  salvage,  ///< also keep the records behind damage; it stays where it is, and a copy is set aside
+  salvage,     ///< also keep the records behind damage, which stays where it is
 };
 [[nodiscard]] constexpr std::string_view name(Recovery recovery) noexcept {
   constexpr std::string_view names[] = {"refuse", "cut", "quarantine", "salvage"};
@@ -73,17 +73,18 @@ struct Plan {
   std::int64_t first_time_ns = 0;
   std::int64_t last_time_ns = 0;
   std::uint32_t tail_crc = 0;  ///< of the bytes behind the prefix
-  bool sealed = false;         ///< has its footer, or a successor
+  bool sealed = false;         ///< is told to have a successor
   std::uint64_t digest = 0;    ///< of all frames of the prefix
 
   friend bool operator==(Plan const&, Plan const&) = default;
 
-  /// Equal where the bytes are, whoever looks at them and in whichever boot.
+  /// Equal where the bytes are, whoever looks at them and in whichever boot. The witness is left
+  /// out: nobody looks for one where a point has told of the damage already.
   [[nodiscard]] std::uint64_t fingerprint() const noexcept {
     std::uint64_t all = 0;
     for (auto const part :
-         {static_cast<std::uint64_t>(verdict), size, kept, witness, records, salvageable,
-          salvaged_end, next_sequence, static_cast<std::uint64_t>(tail_crc), digest}) {
+         {static_cast<std::uint64_t>(verdict), size, kept, records, salvageable, salvaged_end,
+          next_sequence, static_cast<std::uint64_t>(tail_crc), digest}) {
       all = mixed(all, part);
     }
     return all;

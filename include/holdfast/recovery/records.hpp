@@ -27,7 +27,7 @@ struct Record {
   bytes_view payload{};
 };
 
-/// Which records to give: those that are at or behind all three.
+/// Which records to give: those that are at or behind both.
 struct From {
   std::uint64_t sequence = 0;
   std::int64_t time_ns = INT64_MIN;
@@ -120,10 +120,7 @@ class Records {
   // and skipped.
   [[nodiscard]] result<bool> skip() {
     if (!skips_damage_) return failure(error{errc::damaged, "read record"}.at(frames_.at()));
-    HOLDFAST_TRY(found, frames_.search(frames_.at() + 1));
-    if (!found) return false;
-    frames_.resume(found->at);
-    return true;
+    return frames_.go_on();
   }
 
   std::shared_ptr<Segment const> from_;

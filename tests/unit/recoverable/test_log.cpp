@@ -231,3 +231,98 @@ TEST_CASE("every call that fails leaves a log that recovers with all it acknowle
     if (!struck) break;
   }
 }
+
+TEST_CASE("to roll a segment without records does nothing", "[log]") {
+  LogBench const bench;
+  {
+    auto log = bench.open().value();
+    REQUIRE(log.roll());
+    REQUIRE(log.append(hf::as_bytes("one")));
+    REQUIRE(log.roll());
+    REQUIRE(log.roll());
+    REQUIRE(log.append(hf::as_bytes("two")));
+    REQUIRE(log.sync());
+  }
+  CHECK(read_all(bench.open().value()) == Texts{"one", "two"});
+}
+
+TEST_CASE("a segment that was sealed without records is opened and written", "[log]") {
+  LogBench const bench;
+  bench.write();
+  {
+    auto log = bench.open().value();
+    REQUIRE(log.roll());
+  }
+  {
+    auto file = hf::BasicFileSegment<Fs>::open(LogBench::segment(5), bench.process.files).value();
+    auto empty =
+        hf::open_recoverable(std::move(file), hf::Framed{{.base = 5}}, {}, {}, bench.process.world);
+    REQUIRE(empty);
+    REQUIRE(empty.value().seal());
+  }
+  for (auto const* text : {"six", "seven"}) {
+    auto log = bench.open();
+    REQUIRE(log);
+    REQUIRE(log.value().append(hf::as_bytes(text)));
+    REQUIRE(log.value().sync());
+  }
+  auto all = all_five;
+  all.insert(all.end(), {"six", "seven"});
+  CHECK(read_all(bench.open().value()) == all);
+}
+
+TEST_CASE("a roll whose footer was not synced is not carried on", "[log][faults]") {
+  LogBench const bench;
+  auto log = bench.open().value();
+  REQUIRE(log.append(hf::as_bytes("one")));
+  REQUIRE(log.sync());
+  bench.process.files.calls().fail({.call = hf::testing::Call::sync});
+  CHECK(refusal(log.roll()) == hf::errc::sync_failed);
+  bench.process.files.calls().heal();
+  CHECK(refusal(log.append(hf::as_bytes("two"))) == hf::errc::poisoned);
+  CHECK(refusal(log.roll()) == hf::errc::poisoned);
+  REQUIRE(log.reopen());
+  REQUIRE(log.append(hf::as_bytes("two")));
+  REQUIRE(log.sync());
+  CHECK(read_all(log) == Texts{"one", "two"});
+}
+
+TEST_CASE("a segment that lacks only its footer is no break to a quarantine", "[log][R5]") {
+  LogBench const bench;
+  bench.write();
+  auto whole = bench.raw(1);
+  whole.resize(whole.size() - 40);
+  bench.put(LogBench::segment(1), whole);
+  static_cast<void>(
+      hf::detail::remove_if_there(bench.process.files, LogBench::segment(1) + ".point"));
+  CHECK(refusal(bench.open()) == hf::errc::damaged);
+  auto const log = bench.open<Recovery::quarantine>().value();
+  CHECK(log.report().verdict == Verdict::sealed_damage);
+  CHECK(read_all(log) == all_five);
+}
+
+TEST_CASE("a segment that is set aside leaves no point to the next of its name", "[log][R5]") {
+  LogBench const bench;
+  bench.write();
+  bench.flip(0, 4096 + 41);
+  REQUIRE(bench.process.files.sync_directory("/log"));
+  std::vector<std::string> calls_made;
+  auto& calls = bench.process.files.calls();
+  calls.spy = [&](hf::testing::Call call, std::string const& of) {
+    if (call == hf::testing::Call::remove || call == hf::testing::Call::rename ||
+        call == hf::testing::Call::sync_directory) {
+      calls_made.push_back(std::string{name(call)} + " " + of);
+    }
+  };
+  REQUIRE(bench.open<Recovery::quarantine>());
+  calls.spy = {};
+  REQUIRE(calls_made.size() > 4);
+  CHECK(calls_made[1] == "remove " + LogBench::segment(4) + ".point");
+  CHECK(calls_made[2] == "sync directory /log");
+  CHECK(calls_made[3] == "rename " + LogBench::segment(4) + ".aside");
+  for (std::uint64_t base = 1; base < 5; ++base) {
+    auto const there =
+        hf::detail::is_there(bench.process.files, LogBench::segment(base) + ".point");
+    CHECK_FALSE(there.value());
+  }
+}
