@@ -71,6 +71,16 @@ template <file_system Fs>
   return crc32c(content, crc);
 }
 
+/// Opens a file to read and write, and makes it where there is none.
+template <file_system Fs>
+[[nodiscard]] result<typename Fs::file> open_or_create(Fs const& fs, std::string const& path) {
+  auto opened = fs.open(path, Open::write);
+  if (!opened && opened.error().code() == errc::not_found) opened = fs.open(path, Open::create);
+  // Another made it in between.
+  if (!opened && opened.error().code() == errc::exists) opened = fs.open(path, Open::write);
+  return opened;
+}
+
 /// Makes a new file (`exists` if there is one) with this content and syncs it. Its name is durable
 /// only after `sync_directory`.
 template <file_system Fs>

@@ -132,12 +132,8 @@ class BasicLog {
 
     [[nodiscard]] result<void> open() {
       HOLDFAST_TRYV(detail::make_directories(fs, directory));
-      auto const path = detail::join(directory, "LOCK");
-      auto opened = fs.open(path, Open::write);
-      if (!opened && opened.error().code() == errc::not_found) opened = fs.open(path, Open::create);
-      if (!opened && opened.error().code() == errc::exists) opened = fs.open(path, Open::write);
-      if (!opened) return detail::failed(opened);
-      lock_file = std::move(opened).assume_value();
+      HOLDFAST_TRY(opened, detail::open_or_create(fs, detail::join(directory, "LOCK")));
+      lock_file = std::move(opened);
       HOLDFAST_TRY(locked, fs.try_lock(*lock_file, {}, Mode::exclusive));
       if (!locked) return failure(errc::busy, "open log", directory);
       return recover();

@@ -2476,6 +2476,16 @@ template <file_system Fs>
   return crc32c(content, crc);
 }
 
+/// Opens a file to read and write, and makes it where there is none.
+template <file_system Fs>
+[[nodiscard]] result<typename Fs::file> open_or_create(Fs const& fs, std::string const& path) {
+  auto opened = fs.open(path, Open::write);
+  if (!opened && opened.error().code() == errc::not_found) opened = fs.open(path, Open::create);
+  // Another made it in between.
+  if (!opened && opened.error().code() == errc::exists) opened = fs.open(path, Open::write);
+  return opened;
+}
+
 /// Makes a new file (`exists` if there is one) with this content and syncs it. Its name is durable
 /// only after `sync_directory`.
 template <file_system Fs>
@@ -5232,11 +5242,7 @@ class BasicFileSegment {
 
   /// Opens to write, and makes the file where there is none.
   [[nodiscard]] static result<BasicFileSegment> open(std::string path, Fs fs = {}) {
-    auto opened = fs.open(path, Open::write);
-    if (!opened && opened.error().code() == errc::not_found) opened = fs.open(path, Open::create);
-    // Another made it in between.
-    if (!opened && opened.error().code() == errc::exists) opened = fs.open(path, Open::write);
-    HOLDFAST_TRY(file, std::move(opened));
+    HOLDFAST_TRY(file, detail::open_or_create(fs, path));
     // Beyond any byte: a lock is of the file, not of what is in it.
     HOLDFAST_TRY(locked, fs.try_lock(file, {std::uint64_t{1} << 62, 1}, Mode::exclusive));
     if (!locked) return failure(errc::busy, "open segment", path);
@@ -5304,11 +5310,8 @@ class BasicFileSegment {
   }
   [[nodiscard]] result<void> keep_point(bytes_view content) {
     if (!point_) {
-      auto const at = path_ + ".point";
-      auto opened = fs_.open(at, Open::write);
-      if (!opened && opened.error().code() == errc::not_found) opened = fs_.open(at, Open::create);
-      if (!opened) return detail::failed(opened);
-      point_ = std::move(opened).assume_value();
+      HOLDFAST_TRY(opened, detail::open_or_create(fs_, path_ + ".point"));
+      point_ = std::move(opened);
     }
     return fs_.write_at(*point_, 0, content);
   }
@@ -7915,37 +7918,43 @@ struct From {
   std::int64_t time_ns = INT64_MIN;
 };
 
+namespace detail {
+/// Goes over a range that keeps its element in `now_`, reads the next one by `go_on()` and is over
+/// where there is none.
+template <class Range>
+class RecordIterator {
+ public:
+  using value_type = result<Record>;
+  using difference_type = std::ptrdiff_t;
+  using reference = result<Record> const&;
+  using pointer = result<Record> const*;
+  using iterator_category = std::input_iterator_tag;
+
+  RecordIterator() = default;
+  explicit RecordIterator(Range* all) noexcept : all_{all} {}
+  [[nodiscard]] reference operator*() const noexcept { return *all_->now_; }
+  [[nodiscard]] pointer operator->() const noexcept { return &*all_->now_; }
+  RecordIterator& operator++() {
+    all_->go_on();
+    return *this;
+  }
+  void operator++(int) { ++*this; }
+  [[nodiscard]] friend bool operator==(RecordIterator const& i, std::default_sentinel_t) noexcept {
+    return i.is_over();
+  }
+
+ private:
+  [[nodiscard]] bool is_over() const noexcept { return all_ == nullptr || !all_->now_; }
+  Range* all_ = nullptr;
+};
+}  // namespace detail
+
 /// A single-pass range of `result<Record>`, in bounded memory: an error is the last element.
 /// Ends where the log ended when it was made. Keeps what it reads from alive. One thread at a time.
 template <segment Segment, segment_format Format>
 class Records {
  public:
-  class iterator {
-   public:
-    using value_type = result<Record>;
-    using difference_type = std::ptrdiff_t;
-    using reference = result<Record> const&;
-    using pointer = result<Record> const*;
-    using iterator_category = std::input_iterator_tag;
-
-    iterator() = default;
-    [[nodiscard]] reference operator*() const noexcept { return *all_->now_; }
-    [[nodiscard]] pointer operator->() const noexcept { return &*all_->now_; }
-    iterator& operator++() {
-      all_->go_on();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    [[nodiscard]] friend bool operator==(iterator const& i, std::default_sentinel_t) noexcept {
-      return i.is_over();
-    }
-
-   private:
-    friend Records;
-    explicit iterator(Records* all) noexcept : all_{all} {}
-    [[nodiscard]] bool is_over() const noexcept { return all_ == nullptr || !all_->now_; }
-    Records* all_ = nullptr;
-  };
+  using iterator = detail::RecordIterator<Records>;
 
   Records(std::shared_ptr<Segment const> from,
           Format format,
@@ -7971,6 +7980,7 @@ class Records {
   [[nodiscard]] static std::default_sentinel_t end() noexcept { return {}; }
 
  private:
+  friend iterator;
   void go_on() {
     bool const ended = now_ && !now_->has_value();
     now_.reset();
@@ -8028,32 +8038,7 @@ HOLDFAST_BEGIN
 template <file_system Fs>
 class LogRecords {
  public:
-  class iterator {
-   public:
-    using value_type = result<Record>;
-    using difference_type = std::ptrdiff_t;
-    using reference = result<Record> const&;
-    using pointer = result<Record> const*;
-    using iterator_category = std::input_iterator_tag;
-
-    iterator() = default;
-    [[nodiscard]] reference operator*() const noexcept { return *all_->now_; }
-    [[nodiscard]] pointer operator->() const noexcept { return &*all_->now_; }
-    iterator& operator++() {
-      all_->go_on();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    [[nodiscard]] friend bool operator==(iterator const& i, std::default_sentinel_t) noexcept {
-      return i.is_over();
-    }
-
-   private:
-    friend LogRecords;
-    explicit iterator(LogRecords* all) noexcept : all_{all} {}
-    [[nodiscard]] bool is_over() const noexcept { return all_ == nullptr || !all_->now_; }
-    LogRecords* all_ = nullptr;
-  };
+  using iterator = detail::RecordIterator<LogRecords>;
 
   /// What is to be read of one segment.
   struct Part {
@@ -8078,6 +8063,7 @@ class LogRecords {
   [[nodiscard]] static std::default_sentinel_t end() noexcept { return {}; }
 
  private:
+  friend iterator;
   using Inner = Records<BasicFileSegment<Fs>, Framed>;
 
   void go_on() {
@@ -8752,12 +8738,8 @@ class BasicLog {
 
     [[nodiscard]] result<void> open() {
       HOLDFAST_TRYV(detail::make_directories(fs, directory));
-      auto const path = detail::join(directory, "LOCK");
-      auto opened = fs.open(path, Open::write);
-      if (!opened && opened.error().code() == errc::not_found) opened = fs.open(path, Open::create);
-      if (!opened && opened.error().code() == errc::exists) opened = fs.open(path, Open::write);
-      if (!opened) return detail::failed(opened);
-      lock_file = std::move(opened).assume_value();
+      HOLDFAST_TRY(opened, detail::open_or_create(fs, detail::join(directory, "LOCK")));
+      lock_file = std::move(opened);
       HOLDFAST_TRY(locked, fs.try_lock(*lock_file, {}, Mode::exclusive));
       if (!locked) return failure(errc::busy, "open log", directory);
       return recover();
@@ -12487,12 +12469,8 @@ class Source {
   }
   /// The same as `open`, and it takes no update before `quiet` ends: for a switch to it.
   [[nodiscard]] result<std::unique_ptr<Shown>> open_for_switch(Kept kept, Quiet& quiet) {
-    HOLDFAST_TRY(held, hold(kept));
     HOLDFAST_TRYV(enter(kept, quiet));
-    HOLDFAST_TRY(reader, open_parts(kept));
-    auto opened = std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(held));
-    HOLDFAST_TRYV(settle_marks(*opened, opened->kept.marks));
-    return opened;
+    return open_unbarred(std::move(kept));
   }
   /// Gives what was built the marks of its commit. A part that is carried over is opened again,
   /// since updates of it may have gone on, and takes none before `quiet` ends. `torn` unless its

@@ -47,11 +47,7 @@ class BasicFileSegment {
 
   /// Opens to write, and makes the file where there is none.
   [[nodiscard]] static result<BasicFileSegment> open(std::string path, Fs fs = {}) {
-    auto opened = fs.open(path, Open::write);
-    if (!opened && opened.error().code() == errc::not_found) opened = fs.open(path, Open::create);
-    // Another made it in between.
-    if (!opened && opened.error().code() == errc::exists) opened = fs.open(path, Open::write);
-    HOLDFAST_TRY(file, std::move(opened));
+    HOLDFAST_TRY(file, detail::open_or_create(fs, path));
     // Beyond any byte: a lock is of the file, not of what is in it.
     HOLDFAST_TRY(locked, fs.try_lock(file, {std::uint64_t{1} << 62, 1}, Mode::exclusive));
     if (!locked) return failure(errc::busy, "open segment", path);
@@ -119,11 +115,8 @@ class BasicFileSegment {
   }
   [[nodiscard]] result<void> keep_point(bytes_view content) {
     if (!point_) {
-      auto const at = path_ + ".point";
-      auto opened = fs_.open(at, Open::write);
-      if (!opened && opened.error().code() == errc::not_found) opened = fs_.open(at, Open::create);
-      if (!opened) return detail::failed(opened);
-      point_ = std::move(opened).assume_value();
+      HOLDFAST_TRY(opened, detail::open_or_create(fs_, path_ + ".point"));
+      point_ = std::move(opened);
     }
     return fs_.write_at(*point_, 0, content);
   }

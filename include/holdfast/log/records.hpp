@@ -30,32 +30,7 @@ HOLDFAST_BEGIN
 template <file_system Fs>
 class LogRecords {
  public:
-  class iterator {
-   public:
-    using value_type = result<Record>;
-    using difference_type = std::ptrdiff_t;
-    using reference = result<Record> const&;
-    using pointer = result<Record> const*;
-    using iterator_category = std::input_iterator_tag;
-
-    iterator() = default;
-    [[nodiscard]] reference operator*() const noexcept { return *all_->now_; }
-    [[nodiscard]] pointer operator->() const noexcept { return &*all_->now_; }
-    iterator& operator++() {
-      all_->go_on();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    [[nodiscard]] friend bool operator==(iterator const& i, std::default_sentinel_t) noexcept {
-      return i.is_over();
-    }
-
-   private:
-    friend LogRecords;
-    explicit iterator(LogRecords* all) noexcept : all_{all} {}
-    [[nodiscard]] bool is_over() const noexcept { return all_ == nullptr || !all_->now_; }
-    LogRecords* all_ = nullptr;
-  };
+  using iterator = detail::RecordIterator<LogRecords>;
 
   /// What is to be read of one segment.
   struct Part {
@@ -80,6 +55,7 @@ class LogRecords {
   [[nodiscard]] static std::default_sentinel_t end() noexcept { return {}; }
 
  private:
+  friend iterator;
   using Inner = Records<BasicFileSegment<Fs>, Framed>;
 
   void go_on() {

@@ -33,37 +33,43 @@ struct From {
   std::int64_t time_ns = INT64_MIN;
 };
 
+namespace detail {
+/// Goes over a range that keeps its element in `now_`, reads the next one by `go_on()` and is over
+/// where there is none.
+template <class Range>
+class RecordIterator {
+ public:
+  using value_type = result<Record>;
+  using difference_type = std::ptrdiff_t;
+  using reference = result<Record> const&;
+  using pointer = result<Record> const*;
+  using iterator_category = std::input_iterator_tag;
+
+  RecordIterator() = default;
+  explicit RecordIterator(Range* all) noexcept : all_{all} {}
+  [[nodiscard]] reference operator*() const noexcept { return *all_->now_; }
+  [[nodiscard]] pointer operator->() const noexcept { return &*all_->now_; }
+  RecordIterator& operator++() {
+    all_->go_on();
+    return *this;
+  }
+  void operator++(int) { ++*this; }
+  [[nodiscard]] friend bool operator==(RecordIterator const& i, std::default_sentinel_t) noexcept {
+    return i.is_over();
+  }
+
+ private:
+  [[nodiscard]] bool is_over() const noexcept { return all_ == nullptr || !all_->now_; }
+  Range* all_ = nullptr;
+};
+}  // namespace detail
+
 /// A single-pass range of `result<Record>`, in bounded memory: an error is the last element.
 /// Ends where the log ended when it was made. Keeps what it reads from alive. One thread at a time.
 template <segment Segment, segment_format Format>
 class Records {
  public:
-  class iterator {
-   public:
-    using value_type = result<Record>;
-    using difference_type = std::ptrdiff_t;
-    using reference = result<Record> const&;
-    using pointer = result<Record> const*;
-    using iterator_category = std::input_iterator_tag;
-
-    iterator() = default;
-    [[nodiscard]] reference operator*() const noexcept { return *all_->now_; }
-    [[nodiscard]] pointer operator->() const noexcept { return &*all_->now_; }
-    iterator& operator++() {
-      all_->go_on();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    [[nodiscard]] friend bool operator==(iterator const& i, std::default_sentinel_t) noexcept {
-      return i.is_over();
-    }
-
-   private:
-    friend Records;
-    explicit iterator(Records* all) noexcept : all_{all} {}
-    [[nodiscard]] bool is_over() const noexcept { return all_ == nullptr || !all_->now_; }
-    Records* all_ = nullptr;
-  };
+  using iterator = detail::RecordIterator<Records>;
 
   Records(std::shared_ptr<Segment const> from,
           Format format,
@@ -89,6 +95,7 @@ class Records {
   [[nodiscard]] static std::default_sentinel_t end() noexcept { return {}; }
 
  private:
+  friend iterator;
   void go_on() {
     bool const ended = now_ && !now_->has_value();
     now_.reset();

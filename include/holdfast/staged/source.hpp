@@ -108,12 +108,8 @@ class Source {
   }
   /// The same as `open`, and it takes no update before `quiet` ends: for a switch to it.
   [[nodiscard]] result<std::unique_ptr<Shown>> open_for_switch(Kept kept, Quiet& quiet) {
-    HOLDFAST_TRY(held, hold(kept));
     HOLDFAST_TRYV(enter(kept, quiet));
-    HOLDFAST_TRY(reader, open_parts(kept));
-    auto opened = std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(held));
-    HOLDFAST_TRYV(settle_marks(*opened, opened->kept.marks));
-    return opened;
+    return open_unbarred(std::move(kept));
   }
   /// Gives what was built the marks of its commit. A part that is carried over is opened again,
   /// since updates of it may have gone on, and takes none before `quiet` ends. `torn` unless its
