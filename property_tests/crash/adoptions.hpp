@@ -25,7 +25,7 @@ class AdoptionWork {
     auto const owner = run.start();
     auto const made = make_source(Fs{owner.files});
     if (!made) return operation_whole.refused("make the source", made.error());
-    crash_from_here(run);
+    run.crash_from_here();
     hf::testing::Verdict broken;
     auto const reader = run.start();
     run.disk.before_each_call([&] {

@@ -27,7 +27,7 @@ class BackupWork {
     auto const rival = run.start();
     auto db = home_.open(rival);
     if (!db) return operation_whole.refused("open", db.error());
-    crash_from_here(run);
+    run.crash_from_here();
     auto const process = run.start();
     hf::testing::Verdict broken;
     if (plan_.kill_after != 0) process.kill_after(plan_.kill_after);

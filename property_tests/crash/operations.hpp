@@ -64,11 +64,6 @@ template <class Home>
   return {};
 }
 
-/// From here on every call is crashed.
-inline void crash_from_here(hf::testing::Run& run) {
-  run.disk.machine().crashes_from = run.disk.machine().log.steps.size();
-}
-
 [[nodiscard]] inline bool noted(hf::testing::Run const& run, hf::testing::Note::Kind kind) {
   return std::any_of(run.history().begin(), run.history().end(),
                      [kind](hf::testing::Note const& note) { return note.kind == kind; });

@@ -57,7 +57,7 @@ class RebuildWork {
     if (!older) return operation_whole.refused("read the record", older.error());
     auto const lost = lose(Fs{clerk.files}, older.assume_value());
     if (!lost) return operation_whole.refused("lose the record", lost.error());
-    crash_from_here(run);
+    run.crash_from_here();
     auto const process = run.start();
     if (plan_.kill_after != 0) process.kill_after(plan_.kill_after);
     auto broken = rebuild(run, process);

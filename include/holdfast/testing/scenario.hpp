@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -53,7 +54,13 @@ class Run {
     }
     history_.push_back(note);
     digest_ = digest_after(digest_, note);
+    std::scoped_lock const lock{disk.machine().mutex};
     disk.machine().record(disk::Step::Kind::note, 0, "note", {}).note = note;
+  }
+  /// No crash is explored before what has been done up to now.
+  void crash_from_here() const {
+    std::scoped_lock const lock{disk.machine().mutex};
+    disk.machine().crashes_from = disk.machine().log.steps.size();
   }
   [[nodiscard]] History const& history() const noexcept { return history_; }
   [[nodiscard]] std::uint64_t digest() const noexcept { return digest_; }

@@ -45,14 +45,14 @@ class SerialFiles {
 
    private:
     friend SerialFiles;
-    file(std::mutex& mutex, typename Files::file inner)
+    file(std::recursive_mutex& mutex, typename Files::file inner)
         : mutex_{&mutex}, inner_{std::move(inner)} {}
-    std::mutex* mutex_;
+    std::recursive_mutex* mutex_;
     std::optional<typename Files::file> inner_;
   };
 
   explicit SerialFiles(SimulatedProcess const& process)
-      : process_{process}, files_{process.files}, mutex_{&mutex_of(process)} {}
+      : process_{process}, files_{process.files}, mutex_{&process.machine().mutex} {}
 
   [[nodiscard]] result<file> open(std::string const& path, Open how) const {
     return call([&]() -> result<file> {
@@ -113,13 +113,6 @@ class SerialFiles {
   }
 
  private:
-  // One of a few for every machine: two that share one only wait for each other.
-  [[nodiscard]] static std::mutex& mutex_of(SimulatedProcess const& process) {
-    static std::mutex mutexes[64];
-    return mutexes[reinterpret_cast<std::uintptr_t>(&process.machine()) / alignof(disk::Machine) %
-                   64];
-  }
-
   template <class Call>
   auto call(Call&& make) const {
     std::unique_lock lock{*mutex_};
@@ -141,7 +134,7 @@ class SerialFiles {
 
   SimulatedProcess process_;
   Files files_;
-  std::mutex* mutex_;
+  std::recursive_mutex* mutex_;
   std::thread::id owner_ = std::this_thread::get_id();
 };
 static_assert(file_system<SerialFiles<>>);

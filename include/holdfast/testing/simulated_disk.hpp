@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include "holdfast/config.hpp"
@@ -34,11 +35,18 @@ class SimulatedProcess {
 
   /// SIGKILL: its locks lapse; every later call from it has no effect and answers an error.
   void kill() const {
+    std::scoped_lock const lock{machine_->mutex};
     if (alive()) machine_->kill(id_);
   }
   /// The same after that many more calls, in whatever operation that is.
-  void kill_after(std::uint64_t calls) const { machine_->process(id_).calls_left = calls; }
-  [[nodiscard]] bool alive() const { return machine_->process(id_).alive; }
+  void kill_after(std::uint64_t calls) const {
+    std::scoped_lock const lock{machine_->mutex};
+    machine_->process(id_).calls_left = calls;
+  }
+  [[nodiscard]] bool alive() const {
+    std::scoped_lock const lock{machine_->mutex};
+    return machine_->process(id_).alive;
+  }
   [[nodiscard]] disk::Machine& machine() const noexcept { return *machine_; }
 
  private:
@@ -46,7 +54,8 @@ class SimulatedProcess {
   std::uint32_t id_;
 };
 
-/// A handle onto a simulated machine. Not thread-safe.
+/// A handle onto a simulated machine. Not thread-safe, but for start(), and for what is called on
+/// its processes: that may run beside the threads of a process that go through SerialFiles.
 class SimulatedDisk {
  public:
   /// A new machine with an empty disk. A unit smaller than what a protocol writes tears its writes.
@@ -63,6 +72,7 @@ class SimulatedDisk {
 
   [[nodiscard]] SimulatedProcess start() const {
     auto& m = *machine_;
+    std::scoped_lock const lock{m.mutex};
     m.processes.emplace_back();
     auto const number = m.first_process + static_cast<std::uint32_t>(m.processes.size()) - 1;
     return SimulatedProcess{machine_, number};

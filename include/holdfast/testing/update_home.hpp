@@ -55,7 +55,7 @@ class UpdatedHome {
     if (!holdfast::detail::make_directories(process.files, "/db"))
       return laws::update_equal.broken("a directory", "none");
     if (auto broken = build(process)) return broken;
-    run.disk.machine().crashes_from = run.disk.machine().log.steps.size();
+    run.crash_from_here();
     for (std::uint64_t n = 1; n <= plan_.updates;) {
       auto updater = update(process);
       if (!updater) return refused(process, "open_updater", updater.error());

@@ -49,7 +49,7 @@ class UpdateWork {
     auto process = run.start();
     auto store = place_.open(process);
     if (auto broken = build(process, store)) return broken;
-    run.disk.machine().crashes_from = run.disk.machine().log.steps.size();
+    run.crash_from_here();
     bool killed = false;  // once: the replay is to come to an end
     for (std::uint64_t n = 1; n <= plan_.updates; ++n) {
       bool const doomed = n == plan_.kill_update && !std::exchange(killed, true);

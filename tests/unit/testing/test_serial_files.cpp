@@ -7,9 +7,12 @@
 
 #include "catch.hpp"
 #include "holdfast/file_ops.hpp"
+#include "holdfast/testing/scenario.hpp"
 #include "holdfast/testing/serial_files.hpp"
 
 using hf::Open;
+using hf::testing::Note;
+using hf::testing::Run;
 using hf::testing::SerialFiles;
 using hf::testing::SimulatedDisk;
 
@@ -61,6 +64,26 @@ TEST_CASE(
   CHECK(runs == 2);
   disk.before_each_call({});
   CHECK(files.list("/").value().size() == 2);
+}
+
+TEST_CASE("notes, starts and kills may run beside the threads of a process",
+          "[simulator][threads]") {
+  Run run{SimulatedDisk{}};
+  SerialFiles<> const files{run.start()};
+  std::thread other{[files] {
+    for (int i = 0; i < 200; ++i) static_cast<void>(files.make_directory("/" + std::to_string(i)));
+  }};
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    run.note({Note::Kind::acked, i, 0, 0});
+    auto const next = run.start();
+    next.kill_after(i);
+    CHECK(next.alive());
+    next.kill();
+    run.crash_from_here();
+  }
+  other.join();
+  CHECK(files.list("/").value().size() == 200);
+  CHECK(run.disk.machine().log.steps.size() == 600);
 }
 
 TEST_CASE("a file that was moved closes once, and lets go of its lock", "[simulator][threads]") {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -57,6 +58,9 @@ struct Machine {
     log.effects.reserve(128);
   }
 
+  /// Held by whatever uses the machine while a process of it has threads (SerialFiles), and by what
+  /// may run beside them: notes, starts and kills. It may be taken again within itself.
+  std::recursive_mutex mutex{};
   Image cache;
   Log log{};
   std::vector<FileLock> locks{};
