@@ -51,6 +51,15 @@ TEST_CASE("a segment keeps its laws in every crash state", "[log]") {
   }
 }
 
+// A failed sync, a power cut that kept a size and not the record, another that took what was
+// appended behind the padding: that was taken for damage.
+TEST_CASE("a tail behind padding that a crash has left is torn", "[log][found]") {
+  auto const scenario = crash::segment_variant<SimulatedFiles>("segment", 131000006);
+  auto options = crash::options_of(131000006, CrashMode::any, 1636);
+  options.subsets = 512;
+  CHECK(crash::broken(scenario, options) == "");
+}
+
 TEST_CASE("a segment without a protection is found where power is cut", "[log][mutant]") {
   for (auto const mode : power_cuts) {
     CAPTURE(name(mode));

@@ -190,19 +190,21 @@ class Recoverable {
       end = scratch.size();
       return ok();
     }
-    // Brings the cursor to the end, as if all before had been written with it.
+    // Brings the cursor to the end, as if all before had been written with it. The end is that of
+    // the last record or mark, not of the padding behind it: where what follows is lost, the next
+    // one who opens it finds just that, and must not miss anything.
     [[nodiscard]] result<void> settle() {
       detail::Frames<Segment, Format> frames{store, format, end};
-      next_sequence = 0;
+      end = next_sequence = 0;
       point_left = false;
-      for (std::uint64_t before = 0;;) {  // where the last record or mark ends
+      for (;;) {
         HOLDFAST_TRY(step, frames.next());
         if (!step) break;
         if (step->kind == Step::Kind::record) next_sequence = step->sequence + 1;
         if (step->kind == Step::Kind::mark) next_sequence = step->sequence;
         if (step->kind == Step::Kind::record || step->kind == Step::Kind::mark) {
-          point_left = step->kind == Step::Kind::mark && step->synced_to == before;
-          before = frames.at();
+          point_left = step->kind == Step::Kind::mark && step->synced_to == end;
+          end = frames.at();
         }
         if (frames.is_whole(step->kind)) continue;
         HOLDFAST_TRY(found, frames.go_on());

@@ -217,3 +217,31 @@ TEST_CASE("frames that were made to be checked in vain end the search with an er
   REQUIRE_FALSE(plan);
   CHECK(plan.error().code() == hf::errc::damaged);
 }
+
+TEST_CASE("padding that a crash has left belongs to no record", "[recoverable][R5]") {
+  SegmentBench const bench;
+  {
+    auto log = bench.open().value();
+    append(log, {"one"});
+  }
+  auto whole = bench.raw();
+  auto const end = whole.size();
+  whole.resize(8192);  // the size of what was appended next, and no more
+  bench.put_raw(whole);
+  {
+    auto log = bench.open().value();
+    CHECK(log.recovered().found.verdict == Verdict::clean);
+    CHECK(log.tail().end == end);
+    CHECK(log.tail().durable_to == end);
+    REQUIRE(log.sync());
+    CHECK(log.tail().durable_to == end);
+    CHECK(log.append(hf::as_bytes("two")).value().begin == whole.size());
+  }
+  whole.resize(12288);  // again
+  bench.put_raw(whole);
+  auto log = bench.open();
+  REQUIRE(log);
+  CHECK(log.value().recovered().found.verdict == Verdict::torn_tail);
+  append(log.value(), {"three"});
+  CHECK(read_segment(log.value()) == Texts{"one", "three"});
+}
