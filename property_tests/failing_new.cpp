@@ -8,15 +8,37 @@
 #include "allocated.hpp"
 #include "holdfast/testing/faults_memory.hpp"
 
-void* operator new(std::size_t size) {
+namespace {
+void* allocate(std::size_t size) noexcept {
   crash::allocated_bytes += size;
-  if (hf::testing::allocation_fails()) throw std::bad_alloc{};
-  if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  return hf::testing::allocation_fails() ? nullptr : std::malloc(size == 0 ? 1 : size);
+}
+}  // namespace
+
+// Every form that ordinary types take: a sanitizer brings forms of its own for those left out,
+// whose memory these must not free.
+void* operator new(std::size_t size) {
+  if (void* const memory = allocate(size)) return memory;
   throw std::bad_alloc{};
+}
+void* operator new[](std::size_t size) {
+  return operator new(size);
+}
+void* operator new(std::size_t size, std::nothrow_t const&) noexcept {
+  return allocate(size);
+}
+void* operator new[](std::size_t size, std::nothrow_t const&) noexcept {
+  return allocate(size);
 }
 void operator delete(void* memory) noexcept {
   std::free(memory);
 }
+void operator delete[](void* memory) noexcept {
+  std::free(memory);
+}
 void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, std::size_t) noexcept {
   std::free(memory);
 }
