@@ -49,10 +49,12 @@ set(HOLDFAST_HEADERS
     include/holdfast/detail/crc32c_table.hpp
     include/holdfast/detail/crc32c_x86.hpp
     include/holdfast/detail/fork.hpp
+    include/holdfast/detail/lease_record.hpp
     include/holdfast/detail/lock_record.hpp
     include/holdfast/detail/lock_wait.hpp
     include/holdfast/detail/manifest.hpp
     include/holdfast/detail/manifest_text.hpp
+    include/holdfast/detail/owner_bytes.hpp
     include/holdfast/detail/pin_slots.hpp
     include/holdfast/detail/ring.hpp
     include/holdfast/detail/transitions.hpp
@@ -66,6 +68,8 @@ set(HOLDFAST_HEADERS
     include/holdfast/guarantees.hpp
     include/holdfast/holdfast.hpp
     include/holdfast/ids.hpp
+    include/holdfast/lock.hpp
+    include/holdfast/lock_concepts.hpp
     include/holdfast/log.hpp
     include/holdfast/log/examine.hpp
     include/holdfast/log/index.hpp
@@ -73,6 +77,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/log/survey.hpp
     include/holdfast/policy/exclusive.hpp
     include/holdfast/policy/file_lock.hpp
+    include/holdfast/policy/lease.hpp
     include/holdfast/policy/retry.hpp
     include/holdfast/posix.hpp
     include/holdfast/recoverable.hpp
@@ -151,9 +156,12 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/file_subject.hpp
     include/holdfast/testing/files.hpp
     include/holdfast/testing/forked.hpp
+    include/holdfast/testing/home_schedules.hpp
     include/holdfast/testing/home_trial.hpp
+    include/holdfast/testing/lapse_probes.hpp
     include/holdfast/testing/law_report.hpp
     include/holdfast/testing/laws.hpp
+    include/holdfast/testing/lease_schedule.hpp
     include/holdfast/testing/linearizable.hpp
     include/holdfast/testing/lock_laws.hpp
     include/holdfast/testing/lock_probes.hpp

@@ -154,6 +154,13 @@ TEST_CASE("the file lock excludes and numbers under every schedule", "[schedules
   CHECK(tally.steps / tally.runs > 50);
 }
 
+TEST_CASE("a live lease is kept, and tokens grow, under every schedule", "[schedules][lease]") {
+  auto const tally = schedules::run_lease<schedules::MakeLease<>>(1, 5'000);
+  CHECK(tally.report == "");
+  CHECK(tally.runs == 5'000);
+  CHECK(tally.steps / tally.runs > 50);
+}
+
 TEST_CASE("each broken protocol is found by schedules of five seeds", "[schedules][mutant]") {
   for (auto const& mutant : schedules::mutants) {
     CAPTURE(mutant.name);

@@ -10,6 +10,7 @@
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/guarantees.hpp"
+#include "holdfast/lock_concepts.hpp"
 #include "holdfast/result.hpp"
 #include "holdfast/update_concepts.hpp"
 

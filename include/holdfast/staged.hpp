@@ -21,6 +21,7 @@
 #include "holdfast/config.hpp"
 #include "holdfast/explain.hpp"
 #include "holdfast/file_ops.hpp"
+#include "holdfast/lock_concepts.hpp"
 #include "holdfast/policy/file_lock.hpp"
 #include "holdfast/staged/core.hpp"
 #include "holdfast/staged/follower.hpp"

@@ -63,6 +63,9 @@ enum class Flaw : std::uint8_t {
   remembers_the_dead,
   reads_metadata_unchecked,
   releases_in_a_child,
+  steals_live_leases,
+  never_replaces,
+  renews_what_is_lost,
   // of worlds
   loses_an_event,
 };

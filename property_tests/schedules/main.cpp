@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// Runs N schedules of the register and the lock on all cores, then every mutant until it is found.
+// Runs N schedules of the register, the lock and the lease on all cores, then every mutant until it
+// is found.
 //
-//   schedules --runs N [--seed S] [--only register|lock]
+//   schedules --runs N [--seed S] [--only register|lock|lease]
 //
 // Exit code: 0 all laws held and every mutant was found, 1 not so, 2 wrong arguments.
 #include <algorithm>
@@ -37,7 +38,8 @@ std::optional<Arguments> parse(std::vector<std::string> const& words) {
       arguments.runs = number;
     } else if (words[i] == "--seed" && is_number) {
       arguments.seed = number;
-    } else if (words[i] == "--only" && (value == "register" || value == "lock")) {
+    } else if (words[i] == "--only" &&
+               (value == "register" || value == "lock" || value == "lease")) {
       arguments.only = value;
     } else {
       return {};
@@ -46,6 +48,15 @@ std::optional<Arguments> parse(std::vector<std::string> const& words) {
   if (words.size() % 2 != 0 || arguments.runs == 0) return {};
   return arguments;
 }
+
+struct Part {
+  char const* name;
+  std::uint64_t share;  // of four
+  Tally (*run)(std::uint64_t, std::uint64_t);
+};
+constexpr Part parts[] = {{"register", 2, schedules::run_register<schedules::MakeRegister<>>},
+                          {"lock", 1, schedules::run_lock<schedules::MakeLock<>>},
+                          {"lease", 1, schedules::run_lease<schedules::MakeLease<>>}};
 
 // Seeds are dealt in blocks, so that what runs does not depend on how many cores there are.
 Tally on_all_cores(Tally (*run)(std::uint64_t, std::uint64_t),
@@ -116,23 +127,15 @@ int hunt(std::uint64_t seed, std::string const& only) {
 int main(int argc, char** argv) {
   auto const arguments = parse({argv + 1, argv + argc});
   if (!arguments) {
-    std::fprintf(stderr, "usage: schedules --runs N [--seed S] [--only register|lock]\n");
+    std::fprintf(stderr, "usage: schedules --runs N [--seed S] [--only register|lock|lease]\n");
     return 2;
   }
   auto const begun = std::chrono::steady_clock::now();
   Sum sum;
-  auto const lock_runs = arguments->only == "lock"       ? arguments->runs
-                         : arguments->only == "register" ? 0
-                                                         : arguments->runs / 4;
-  if (arguments->only != "lock") {
-    show("register",
-         on_all_cores(schedules::run_register<schedules::MakeRegister<>>, arguments->seed,
-                      arguments->runs - lock_runs),
-         sum);
-  }
-  if (lock_runs != 0) {
-    show("lock",
-         on_all_cores(schedules::run_lock<schedules::MakeLock<>>, arguments->seed, lock_runs), sum);
+  for (auto const& part : parts) {
+    if (!arguments->only.empty() && arguments->only != part.name) continue;
+    auto const runs = arguments->only.empty() ? arguments->runs * part.share / 4 : arguments->runs;
+    if (runs != 0) show(part.name, on_all_cores(part.run, arguments->seed, runs), sum);
   }
   auto const alive = sum.runs > 1 ? hunt(arguments->seed, arguments->only) : 0;
   std::chrono::duration<double> const seconds = std::chrono::steady_clock::now() - begun;

@@ -14,6 +14,8 @@
 
 #include "holdfast/backend/file_register.hpp"
 #include "holdfast/policy/file_lock.hpp"
+#include "holdfast/policy/lease.hpp"
+#include "holdfast/testing/lease_schedule.hpp"
 #include "holdfast/testing/lock_schedule.hpp"
 #include "holdfast/testing/register_schedule.hpp"
 
@@ -181,6 +183,28 @@ struct NeverLooksAtTheName : Wraps {
   [[nodiscard]] hf::result<hf::FileId> identity(std::string const&) const {
     return hf::FileId{1, 1};
   }
+};
+
+/// The lease over a register.
+template <class MakesRegister = MakeRegister<>, class World = ScheduledWorld>
+struct MakeLease {
+  auto operator()(ScheduledProcess const& p) const {
+    return hf::Lease{
+        MakesRegister{}(p),
+        {.ttl_ms = hf::testing::scheduled_ttl_ms, .margin_ms = hf::testing::scheduled_margin_ms},
+        World{p.world}};
+  }
+};
+
+/// A clock of its own that runs twice as fast.
+struct Hurries : ScheduledWorld {
+  explicit Hurries(ScheduledWorld world) : ScheduledWorld{std::move(world)} {}
+  [[nodiscard]] std::int64_t steady_ns() const noexcept { return 2 * ScheduledWorld::steady_ns(); }
+};
+/// A clock of its own that runs half as fast.
+struct Dawdles : ScheduledWorld {
+  explicit Dawdles(ScheduledWorld world) : ScheduledWorld{std::move(world)} {}
+  [[nodiscard]] std::int64_t steady_ns() const noexcept { return ScheduledWorld::steady_ns() / 2; }
 };
 }  // namespace schedules
 

@@ -46,6 +46,10 @@ template <class Make>
 [[nodiscard]] Tally run_lock(std::uint64_t first, std::uint64_t count) {
   return run_seeds(hf::testing::LockSchedules{Make{}}, first, count);
 }
+template <class Make>
+[[nodiscard]] Tally run_lease(std::uint64_t first, std::uint64_t count) {
+  return run_seeds(hf::testing::LeaseSchedules{Make{}}, first, count);
+}
 
 /// A protocol with one rule broken.
 struct Mutant {
@@ -66,6 +70,10 @@ inline constexpr Mutant mutants[] = {
     {"lock: shared instead of exclusive", run_lock<MakeLock<SharesTheEpoch>>},
     {"lock: name of the file not looked at", run_lock<MakeLock<NeverLooksAtTheName>>},
     {"lock: epoch not synced", run_lock<MakeLock<SyncsNothing>>},
+    {"lease: version not compared", run_lease<MakeLease<MakeWrapped<ComparesNothing>>>},
+    {"lease: a clock that hurries", run_lease<MakeLease<MakeRegister<>, Hurries>>},
+    {"lease: a clock that dawdles", run_lease<MakeLease<MakeRegister<>, Dawdles>>},
+    {"lease: nothing synced", run_lease<MakeLease<MakeRegister<SyncsNothing>>>},
 };
 }  // namespace schedules
 

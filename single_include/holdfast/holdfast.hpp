@@ -532,7 +532,7 @@ HOLDFAST_END
 #endif
 
 // ------------ holdfast/concepts.hpp
-// Says what you bring: the concepts of stores, registers and locks, and the traits through which
+// Says what you bring: the concepts of stores and registers, and the traits through which
 // holdfast uses them.
 //
 // Each operation is a `can_*` of its own, so that a compiler names the one that is missing.
@@ -824,67 +824,6 @@ concept has_max_size = requires(T const& t) {
 template <class T>
 concept atomic_register =
     std::movable<T> && can_load<T> && can_store_if<T> && can_reopen<T> && has_max_size<T>;
-
-// ---- locks
-
-/// Forwards each operation of a lock policy to the member of the same name.
-template <class T>
-struct member_lock_traits {
-  template <class U>
-  static auto try_acquire(U& t, Owner const& o, FencingToken above)
-      -> decltype(t.try_acquire(o, above)) {
-    return t.try_acquire(o, above);
-  }
-  template <class U, class Grant>
-  static auto release(U& t, Grant& g) -> decltype(t.release(g)) {
-    return t.release(g);
-  }
-  template <class U>
-  static auto inspect(U& t) -> decltype(t.inspect()) {
-    return t.inspect();
-  }
-  template <class U>
-  static auto force(U& t, Holder const& seen, FencingToken above)
-      -> decltype(t.force(seen, above)) {
-    return t.force(seen, above);
-  }
-};
-/// How holdfast calls a lock policy; specialise it for a type whose operations are named otherwise.
-template <class T>
-struct lock_traits : member_lock_traits<T> {};
-
-/// What `try_acquire` of a lock policy gives.
-template <class T>
-using grant_of = value_of<decltype(lock_traits<T>::try_acquire(
-    std::declval<T&>(), std::declval<Owner const&>(), FencingToken{}))>;
-
-template <class T>
-concept can_try_acquire = requires(T& t, Owner const& o, FencingToken above) {
-  { lock_traits<T>::try_acquire(t, o, above) } -> some_result;
-};
-template <class T>
-concept has_token = can_try_acquire<T> && requires(grant_of<T> const& g) {
-  { g.token } -> std::convertible_to<FencingToken>;
-};
-template <class T>
-concept can_release = can_try_acquire<T> && requires(T& t, grant_of<T>& g) {
-  { lock_traits<T>::release(t, g) } -> gives<void>;
-};
-template <class T>
-concept can_inspect = requires(T& t) {
-  { lock_traits<T>::inspect(t) } -> gives<std::optional<Holder>>;
-};
-template <class T>
-concept can_force = requires(T& t, Holder const& h, FencingToken above) {
-  { lock_traits<T>::force(t, h, above) } -> gives<FencingToken>;
-};
-
-/// Grants to one at a time, with a token greater than `above` and than every token granted before.
-/// Held elsewhere = `busy`, naming the holder. `force(seen)` takes it from the holder that was
-/// seen, and from no other.
-template <class T>
-concept lock_policy = std::movable<T> && can_try_acquire<T> && has_token<T> && can_release<T> &&
-    can_inspect<T> && can_force<T>;
 
 // ---- pins between processes
 
@@ -5554,6 +5493,118 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/detail/owner_bytes.hpp
+// The bytes by which records of locks name a process.
+#ifndef HOLDFAST_DETAIL_OWNER_BYTES_HPP
+#define HOLDFAST_DETAIL_OWNER_BYTES_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+inline void put_array(bytes_span into, std::size_t where, auto const& from) noexcept {
+  for (std::size_t i = 0; i < from.size(); ++i) into[where + i] = static_cast<std::byte>(from[i]);
+}
+inline void get_array(bytes_view from, std::size_t where, auto& into) noexcept {
+  for (std::size_t i = 0; i < into.size(); ++i) {
+    into[i] = static_cast<std::remove_reference_t<decltype(into[0])>>(from[where + i]);
+  }
+}
+
+// Pid, start time, nonce, boot id, host.
+inline constexpr std::size_t owner_size = 8 + 8 + 8 + 16 + 64;
+
+inline void put_owner(bytes_span into, std::size_t where, Owner const& owner) noexcept {
+  put_le(into, where, owner.pid);
+  put_le(into, where + 8, owner.start_time);
+  put_le(into, where + 16, owner.nonce);
+  put_array(into, where + 24, owner.boot.id);
+  put_array(into, where + 40, owner.host);
+}
+[[nodiscard]] inline Owner get_owner(bytes_view from, std::size_t where) noexcept {
+  Owner owner;
+  owner.pid = get_le<std::uint64_t>(from, where);
+  owner.start_time = get_le<std::uint64_t>(from, where + 8);
+  owner.nonce = get_le<std::uint64_t>(from, where + 16);
+  get_array(from, where + 24, owner.boot.id);
+  get_array(from, where + 40, owner.host);
+  return owner;
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/detail/lease_record.hpp
+// Lays out what a lease keeps in its register.
+#ifndef HOLDFAST_DETAIL_LEASE_RECORD_HPP
+#define HOLDFAST_DETAIL_LEASE_RECORD_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail::lease_record {
+inline constexpr std::uint64_t magic = 0x6573'6165'6c66'68;  // "hflease"
+inline constexpr std::uint64_t format = 1;
+
+/// The last grant. Without a holder nobody has the lease.
+struct Record {
+  FencingToken token{};        ///< of the last grant, or greater
+  std::uint64_t nonce = 0;     ///< of that grant
+  std::uint64_t renewals = 0;  ///< of that grant; tells one renewal from another
+  std::int64_t ttl_ns = 0;     ///< how long its holder may be silent
+  std::optional<Holder> holder{};
+  friend bool operator==(Record const&, Record const&) = default;
+};
+
+namespace at {
+inline constexpr std::size_t magic = 0, form = 8, crc = 16, token = 24, nonce = 32, renewals = 40;
+inline constexpr std::size_t ttl = 48, held = 56, since = 64, owner = 72, end = owner + owner_size;
+}  // namespace at
+using Bytes = std::array<std::byte, at::end>;
+
+[[nodiscard]] inline Bytes encode(Record const& record) noexcept {
+  Bytes all{};
+  put_le(all, at::magic, magic);
+  put_le(all, at::form, format);
+  put_le(all, at::token, record.token.number);
+  put_le(all, at::nonce, record.nonce);
+  put_le(all, at::renewals, record.renewals);
+  put_le(all, at::ttl, static_cast<std::uint64_t>(record.ttl_ns));
+  if (record.holder) {
+    put_le(all, at::held, std::uint64_t{1});
+    put_le(all, at::since, static_cast<std::uint64_t>(record.holder->acquired_at_ns));
+    put_owner(all, at::owner, record.holder->owner);
+  }
+  put_le(all, at::crc, crc32c(bytes_view{all}.subspan(at::token)));
+  return all;
+}
+
+/// Errors: `foreign`, `newer_format`, `damaged`.
+[[nodiscard]] inline result<Record> decode(bytes_view all) noexcept {
+  if (all.size() < at::token || get_le<std::uint64_t>(all, at::magic) != magic) {
+    return failure(errc::foreign, "lease", "no record of a lease");
+  }
+  if (get_le<std::uint64_t>(all, at::form) > format) return failure(errc::newer_format, "lease");
+  bool const whole = all.size() == at::end &&
+                     get_le<std::uint32_t>(all, at::crc) == crc32c(all.subspan(at::token));
+  auto const ttl = whole ? static_cast<std::int64_t>(get_le<std::uint64_t>(all, at::ttl)) : -1;
+  if (ttl < 0) return failure(errc::damaged, "lease");
+  Record record{{get_le<std::uint64_t>(all, at::token)},
+                get_le<std::uint64_t>(all, at::nonce),
+                get_le<std::uint64_t>(all, at::renewals),
+                ttl,
+                {}};
+  if (get_le<std::uint64_t>(all, at::held) == 0) return record;
+  auto const since = static_cast<std::int64_t>(get_le<std::uint64_t>(all, at::since));
+  record.holder = Holder{get_owner(all, at::owner), record.token, since};
+  return record;
+}
+}  // namespace detail::lease_record
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/detail/lock_record.hpp
 // Lays out what a lock file holds: two slots for the durable epoch and one for the holder.
 #ifndef HOLDFAST_DETAIL_LOCK_RECORD_HPP
@@ -5585,18 +5636,9 @@ struct Last {
 using Slot = std::array<std::byte, slot_size>;
 namespace at {
 inline constexpr std::size_t magic = 0, form = 8, crc = 16, number = 24, boot = 32;
-inline constexpr std::size_t held = 32, since = 40, pid = 48, start = 56, nonce = 64;
-inline constexpr std::size_t owner_boot = 72, host = 88, end = 152;
+inline constexpr std::size_t held = 32, since = 40, owner = 48, end = owner + owner_size;
 }  // namespace at
 
-inline void put_array(bytes_span into, std::size_t where, auto const& from) noexcept {
-  for (std::size_t i = 0; i < from.size(); ++i) into[where + i] = static_cast<std::byte>(from[i]);
-}
-inline void get_array(bytes_view from, std::size_t where, auto& into) noexcept {
-  for (std::size_t i = 0; i < into.size(); ++i) {
-    into[i] = static_cast<std::remove_reference_t<decltype(into[0])>>(from[where + i]);
-  }
-}
 inline void finish(Slot& slot) noexcept {
   put_le(slot, at::magic, magic);
   put_le(slot, at::form, format);
@@ -5631,11 +5673,7 @@ inline void finish(Slot& slot) noexcept {
     auto const& [owner, token, since] = *last.holder;
     put_le(slot, at::held, std::uint64_t{1});
     put_le(slot, at::since, static_cast<std::uint64_t>(since));
-    put_le(slot, at::pid, owner.pid);
-    put_le(slot, at::start, owner.start_time);
-    put_le(slot, at::nonce, owner.nonce);
-    put_array(slot, at::owner_boot, owner.boot.id);
-    put_array(slot, at::host, owner.host);
+    put_owner(slot, at::owner, owner);
   }
   finish(slot);
   return slot;
@@ -5647,11 +5685,7 @@ inline void finish(Slot& slot) noexcept {
   Holder holder;
   holder.token = last.token;
   holder.acquired_at_ns = static_cast<std::int64_t>(get_le<std::uint64_t>(slot, at::since));
-  holder.owner.pid = get_le<std::uint64_t>(slot, at::pid);
-  holder.owner.start_time = get_le<std::uint64_t>(slot, at::start);
-  holder.owner.nonce = get_le<std::uint64_t>(slot, at::nonce);
-  get_array(slot, at::owner_boot, holder.owner.boot.id);
-  get_array(slot, at::host, holder.owner.host);
+  holder.owner = get_owner(slot, at::owner);
   last.holder = holder;
   return last;
 }
@@ -6443,6 +6477,96 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/lock_concepts.hpp
+// Says what a lock policy is, and the traits through which holdfast calls one.
+#ifndef HOLDFAST_LOCK_CONCEPTS_HPP
+#define HOLDFAST_LOCK_CONCEPTS_HPP
+
+HOLDFAST_BEGIN
+
+/// Forwards each operation of a lock policy to the member of the same name.
+template <class T>
+struct member_lock_traits {
+  template <class U>
+  static auto try_acquire(U& t, Owner const& o, FencingToken above)
+      -> decltype(t.try_acquire(o, above)) {
+    return t.try_acquire(o, above);
+  }
+  template <class U, class Grant>
+  static auto release(U& t, Grant& g) -> decltype(t.release(g)) {
+    return t.release(g);
+  }
+  template <class U>
+  static auto inspect(U& t) -> decltype(t.inspect()) {
+    return t.inspect();
+  }
+  template <class U>
+  static auto force(U& t, Holder const& seen, FencingToken above)
+      -> decltype(t.force(seen, above)) {
+    return t.force(seen, above);
+  }
+  template <class U, class Grant>
+  static auto renew(U& t, Grant& g) -> decltype(t.renew(g)) {
+    return t.renew(g);
+  }
+  template <class U, class Grant>
+  static auto remaining_ns(U const& t, Grant const& g) -> decltype(t.remaining_ns(g)) {
+    return t.remaining_ns(g);
+  }
+};
+/// How holdfast calls a lock policy; specialise it for a type whose operations are named otherwise.
+template <class T>
+struct lock_traits : member_lock_traits<T> {};
+
+/// What `try_acquire` of a lock policy gives.
+template <class T>
+using grant_of = value_of<decltype(lock_traits<T>::try_acquire(
+    std::declval<T&>(), std::declval<Owner const&>(), FencingToken{}))>;
+
+template <class T>
+concept can_try_acquire = requires(T& t, Owner const& o, FencingToken above) {
+  { lock_traits<T>::try_acquire(t, o, above) } -> some_result;
+};
+template <class T>
+concept has_token = can_try_acquire<T> && requires(grant_of<T> const& g) {
+  { g.token } -> std::convertible_to<FencingToken>;
+};
+template <class T>
+concept can_release = can_try_acquire<T> && requires(T& t, grant_of<T>& g) {
+  { lock_traits<T>::release(t, g) } -> gives<void>;
+};
+template <class T>
+concept can_inspect = requires(T& t) {
+  { lock_traits<T>::inspect(t) } -> gives<std::optional<Holder>>;
+};
+template <class T>
+concept can_force = requires(T& t, Holder const& h, FencingToken above) {
+  { lock_traits<T>::force(t, h, above) } -> gives<FencingToken>;
+};
+
+/// Grants to one at a time, with a token greater than `above` and than every token granted before.
+/// Held elsewhere = `busy`, naming the holder. `force(seen)` takes it from the holder that was
+/// seen, and from no other.
+template <class T>
+concept lock_policy = std::movable<T> && can_try_acquire<T> && has_token<T> && can_release<T> &&
+    can_inspect<T> && can_force<T>;
+
+/// Its grants end by themselves: `remaining_ns` tells when a holder must have stopped, by its own
+/// clock.
+template <class T>
+concept lapsing = lock_policy<T> && requires(T const& t, grant_of<T> const& g) {
+  { lock_traits<T>::remaining_ns(t, g) } -> std::convertible_to<std::int64_t>;
+};
+/// Its grants can be held for longer.
+template <class T>
+concept renewable = lock_policy<T> && requires(T& t, grant_of<T>& g) {
+  { lock_traits<T>::renew(t, g) } -> gives<void>;
+};
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/explain.hpp
 // Turns "constraints not satisfied" into one line for each operation or guarantee that is missing.
 #ifndef HOLDFAST_EXPLAIN_HPP
@@ -7137,6 +7261,179 @@ class LevelDbLog {
   Options options_;
 };
 static_assert(writable_format<LevelDbLog>);
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/lock.hpp
+// Takes a lock under any policy, waits for it, and holds it until it is let go.
+#ifndef HOLDFAST_LOCK_HPP
+#define HOLDFAST_LOCK_HPP
+
+HOLDFAST_BEGIN
+
+/// How `Lock::acquire` waits.
+struct Acquire {
+  std::int64_t timeout_ms = 30'000;   ///< 0: looks once; negative: waits for ever
+  std::int64_t poll_ms = 10;          ///< between two looks, at first; doubles
+  std::int64_t max_poll_ms = 1'000;   ///< up to this; a holder that ends is noticed so late
+  std::function<bool()> cancelled{};  ///< asked before each look; what it throws ends the wait
+};
+
+namespace detail {
+template <lock_policy Policy, world W>
+struct LockState {
+  LockState(Policy p, W around) : policy{std::move(p)}, world{std::move(around)} {}
+  Policy policy;
+  W world;
+};
+}  // namespace detail
+
+/// A lock that is held; lets go of it at its end. Movable; any thread may use it, also while
+/// another renews it.
+///
+/// Whoever writes to something that others may guard too hands it the token, and that refuses
+/// whoever comes with a smaller one: a holder may be stopped for longer than its lock lasts, and
+/// knows nothing of it.
+template <lock_policy Policy, world W>
+class Held {
+  using Traits = lock_traits<Policy>;
+  using State = detail::LockState<Policy, W>;
+
+ public:
+  Held(std::shared_ptr<State> state, grant_of<Policy> grant, Owner const& owner)
+      : own_{std::make_unique<Own>(std::move(state), std::move(grant), owner)} {}
+  Held(Held&&) noexcept = default;
+  Held& operator=(Held&& other) noexcept {
+    Held gone{std::move(*this)};
+    own_ = std::move(other.own_);
+    return *this;
+  }
+  // One that can't be let go lapses with its process or its time; there is nobody to tell here.
+  ~Held() {
+    if (own_) static_cast<void>(release());
+  }
+
+  [[nodiscard]] FencingToken token() const noexcept { return own_->token; }
+  [[nodiscard]] Owner const& owner() const noexcept { return own_->owner; }
+
+  /// How long it still holds, in nanoseconds, by this process's clock: at 0 its holder must have
+  /// stopped. Nothing where it holds until it is let go. Never waits.
+  [[nodiscard]] std::optional<std::int64_t> remaining_ns() const noexcept {
+    if constexpr (lapsing<Policy>) {
+      if (!own_ || own_->born.left()) return 0;
+      auto const until = own_->until_ns.load(std::memory_order_acquire);
+      return std::max<std::int64_t>(0, until - own_->state->world.steady_ns());
+    } else {
+      return std::nullopt;
+    }
+  }
+  /// Holds it for another whole time from now on. `fenced` once it is another's; after any other
+  /// error it holds for as long as it did before.
+  [[nodiscard]] result<void> renew() requires renewable<Policy> {
+    if (!own_) return failure(errc::spent, "renew");
+    std::lock_guard const guard{own_->mutex};
+    auto renewed = Traits::renew(own_->state->policy, own_->grant);
+    own_->look();
+    return renewed;
+  }
+  /// Idempotent. After an error it lapses with its process or its time.
+  [[nodiscard]] result<void> release() {
+    if (!own_) return ok();
+    own_->until_ns.store(0, std::memory_order_release);  // at once: the call may take time
+    std::lock_guard const guard{own_->mutex};
+    return Traits::release(own_->state->policy, own_->grant);
+  }
+
+ private:
+  struct Own {
+    Own(std::shared_ptr<State> s, grant_of<Policy> g, Owner const& o)
+        : state{std::move(s)}, grant{std::move(g)}, token{grant.token}, owner{o} {
+      look();
+    }
+    // Until when it holds, for those who must not wait for a call.
+    void look() noexcept {
+      if constexpr (lapsing<Policy>) {
+        auto const left = Traits::remaining_ns(state->policy, grant);
+        until_ns.store(state->world.steady_ns() + left, std::memory_order_release);
+      }
+    }
+    std::shared_ptr<State> state;
+    std::mutex mutex{};
+    grant_of<Policy> grant;
+    FencingToken token;
+    Owner owner;
+    std::atomic<std::int64_t> until_ns{0};
+    detail::Birthplace born{};
+  };
+  std::unique_ptr<Own> own_;
+};
+
+/// A lock under a policy. Movable; any thread may use it, and what it gave stays held without it.
+template <lock_policy Policy, world W = Native>
+class Lock {
+  using Traits = lock_traits<Policy>;
+  using State = detail::LockState<Policy, W>;
+
+ public:
+  using held_type = Held<Policy, W>;
+
+  explicit Lock(Policy policy, W world = {})
+      : state_{std::make_shared<State>(std::move(policy), std::move(world))} {}
+
+  /// `busy`, naming the holder, while it is held elsewhere. The token exceeds `above` and every
+  /// token before it.
+  [[nodiscard]] result<held_type> try_acquire(FencingToken above = {}) {
+    auto const owner = state_->world.self();
+    HOLDFAST_TRY(grant, Traits::try_acquire(state_->policy, owner, above));
+    return held_type{state_, std::move(grant), owner};
+  }
+
+  /// Waits until it is let go or lapses. `timed_out`, naming the holder, or `cancelled`; any other
+  /// error ends the wait.
+  [[nodiscard]] result<held_type> acquire(Acquire const& how = {}, FencingToken above = {}) {
+    HOLDFAST_TRYV(check(how));
+    auto const& w = state_->world;
+    auto const begun = w.steady_ns();
+    auto poll_ns = how.poll_ms * ms;
+    for (;;) {
+      if (how.cancelled && how.cancelled()) return failure(errc::cancelled, "acquire");
+      auto held = try_acquire(above);
+      if (held || held.error().code() != errc::busy || how.timeout_ms == 0) return held;
+      auto const now = w.steady_ns();
+      auto const left = how.timeout_ms < 0 ? poll_ns : how.timeout_ms * ms - (now - begun);
+      if (left <= 0) return failure(errc::timed_out, "acquire", held.error().detail());
+      // No two that wait look at the same time for ever.
+      auto const share =
+          poll_ns / 2 + static_cast<std::int64_t>(w.random64() % 1024) * (poll_ns / 2048);
+      w.wait_until(now + std::min(left, share));
+      poll_ns = std::min(2 * poll_ns, how.max_poll_ms * ms);
+    }
+  }
+
+  /// Who holds it; nothing if nobody does. What a policy can't tell it shows: see there.
+  [[nodiscard]] result<std::optional<Holder>> inspect() { return Traits::inspect(state_->policy); }
+
+  /// Takes it away from the holder that was seen (`conflict` if it is another by now); the token
+  /// exceeds its. The old holder is not stopped: what it writes to must refuse its token first.
+  [[nodiscard]] result<FencingToken> force_unlock(Holder const& seen, FencingToken above = {}) {
+    return Traits::force(state_->policy, seen, above);
+  }
+
+ private:
+  static constexpr std::int64_t ms = 1'000'000;
+  [[nodiscard]] static result<void> check(Acquire const& how) {
+    constexpr std::int64_t century_ms = std::int64_t{100} * 366 * 24 * 3600 * 1000;
+    if (how.timeout_ms > century_ms) return failure(errc::invalid, "Acquire", "timeout_ms");
+    if (how.poll_ms < 1 || how.poll_ms > how.max_poll_ms || how.max_poll_ms > century_ms) {
+      return failure(errc::invalid, "Acquire", "1 <= poll_ms <= max_poll_ms must hold");
+    }
+    return ok();
+  }
+
+  std::shared_ptr<State> state_;
+};
 
 HOLDFAST_END
 
@@ -9372,6 +9669,298 @@ class BasicFileLock {
 /// On the real file system.
 using FileLock = BasicFileLock<Posix>;
 static_assert(lock_policy<FileLock>);
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/policy/lease.hpp
+// A lock that lapses, over any atomic register: whoever is silent for too long may be replaced, on
+// one machine or on many.
+//
+// Invariants:
+// - Every change of the record is a `store_if` over the version that was looked at; an unknown
+//   outcome is read back before anything is concluded from it.
+// - A holder counts from before it sent its last renewal, and stops a margin early. Who wants the
+//   lease counts from after it first saw that renewal, on its own clock, and waits a margin longer.
+//   Times in the record are for people.
+// - Exclusion so assumes clocks that run at about one rate and pauses shorter than the margin.
+//   Tokens assume nothing: a resource that compares them is safe without.
+#ifndef HOLDFAST_POLICY_LEASE_HPP
+#define HOLDFAST_POLICY_LEASE_HPP
+
+HOLDFAST_BEGIN
+
+struct LeaseOptions {
+  std::int64_t ttl_ms = 10'000;    ///< a holder that is silent for so long may be replaced
+  std::int64_t margin_ms = 1'000;  ///< the holder stops so much earlier, others wait so much longer
+};
+
+/// A lease in a register of its own. Thread-safe. After fork() only the parent may use it.
+template <atomic_register Register, world W = Native>
+class Lease {
+  using Record = detail::lease_record::Record;
+
+ public:
+  static constexpr Guarantees guarantees{.durable = guarantees_of<Register>().durable,
+                                         .fenced = true,
+                                         .detects_damage = true,
+                                         .lifetime = guarantees_of<Register>().lifetime,
+                                         .reach = guarantees_of<Register>().reach};
+  class Grant {
+   public:
+    FencingToken token;
+
+   private:
+    friend Lease;
+    Grant(Record const& r, Version v, std::int64_t until)
+        : token{r.token}, record_{r}, version_{v}, until_ns_{until} {}
+    Record record_;
+    Version version_;
+    std::int64_t until_ns_;  // steady clock
+    detail::Birthplace born_{};
+    bool over_ = false;  // released, or seen to be another's
+  };
+
+  explicit Lease(Register reg, LeaseOptions const& options = {}, W world = {})
+      : core_{std::make_unique<Core>(std::move(reg), options, std::move(world))} {}
+
+  /// `busy`, naming the holder, while it is held; a holder has to be seen silent for its whole time
+  /// first, so ask again. The token exceeds `above` and every token before it. `uncertain` where
+  /// nobody can tell whether it was granted, `timed_out` where the register took longer than the
+  /// lease lasts: then it lapses. Errors: `foreign`, `damaged`,
+  /// `newer_format` for what is no record of a lease; those of the register.
+  [[nodiscard]] result<Grant> try_acquire(Owner const& owner, FencingToken above) {
+    std::lock_guard const guard{core_->mutex};
+    HOLDFAST_TRYV(usable("acquire"));
+    for (int look = 0; look < looks; ++look) {
+      HOLDFAST_TRY(seen, load());
+      if (seen.record.holder && !has_lapsed(seen)) return busy(*seen.record.holder);
+      Record next{{std::max(seen.record.token, above).number + 1},
+                  core_->world.random64(),
+                  0,
+                  core_->ttl_ns,
+                  {}};
+      next.holder = Holder{owner, next.token, core_->world.wall_ns()};
+      auto const sent = core_->world.steady_ns();
+      HOLDFAST_TRY(version, put(seen, next));
+      if (!version) continue;
+      Grant grant{next, *version, sent + core_->ttl_ns - core_->margin_ns};
+      if (remaining_ns(grant) == 0) return failure(errc::timed_out, "acquire", "an answer so late");
+      return grant;
+    }
+    return failure(errc::busy, "acquire", "others keep changing the lease");
+  }
+
+  /// How long it still holds, by this process's clock; from 0 on its holder must stop.
+  [[nodiscard]] std::int64_t remaining_ns(Grant const& grant) const noexcept {
+    if (grant.over_ || grant.born_.left()) return 0;
+    return std::max<std::int64_t>(0, grant.until_ns_ - core_->world.steady_ns());
+  }
+
+  /// Holds it for another whole time from now on; also late, if nobody has taken it. `fenced` once
+  /// it is another's. After any other error the grant stands for as long as it did before.
+  [[nodiscard]] result<void> renew(Grant& grant) {
+    if (grant.born_.left()) return failure(errc::forked, "renew");
+    std::lock_guard const guard{core_->mutex};
+    if (grant.over_) return failure(errc::spent, "renew");
+    HOLDFAST_TRYV(usable("renew"));
+    auto next = grant.record_;
+    ++next.renewals;
+    auto sent = core_->world.steady_ns();
+    Seen base{grant.version_, grant.record_};
+    for (int look = 0; look < looks; ++look) {
+      HOLDFAST_TRY(version, put(base, next));
+      if (version) {
+        grant.record_ = next;
+        grant.version_ = *version;
+        grant.until_ns_ = sent + core_->ttl_ns - core_->margin_ns;
+        return ok();
+      }
+      sent = core_->world.steady_ns();
+      HOLDFAST_TRY(seen, load());
+      if (!shows(seen, grant)) {
+        grant.over_ = true;
+        return failure(errc::fenced, "renew", "the lease is another's");
+      }
+      next.renewals = seen.record.renewals + 1;
+      base = std::move(seen);
+    }
+    return failure(errc::busy, "renew", "others keep changing the lease");
+  }
+
+  /// Idempotent; leaves the lease of another holder alone. After an error it lapses by itself.
+  [[nodiscard]] result<void> release(Grant& grant) {
+    if (grant.over_) return ok();
+    if (grant.born_.left()) return failure(errc::forked, "release");
+    std::lock_guard const guard{core_->mutex};
+    grant.over_ = true;
+    HOLDFAST_TRYV(usable("release"));
+    for (int look = 0; look < looks; ++look) {
+      HOLDFAST_TRY(seen, load());
+      if (!shows(seen, grant)) return ok();
+      HOLDFAST_TRY(version, put(seen, vacant(grant.token)));
+      if (version) return ok();
+    }
+    return failure(errc::busy, "release", "others keep changing the lease");
+  }
+
+  /// Who has it, or had it when it lapsed.
+  [[nodiscard]] result<std::optional<Holder>> inspect() {
+    std::lock_guard const guard{core_->mutex};
+    HOLDFAST_TRYV(usable("inspect"));
+    HOLDFAST_TRY(seen, load());
+    return seen.record.holder;
+  }
+
+  /// Takes it away from the holder that was seen (`conflict` if it is another by now). The old
+  /// holder is not stopped: raise the fence of what it writes to first.
+  [[nodiscard]] result<FencingToken> force(Holder const& seen_holder, FencingToken above) {
+    std::lock_guard const guard{core_->mutex};
+    HOLDFAST_TRYV(usable("force"));
+    for (int look = 0; look < looks; ++look) {
+      HOLDFAST_TRY(seen, load());
+      auto const& holder = seen.record.holder;
+      if (!holder || holder->owner != seen_holder.owner || holder->token != seen_holder.token) {
+        return failure(errc::conflict, "force", "another holder, or none");
+      }
+      FencingToken const token{std::max(seen.record.token, above).number + 1};
+      HOLDFAST_TRY(version, put(seen, vacant(token)));
+      if (version) return token;
+    }
+    return failure(errc::busy, "force", "others keep changing the lease");
+  }
+
+ private:
+  static constexpr int looks = 8;  // at a record that others change meanwhile
+
+  struct Seen {
+    Version version{};
+    Record record{};  // of an absent register: nobody's
+  };
+  // A holder that is waited for: what was seen of it, and since when.
+  struct Watch {
+    Version version;
+    std::uint64_t nonce;
+    std::int64_t since_ns;
+  };
+  struct Core {
+    Core(Register r, LeaseOptions const& options, W around)
+        : reg{std::move(r)}, world{std::move(around)} {
+      constexpr std::int64_t century_ms = std::int64_t{100} * 366 * 24 * 3600 * 1000;
+      bool const sane = 0 < options.margin_ms && options.margin_ms < options.ttl_ms / 2;
+      if (!sane || options.ttl_ms > century_ms || options.margin_ms > century_ms) return;
+      ttl_ns = options.ttl_ms * 1'000'000;
+      margin_ns = options.margin_ms * 1'000'000;
+    }
+    Register reg;
+    W world;
+    std::int64_t ttl_ns = 0;  // 0: of no use
+    std::int64_t margin_ns = 0;
+    std::mutex mutex{};
+    std::optional<Watch> watch{};
+    bool unsettled = false;            // the register has to be reopened first
+    std::optional<Version> refused{};  // over which a store has just been refused
+    detail::Birthplace born{};
+  };
+
+  [[nodiscard]] result<void> usable(char const* where) {
+    auto& c = *core_;
+    if (c.born.left()) return failure(errc::forked, where);
+    if (c.ttl_ns == 0) return failure(errc::invalid, where, "ttl_ms > 2 * margin_ms > 0 must hold");
+    if (!c.unsettled) return ok();
+    HOLDFAST_TRYV(register_traits<Register>::reopen(c.reg));
+    c.unsettled = false;
+    return ok();
+  }
+
+  [[nodiscard]] static Record vacant(FencingToken token) noexcept { return {token, 0, 0, 0, {}}; }
+  [[nodiscard]] static bool shows(Seen const& seen, Grant const& grant) noexcept {
+    return seen.record.holder && seen.record.nonce == grant.record_.nonce &&
+           seen.record.token == grant.token;
+  }
+
+  [[nodiscard]] result<Seen> load() {
+    auto& c = *core_;
+    HOLDFAST_TRY(seen, load_once());
+    auto const refused = std::exchange(c.refused, std::nullopt);
+    if (refused != seen.version) return seen;
+    // Nobody came first: something is there that no load shows yet, and its writer may be dead.
+    c.unsettled = true;
+    HOLDFAST_TRYV(usable("load"));
+    return load_once();
+  }
+  [[nodiscard]] result<Seen> load_once() {
+    auto loaded = register_traits<Register>::load(core_->reg);
+    if (!loaded) return failed(loaded);
+    auto const& found = loaded.assume_value();
+    if (!found) return Seen{};
+    HOLDFAST_TRY(record, detail::lease_record::decode(found->value));
+    return Seen{found->version, std::move(record)};
+  }
+
+  // The new version, once that record is surely there; nothing if it surely is not, because another
+  // came first.
+  [[nodiscard]] result<std::optional<Version>> put(Seen const& over, Record const& record) {
+    auto& c = *core_;
+    auto const stored = register_traits<Register>::store_if(c.reg, over.version,
+                                                            detail::lease_record::encode(record));
+    if (stored) return std::optional{stored.assume_value()};
+    if (stored.error().code() == errc::conflict) {
+      c.refused = over.version;
+      return std::optional<Version>{};
+    }
+    if (stored.error().code() != errc::uncertain) return failed(stored);
+    c.unsettled = true;
+    auto found = read_back(over, record);
+    if (found) return found;
+    return failure(errc::uncertain, "lease", found.error().text());
+  }
+  // Some errors leave a register that has to be reopened first.
+  template <class T>
+  [[nodiscard]] auto failed(result<T> const& answer) {
+    auto const code = answer.error().code();
+    bool const heals =
+        code == errc::uncertain || code == errc::poisoned || code == errc::sync_failed;
+    core_->unsettled = core_->unsettled || heals;
+    return detail::failed(answer);
+  }
+
+  // It may still be on its way: what it was to replace is stored once more, at another version, so
+  // that it comes too late or shows.
+  [[nodiscard]] result<std::optional<Version>> read_back(Seen const& over, Record const& record) {
+    auto& c = *core_;
+    for (int look = 0; look < 2; ++look) {
+      HOLDFAST_TRYV(usable("read back"));
+      HOLDFAST_TRY(seen, load());
+      if (seen.record == record) return std::optional{seen.version};
+      if (seen.version != over.version) return std::optional<Version>{};
+      auto const again = register_traits<Register>::store_if(
+          c.reg, over.version, detail::lease_record::encode(over.record));
+      if (again) return std::optional<Version>{};
+      if (again.error().code() != errc::conflict) return failed(again);
+    }
+    return failure(errc::busy, "lease", "others keep changing the lease");
+  }
+
+  // The same (version, nonce) for the holder's whole time and a margin, on this process's clock
+  // from after the first look.
+  [[nodiscard]] bool has_lapsed(Seen const& seen) {
+    auto& watch = core_->watch;
+    auto const now = core_->world.steady_ns();
+    bool const same = watch && watch->version == seen.version && watch->nonce == seen.record.nonce;
+    if (!same) watch = Watch{seen.version, seen.record.nonce, now};
+    return now - watch->since_ns >= seen.record.ttl_ns + core_->margin_ns;
+  }
+
+  [[nodiscard]] result<Grant> busy(Holder const& holder) const {
+    return failure(errc::busy, "acquire",
+                   "held by pid " + std::to_string(holder.owner.pid) + " on " +
+                       std::string{holder.owner.host_name()});
+  }
+
+  std::unique_ptr<Core> core_;
+};
 
 HOLDFAST_END
 

@@ -7,6 +7,7 @@
 
 #include "holdfast/backend/memory_register.hpp"
 #include "holdfast/backend/memory_store.hpp"
+#include "holdfast/lock_concepts.hpp"
 #include "holdfast/staged.hpp"
 
 struct Lock {

@@ -11,6 +11,7 @@
 #include "holdfast/bytes.hpp"
 #include "holdfast/checksum.hpp"
 #include "holdfast/config.hpp"
+#include "holdfast/detail/owner_bytes.hpp"
 #include "holdfast/ids.hpp"
 
 HOLDFAST_BEGIN
@@ -39,18 +40,9 @@ struct Last {
 using Slot = std::array<std::byte, slot_size>;
 namespace at {
 inline constexpr std::size_t magic = 0, form = 8, crc = 16, number = 24, boot = 32;
-inline constexpr std::size_t held = 32, since = 40, pid = 48, start = 56, nonce = 64;
-inline constexpr std::size_t owner_boot = 72, host = 88, end = 152;
+inline constexpr std::size_t held = 32, since = 40, owner = 48, end = owner + owner_size;
 }  // namespace at
 
-inline void put_array(bytes_span into, std::size_t where, auto const& from) noexcept {
-  for (std::size_t i = 0; i < from.size(); ++i) into[where + i] = static_cast<std::byte>(from[i]);
-}
-inline void get_array(bytes_view from, std::size_t where, auto& into) noexcept {
-  for (std::size_t i = 0; i < into.size(); ++i) {
-    into[i] = static_cast<std::remove_reference_t<decltype(into[0])>>(from[where + i]);
-  }
-}
 inline void finish(Slot& slot) noexcept {
   put_le(slot, at::magic, magic);
   put_le(slot, at::form, format);
@@ -85,11 +77,7 @@ inline void finish(Slot& slot) noexcept {
     auto const& [owner, token, since] = *last.holder;
     put_le(slot, at::held, std::uint64_t{1});
     put_le(slot, at::since, static_cast<std::uint64_t>(since));
-    put_le(slot, at::pid, owner.pid);
-    put_le(slot, at::start, owner.start_time);
-    put_le(slot, at::nonce, owner.nonce);
-    put_array(slot, at::owner_boot, owner.boot.id);
-    put_array(slot, at::host, owner.host);
+    put_owner(slot, at::owner, owner);
   }
   finish(slot);
   return slot;
@@ -101,11 +89,7 @@ inline void finish(Slot& slot) noexcept {
   Holder holder;
   holder.token = last.token;
   holder.acquired_at_ns = static_cast<std::int64_t>(get_le<std::uint64_t>(slot, at::since));
-  holder.owner.pid = get_le<std::uint64_t>(slot, at::pid);
-  holder.owner.start_time = get_le<std::uint64_t>(slot, at::start);
-  holder.owner.nonce = get_le<std::uint64_t>(slot, at::nonce);
-  get_array(slot, at::owner_boot, holder.owner.boot.id);
-  get_array(slot, at::host, holder.owner.host);
+  holder.owner = get_owner(slot, at::owner);
   last.holder = holder;
   return last;
 }

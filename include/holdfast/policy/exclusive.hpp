@@ -8,10 +8,10 @@
 #include <mutex>
 #include <optional>
 
-#include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/guarantees.hpp"
 #include "holdfast/ids.hpp"
+#include "holdfast/lock_concepts.hpp"
 #include "holdfast/result.hpp"
 
 HOLDFAST_BEGIN

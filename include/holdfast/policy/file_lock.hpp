@@ -19,13 +19,13 @@
 #include <string>
 #include <utility>
 
-#include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/detail/fork.hpp"
 #include "holdfast/detail/lock_record.hpp"
 #include "holdfast/detail/lock_wait.hpp"
 #include "holdfast/file_ops.hpp"
 #include "holdfast/file_system.hpp"
+#include "holdfast/lock_concepts.hpp"
 #include "holdfast/posix.hpp"
 #include "holdfast/result.hpp"
 #include "holdfast/world.hpp"

@@ -19,6 +19,7 @@
 #include "holdfast/config.hpp"
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/detail/manifest_text.hpp"
+#include "holdfast/lock_concepts.hpp"
 #include "holdfast/staged/housekeeping.hpp"
 #include "holdfast/staged/keeper.hpp"
 #include "holdfast/world.hpp"

@@ -28,6 +28,7 @@
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/detail/manifest_text.hpp"
 #include "holdfast/detail/transitions.hpp"
+#include "holdfast/lock_concepts.hpp"
 #include "holdfast/staged/builder.hpp"
 #include "holdfast/staged/housekeeping.hpp"
 #include "holdfast/staged/selection.hpp"

@@ -19,6 +19,7 @@
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/detail/manifest_text.hpp"
 #include "holdfast/detail/transitions.hpp"
+#include "holdfast/lock_concepts.hpp"
 #include "holdfast/staged/housekeeping.hpp"
 #include "holdfast/staged/source.hpp"
 #include "holdfast/world.hpp"

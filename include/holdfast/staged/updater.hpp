@@ -31,6 +31,7 @@
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/detail/update_marks.hpp"
 #include "holdfast/ids.hpp"
+#include "holdfast/lock_concepts.hpp"
 #include "holdfast/result.hpp"
 #include "holdfast/staged/housekeeping.hpp"
 #include "holdfast/staged/operations.hpp"

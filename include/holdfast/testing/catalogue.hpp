@@ -75,9 +75,12 @@ inline constexpr std::array catalogue{
     laws::l1,
     laws::l2,
     laws::l5,
+    laws::l6,
     laws::l7,
+    laws::l8,
     laws::l9,
     laws::l11,
+    laws::l12,
     laws::l13,
     laws::l14,
 };

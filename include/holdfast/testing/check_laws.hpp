@@ -25,6 +25,7 @@
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/file_system.hpp"
+#include "holdfast/lock_concepts.hpp"
 #include "holdfast/staged.hpp"
 #include "holdfast/testing/codec_subject.hpp"
 #include "holdfast/testing/file_subject.hpp"

@@ -8,9 +8,9 @@
 #include <string>
 #include <utility>
 
-#include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/file_ops.hpp"
+#include "holdfast/lock_concepts.hpp"
 #include "holdfast/testing/faults_loops.hpp"
 #include "holdfast/testing/lock_scenario.hpp"
 

@@ -19,9 +19,18 @@ inline constexpr Law l1{"HF-LOCK-001", "One holder at a time, until it is forced
 inline constexpr Law l2{
     "HF-LOCK-002", "Tokens grow with every grant, across release, crash, restart and force.", "L2"};
 inline constexpr Law l5{"HF-LOCK-005", "Who is free to have the lock is never refused.", "L5"};
+inline constexpr Law l6{
+    "HF-LOCK-006",
+    "A live lease is not stolen: it is another's only once its holder has stopped.",
+    "L6",
+    {"HF-LOCK-001"}};
 inline constexpr Law l7{"HF-LOCK-007",
                         "A release may be repeated, and lets go of nobody else's lock.",
                         "L7",
+                        {"HF-LOCK-001"}};
+inline constexpr Law l8{"HF-LOCK-008",
+                        "Where a holder is silent, someone else acquires within two of its times.",
+                        "L8",
                         {"HF-LOCK-001"}};
 inline constexpr Law l9{
     "HF-LOCK-009",
@@ -33,6 +42,10 @@ inline constexpr Law l11{
     "A holder that died is shown no more; one that lives is shown, and keeps the lock.",
     "L11",
     {"HF-LOCK-001"}};
+inline constexpr Law l12{"HF-LOCK-012",
+                         "A late renewal succeeds only where nobody came between.",
+                         "L12",
+                         {"HF-LOCK-006"}};
 inline constexpr Law l13{"HF-LOCK-013", "Damaged metadata names no other owner.", "L13"};
 inline constexpr Law l14{"HF-LOCK-014",
                          "A forked child holds nothing, and lets go of nothing, silently.",

@@ -10,9 +10,9 @@
 #include <string>
 #include <utility>
 
-#include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/file_ops.hpp"
+#include "holdfast/lock_concepts.hpp"
 #include "holdfast/testing/bench.hpp"
 #include "holdfast/testing/disk/hash.hpp"
 #include "holdfast/testing/forked.hpp"

@@ -17,13 +17,12 @@
 #include <utility>
 #include <vector>
 
-#include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
-#include "holdfast/file_ops.hpp"
 #include "holdfast/ids.hpp"
+#include "holdfast/lock_concepts.hpp"
 #include "holdfast/testing/disk/hash.hpp"
+#include "holdfast/testing/home_schedules.hpp"
 #include "holdfast/testing/laws.hpp"
-#include "holdfast/testing/schedule_result.hpp"
 #include "holdfast/testing/scheduled_machine.hpp"
 
 HOLDFAST_BEGIN
@@ -229,31 +228,11 @@ class LockSchedule {
   Verdict broken_{};
 };
 
-/// Runs of the locks that `make(ScheduledProcess)` opens as /db/LOCK. Not thread-safe: each thread
-/// has its own.
+/// Runs of the locks that `make(ScheduledProcess)` opens as /db/LOCK.
 template <class Make>
-class LockSchedules {
+class LockSchedules : public HomeSchedules<LockSchedule<Make>, Make> {
  public:
-  explicit LockSchedules(Make make) : make_{std::move(make)} {
-    for (std::size_t const sector : {std::size_t{512}, std::size_t{4096}}) {
-      SimulatedDisk const disk{sector, 1};
-      auto const made = holdfast::detail::make_directories(disk.start().files, "/db");
-      if (made) starts_.push_back(disk.machine().cache);
-    }
-  }
-
-  [[nodiscard]] ScheduleResult run(std::uint64_t seed) {
-    auto const fate = fate_of(seed);
-    ScheduledMachine machine{fibers_, starts_.at(fate.sector_size == 4096 ? 1 : 0), 2, fate};
-    LockSchedule<Make> one{make_, machine, seed};
-    auto broken = one.run();
-    return {machine.steps(), std::move(broken)};
-  }
-
- private:
-  Make make_;
-  Fibers fibers_{};
-  std::vector<disk::Image> starts_{};
+  explicit LockSchedules(Make make) : HomeSchedules<LockSchedule<Make>, Make>{std::move(make)} {}
 };
 }  // namespace testing
 

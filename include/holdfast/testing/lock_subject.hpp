@@ -8,11 +8,12 @@
 #include <string_view>
 #include <utility>
 
-#include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/guarantees.hpp"
+#include "holdfast/lock_concepts.hpp"
 #include "holdfast/testing/bench.hpp"
 #include "holdfast/testing/disk/hash.hpp"
+#include "holdfast/testing/lapse_probes.hpp"
 #include "holdfast/testing/lock_probes.hpp"
 #include "holdfast/testing/lock_scenario.hpp"
 #include "holdfast/testing/subject.hpp"
@@ -24,6 +25,10 @@ namespace kit {
 inline constexpr std::string_view lock_needs_simulator =
     "kills and crash states need the simulator: template the lock over hf::file_system and let "
     "make(SimulatedProcess const&) make it over process.files and process.world";
+inline constexpr std::string_view lock_needs_clock =
+    "what lapses needs a clock that the law can move: let make(SimulatedProcess const&) make it "
+    "over "
+    "process.world";
 inline constexpr std::string_view lock_needs_folder =
     "a child needs a real process: let make(std::string const& folder) make the lock in a real "
     "folder too";
@@ -61,8 +66,20 @@ template <class Make>
   probe(l5, [make](std::uint64_t seed) { return one_holds(make, seed, l5); });
   probe(l7, [make](std::uint64_t seed) { return release_lets_go_of_its_own(make, seed); });
   probe(l9, [make](std::uint64_t seed) { return force_takes_from_whom_it_saw(make, seed); });
+  if constexpr (lapsing<MadeBy<Make>>) {
+    subject.laws.insert(subject.laws.end(), {l6, l8, l12});
+    if constexpr (makes_simulated<Make>) {
+      probe(l6, [make](std::uint64_t seed) { return a_live_one_is_kept(make, seed); });
+      probe(l8, [make](std::uint64_t seed) { return a_silent_one_is_replaced(make, seed); });
+      probe(l12, [make](std::uint64_t seed) { return a_late_renewal_takes_nothing(make, seed); });
+    } else {
+      for (auto const& law : {l6, l8, l12}) subject.missing.emplace(law.id, kit::lock_needs_clock);
+    }
+  }
   if constexpr (guarantees.lifetime == Lifetime::disk) {
-    subject.laws.insert(subject.laws.end(), {l11, l13, l14});
+    // The dead hold a lapsing one for their time.
+    if constexpr (!lapsing<MadeBy<Make>>) subject.laws.push_back(l11);
+    subject.laws.insert(subject.laws.end(), {l13, l14});
     probe(l13, [make](std::uint64_t seed) { return damage_names_nobody_else(make, seed); });
     if constexpr (makes_in_folder<Make>) {
       probe(l14, [make](std::uint64_t seed) { return a_child_holds_nothing(make, seed); });
@@ -70,7 +87,9 @@ template <class Make>
       subject.missing.emplace(l14.id, kit::lock_needs_folder);
     }
     if constexpr (makes_simulated<Make>) {
-      probe(l11, [make](std::uint64_t seed) { return the_dead_hold_nothing(make, seed); });
+      if constexpr (!lapsing<MadeBy<Make>>) {
+        probe(l11, [make](std::uint64_t seed) { return the_dead_hold_nothing(make, seed); });
+      }
       subject.trials.push_back(kit::lock_trial(name, make));
     } else {
       for (auto const& law : {l1, l2, l5, l11})
