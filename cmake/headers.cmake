@@ -38,6 +38,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/sqlite_connection.hpp
     include/holdfast/backend/sqlite_pool.hpp
     include/holdfast/backend/sqlite_reader.hpp
+    include/holdfast/backend/sqlite_register.hpp
     include/holdfast/backend/sqlite_updates.hpp
     include/holdfast/backend/sqlite_writer.hpp
     include/holdfast/bytes.hpp

@@ -57,9 +57,7 @@ class SqliteVfs {
     return "holdfast-" + std::to_string(++made);
   }
 
-  [[nodiscard]] result<typename Fs::file> open_file(std::string const& path,
-                                                    int& flags,
-                                                    bool& created) const {
+  [[nodiscard]] result<typename Fs::file> open_file(std::string const& path, int& flags) const {
     if ((flags & SQLITE_OPEN_READWRITE) == 0) return fs_.open(path, Open::read);
     bool const exclusive = (flags & SQLITE_OPEN_EXCLUSIVE) != 0;
     if (!exclusive) {
@@ -72,7 +70,6 @@ class SqliteVfs {
       }
       if (code != errc::not_found || (flags & SQLITE_OPEN_CREATE) == 0) return file;
     }
-    created = true;
     return fs_.open(path, Open::create);
   }
 
@@ -81,8 +78,8 @@ class SqliteVfs {
         name != nullptr
             ? std::string{name}
             : holdfast::detail::join(temporary_, "sqlite-" + std::to_string(world_.random64()));
-    bool created = false;
-    auto file = open_file(path, flags, created);
+    bool const creates = (flags & SQLITE_OPEN_CREATE) != 0;
+    auto file = open_file(path, flags);
     if (!file) return sqlite::code_of(file.error(), SQLITE_CANTOPEN);
     if ((flags & SQLITE_OPEN_DELETEONCLOSE) != 0) {
       // At once, so that a crash leaves nothing; what is open can still be used.
@@ -90,7 +87,8 @@ class SqliteVfs {
       if (!removed) return sqlite::code_of(removed.error(), SQLITE_IOERR_DELETE);
     }
     constexpr int journals = SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL | SQLITE_OPEN_WAL;
-    bool const unsettled = created && (flags & journals) != 0;
+    // As SQLite's own: also where the name is there already, whose creator may have been killed.
+    bool const unsettled = creates && (flags & journals) != 0;
     ::new (into)
         File{fs_, std::move(file).assume_value(), path, name_.c_str(), unsettled, memories_};
     if (flags_out != nullptr) *flags_out = flags;

@@ -245,3 +245,29 @@ TEST_CASE("padding that a crash has left belongs to no record", "[recoverable][R
   append(log.value(), {"three"});
   CHECK(read_segment(log.value()) == Texts{"one", "three"});
 }
+
+TEST_CASE("each verdict has its name, its error, and those who may open it", "[recoverable]") {
+  struct Expected {
+    Verdict verdict;
+    std::string_view name;
+    hf::errc code;
+    int opens;  // by how many of refuse, cut, quarantine, salvage
+  };
+  for (auto const& [verdict, text, code, opens] :
+       {Expected{Verdict::clean, "clean", hf::errc::incomplete, 4},
+        Expected{Verdict::torn_tail, "torn tail", hf::errc::incomplete, 3},
+        Expected{Verdict::damage, "damage", hf::errc::damaged, 2},
+        Expected{Verdict::sealed_damage, "sealed damage", hf::errc::damaged, 2},
+        Expected{Verdict::hole, "hole", hf::errc::hole, 0},
+        Expected{Verdict::foreign, "foreign", hf::errc::foreign, 0},
+        Expected{Verdict::newer_format, "newer format", hf::errc::newer_format, 0}}) {
+    CHECK(name(verdict) == text);
+    CHECK(errc_of(verdict) == code);
+    int opened = 0;
+    for (auto const how :
+         {Recovery::refuse, Recovery::cut, Recovery::quarantine, Recovery::salvage}) {
+      opened += hf::may_open(verdict, how) ? 1 : 0;
+    }
+    CHECK(opened == opens);
+  }
+}

@@ -75,6 +75,28 @@ TEST_CASE("JSON takes any bytes and any number", "[report][json]") {
         R"("k": [1, 2], "l": {}})");
 }
 
+TEST_CASE("every form of UTF-8 is told from what only looks like it", "[report][text]") {
+  for (std::string_view const whole :
+       {"", "a", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xef\xbf\xbf",
+        "\xf0\x90\x80\x80", "\xf1\x80\x80\x80", "\xf4\x8f\xbf\xbf"}) {
+    CHECK(hf::is_utf8(whole));
+    CHECK(hf::utf8_length(whole) == whole.size());
+    for (std::size_t size = 1; size < whole.size(); ++size) {
+      CHECK_FALSE(hf::is_utf8(whole.substr(0, size)));
+      std::string broken{whole};
+      broken[size] = 'x';
+      CHECK_FALSE(hf::is_utf8(broken));
+      broken[size] = '\xc0';
+      CHECK_FALSE(hf::is_utf8(broken));
+    }
+  }
+  for (std::string_view const never :
+       {"\x80", "\xc1\x80", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80", "\xff"}) {
+    CHECK_FALSE(hf::is_utf8(never));
+  }
+}
+
 TEST_CASE("numbers and times are written for people", "[report][text]") {
   CHECK(hf::grouped(0) == "0");
   CHECK(hf::grouped(999) == "999");
