@@ -69,6 +69,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/guarantees.hpp
     include/holdfast/holdfast.hpp
     include/holdfast/ids.hpp
+    include/holdfast/keep_alive.hpp
     include/holdfast/lock.hpp
     include/holdfast/lock_concepts.hpp
     include/holdfast/log.hpp

@@ -52,6 +52,7 @@
 #include "holdfast/format/leveldb.hpp"
 #include "holdfast/guarantees.hpp"
 #include "holdfast/ids.hpp"
+#include "holdfast/keep_alive.hpp"
 #include "holdfast/lock.hpp"
 #include "holdfast/lock_concepts.hpp"
 #include "holdfast/log.hpp"

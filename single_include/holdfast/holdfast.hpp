@@ -7439,6 +7439,395 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/policy/retry.hpp
+// Tries again what failed for a reason that can pass: how often, after which delays, and until
+// when.
+//
+// Invariants:
+// - What is tried again is decided by the class of the error, never by its text.
+// - A try never starts after `cancelled` said true, nor a delay that would end after the deadline.
+// - All time and chance come from the world, so that a test needs neither to wait nor to be lucky.
+#ifndef HOLDFAST_POLICY_RETRY_HPP
+#define HOLDFAST_POLICY_RETRY_HPP
+
+HOLDFAST_BEGIN
+
+/// How often and how soon what failed is tried again.
+struct Retry {
+  bool auto_retry_enabled = true;
+  int max_retry_attempts = 3;               ///< tries after the first one
+  std::int64_t base_retry_delay_ms = 1000;  ///< before the second try
+  std::int64_t max_retry_delay_ms = 30'000;
+  double backoff_multiplier = 2;  ///< of each delay by the one before; 1: all are the same
+  double jitter = 0.5;            ///< the share of each delay that is drawn at random, 0 to 1
+  std::int64_t timeout_ms = 0;    ///< of all tries and delays together; 0: none
+};
+
+/// Can this pass by itself, so that the same may succeed later?
+[[nodiscard]] constexpr bool can_pass(errc code) noexcept {
+  switch (code) {
+    case errc::busy:
+    case errc::pinned:
+    case errc::conflict:
+    case errc::full:
+    case errc::no_space:
+    case errc::too_many_files:
+    case errc::no_memory:
+    case errc::io:
+    case errc::timed_out:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// One try.
+struct Try {
+  int number = 1;
+  std::int64_t started_ns = 0;           ///< steady clock
+  std::int64_t deadline_ns = INT64_MAX;  ///< steady clock; of all tries together
+};
+
+/// A try that failed. Lives for the call of the hook only.
+struct FailedTry {
+  Try attempt;
+  error const& cause;
+  std::optional<std::int64_t> delay_ns;  ///< until the next try; nothing: there is none
+};
+
+/// What a caller of `retry` decides and hears. What a hook throws ends the retrying.
+struct RetryHooks {
+  std::function<bool(error const&)> retryable{};  ///< none: `can_pass` of its code
+  std::function<bool()> cancelled{};              ///< asked before each try and while waiting
+  std::function<void(FailedTry const&)> failed{};
+};
+
+namespace detail {
+[[nodiscard]] inline result<void> check(Retry const& policy) {
+  auto const share = [](double x) { return x >= 0 && x <= 1; };
+  if (policy.max_retry_attempts < 0) return failure(errc::invalid, "Retry", "max_retry_attempts");
+  if (policy.base_retry_delay_ms < 0) return failure(errc::invalid, "Retry", "base_retry_delay_ms");
+  if (policy.max_retry_delay_ms < 0) return failure(errc::invalid, "Retry", "max_retry_delay_ms");
+  if (!(policy.backoff_multiplier >= 1)) {
+    return failure(errc::invalid, "Retry", "backoff_multiplier");
+  }
+  if (!share(policy.jitter)) return failure(errc::invalid, "Retry", "jitter");
+  if (policy.timeout_ms < 0) return failure(errc::invalid, "Retry", "timeout_ms");
+  return ok();
+}
+
+// Nanoseconds from now, without running over; nothing is waited for longer than a century.
+[[nodiscard]] constexpr std::int64_t ns_of_ms(std::int64_t ms) noexcept {
+  constexpr std::int64_t century = std::int64_t{100} * 366 * 24 * 3600 * 1000;
+  return std::min(ms, century) * 1'000'000;
+}
+
+// The delay after try `number`: grows by the multiplier up to the maximum; of it, the share
+// `jitter` is multiplied by `chance` (0 to 1).
+[[nodiscard]] inline std::int64_t delay_ns(Retry const& policy,
+                                           int number,
+                                           double chance) noexcept {
+  auto const most = static_cast<double>(ns_of_ms(policy.max_retry_delay_ms));
+  auto delay = static_cast<double>(ns_of_ms(policy.base_retry_delay_ms));
+  for (int i = 1; i < number && delay < most; ++i) delay *= policy.backoff_multiplier;
+  delay = std::min(delay, most);
+  return static_cast<std::int64_t>(delay * (1 - policy.jitter + policy.jitter * chance));
+}
+
+// Waits, in slices where someone may cancel. False: cancelled.
+template <world W>
+[[nodiscard]] bool wait_or_cancel(W const& w,
+                                  std::int64_t until_ns,
+                                  std::function<bool()> const& cancelled) {
+  constexpr std::int64_t slice_ns = 50'000'000;
+  if (!cancelled) {
+    w.wait_until(until_ns);
+    return true;
+  }
+  for (auto now = w.steady_ns(); now < until_ns; now = w.steady_ns()) {
+    if (cancelled()) return false;
+    w.wait_until(std::min(until_ns, now + slice_ns));
+  }
+  return !cancelled();
+}
+}  // namespace detail
+
+/// Calls `work(Try)`, which answers a result, until it succeeds or may not be tried again: the last
+/// answer. `cancelled`, with the last cause as detail, if that ended it.
+template <world W, class Work>
+requires some_result<std::invoke_result_t<Work&, Try const&>>
+[[nodiscard]] auto retry(Retry const& policy, W const& w, Work work, RetryHooks const& hooks = {})
+    -> std::invoke_result_t<Work&, Try const&> {
+  HOLDFAST_TRYV(detail::check(policy));
+  if (hooks.cancelled && hooks.cancelled()) return failure(errc::cancelled, "retry");
+  auto const begun = w.steady_ns();
+  auto const deadline =
+      policy.timeout_ms == 0 ? INT64_MAX : begun + detail::ns_of_ms(policy.timeout_ms);
+  for (int number = 1;; ++number) {
+    Try const attempt{number, w.steady_ns(), deadline};
+    auto answer = work(attempt);
+    if (answer) return answer;
+    auto const cause = answer.error();
+    auto const chance = static_cast<double>(w.random64() >> 11) * 0x1p-53;
+    auto const delay = detail::delay_ns(policy, number, chance);
+    auto const now = w.steady_ns();
+    bool const again = policy.auto_retry_enabled && number <= policy.max_retry_attempts &&
+                       delay < deadline - now &&
+                       (hooks.retryable ? hooks.retryable(cause) : can_pass(cause.code()));
+    if (hooks.failed) {
+      hooks.failed({attempt, cause, again ? std::optional{delay} : std::nullopt});
+    }
+    if (!again) return answer;
+    if (!detail::wait_or_cancel(w, now + delay, hooks.cancelled)) {
+      return failure(errc::cancelled, "retry", cause.text());
+    }
+  }
+}
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/reprocess/executor.hpp
+// Says what runs work, and gives the two simplest: the caller itself, and a few threads.
+#ifndef HOLDFAST_REPROCESS_EXECUTOR_HPP
+#define HOLDFAST_REPROCESS_EXECUTOR_HPP
+
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <new>
+#include <thread>
+
+HOLDFAST_BEGIN
+
+/// Runs each piece of work once, at some time, on some thread; perhaps before `post` returns. An
+/// error: it will not be run. The work does not throw.
+template <class E>
+concept executor = std::destructible<E> && requires(E& e, std::function<void()> work) {
+  { e.post(std::move(work)) } -> gives<void>;
+};
+
+/// Runs work at once, on the thread that posts it.
+struct Inline {
+  [[nodiscard]] result<void> post(std::function<void()> const& work) const {
+    work();
+    return ok();
+  }
+};
+static_assert(executor<Inline>);
+
+/// At most so many threads, started when there is work for them, joined at the end. Thread-safe.
+class Threads {
+ public:
+  explicit Threads(std::size_t most) : most_{std::max<std::size_t>(most, 1)} {}
+  Threads(Threads const&) = delete;
+  Threads& operator=(Threads const&) = delete;
+  /// Runs what is posted already, and joins.
+  ~Threads() {
+    {
+      std::lock_guard const guard{mutex_};
+      ending_ = true;
+    }
+    changed_.notify_all();
+    for (auto& thread : threads_) thread.join();
+  }
+
+  [[nodiscard]] result<void> post(std::function<void()> work) {
+    std::lock_guard const guard{mutex_};
+    queue_.push_back(std::move(work));
+    changed_.notify_one();
+    if (idle_ >= queue_.size() || threads_.size() == most_) return ok();
+    HOLDFAST_MAY_THROW {
+      threads_.emplace_back([this] { serve(); });
+    }
+    HOLDFAST_CAUGHT {
+      if (!threads_.empty()) return ok();  // another thread will come to it
+      queue_.pop_back();
+      return failure(errc::no_memory, "start a thread");
+    }
+    return ok();
+  }
+
+ private:
+  void serve() {
+    std::unique_lock lock{mutex_};
+    for (;;) {
+      ++idle_;
+      changed_.wait(lock, [this] { return ending_ || !queue_.empty(); });
+      --idle_;
+      if (queue_.empty()) return;
+      auto work = std::move(queue_.front());
+      queue_.pop_front();
+      lock.unlock();
+      work();
+      work = nullptr;  // what it holds on to ends here, not under the lock
+      lock.lock();
+    }
+  }
+
+  std::size_t const most_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> queue_;
+  std::vector<std::thread> threads_;
+  std::size_t idle_ = 0;
+  bool ending_ = false;
+};
+static_assert(executor<Threads>);
+
+namespace detail {
+/// Calls what may throw: an exception is an error like any other.
+template <class F>
+[[nodiscard]] std::invoke_result_t<F&> guarded(char const* where, F&& f) noexcept {
+#if !defined(__cpp_exceptions)
+  static_cast<void>(where);
+  return f();
+#else
+  try {
+    return f();
+  } catch (std::bad_alloc const&) {
+    return failure(errc::no_memory, where, "std::bad_alloc");
+  } catch (std::exception const& why) {
+    return failure(errc::backend, where, why.what());
+  } catch (...) {
+    return failure(errc::backend, where, "an exception");
+  }
+#endif
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/keep_alive.hpp
+// Renews a lock that lapses for as long as it is wanted, and tells when it is lost.
+#ifndef HOLDFAST_KEEP_ALIVE_HPP
+#define HOLDFAST_KEEP_ALIVE_HPP
+
+HOLDFAST_BEGIN
+
+/// What a `KeepAlive` tells; called from the thread that renews. What it throws is swallowed.
+struct KeepAliveHooks {
+  /// At once when it is known that the lock is another's, at the latest when its time is over:
+  /// whoever works under it must have stopped when this returns.
+  std::function<void(error const&)> lost{};
+  std::function<void(error const&)> failed{};  ///< a renewal failed that is tried again
+};
+
+/// Ends the renewing, and waits for a renewal that is under way. The lock stays held for the rest
+/// of its time.
+class KeepAlive {
+ public:
+  KeepAlive(KeepAlive&&) noexcept = default;
+  KeepAlive& operator=(KeepAlive&& other) noexcept {
+    stop();
+    state_ = std::move(other.state_);
+    return *this;
+  }
+  ~KeepAlive() { stop(); }
+
+  /// Use `keep_alive`.
+  template <renewable Policy, executor Executor, world W>
+  [[nodiscard]] static result<KeepAlive> start(Held<Policy, W>& held,
+                                               Executor& on,
+                                               KeepAliveHooks hooks,
+                                               W w) {
+    auto state = std::make_shared<State>();
+    HOLDFAST_TRYV(on.post([&held, state, told = std::move(hooks), around = std::move(w)] {
+      state->end(renew_on(held, told, *state, around));
+    }));
+    return KeepAlive{std::move(state)};
+  }
+
+  /// It is renewed no more; idempotent. Not from a hook.
+  void stop() noexcept {
+    if (!state_) return;
+    std::unique_lock lock{state_->mutex};
+    state_->stopped = true;
+    state_->changed.wait(lock, [this] { return state_->ended; });
+  }
+  /// No renewal can bring it back. Told for sure only after `stop`.
+  [[nodiscard]] bool lost() const {
+    std::lock_guard const guard{state_->mutex};
+    return state_->lost;
+  }
+
+ private:
+  struct State {
+    std::mutex mutex{};
+    std::condition_variable changed{};
+    bool stopped = false;
+    bool ended = false;
+    bool lost = false;
+    [[nodiscard]] bool is_stopped() {
+      std::lock_guard const guard{mutex};
+      return stopped;
+    }
+    void end(bool by_loss) {
+      std::lock_guard const guard{mutex};
+      lost = by_loss;
+      ended = true;
+      changed.notify_all();
+    }
+  };
+  explicit KeepAlive(std::shared_ptr<State> state) noexcept : state_{std::move(state)} {}
+
+  static void tell(std::function<void(error const&)> const& hook, error const& what) noexcept {
+    static_cast<void>(detail::guarded("keep alive", [&]() -> result<void> {
+      if (hook) hook(what);
+      return ok();
+    }));
+  }
+
+  // Renews after a third of its time, and more often while that fails. True: lost.
+  template <class Lapsing, class W>
+  [[nodiscard]] static bool renew_on(Lapsing& held,
+                                     KeepAliveHooks const& hooks,
+                                     State& state,
+                                     W const& w) {
+    std::function<bool()> const stopped = [&state] { return state.is_stopped(); };
+    auto const whole = *held.remaining_ns();
+    for (auto pause = whole / 3;;) {
+      if (!detail::wait_or_cancel(w, w.steady_ns() + pause, stopped)) return false;
+      auto const renewed = held.renew();
+      if (renewed) {
+        pause = *held.remaining_ns() / 3;
+        continue;
+      }
+      auto const& cause = renewed.error();
+      if (!can_pass(cause.code()) && cause.code() != errc::uncertain) {
+        tell(hooks.lost, cause);
+        return true;
+      }
+      auto const left = *held.remaining_ns();
+      if (left == 0) {
+        tell(hooks.lost, error{errc::timed_out, "keep alive", cause.text()});
+        return true;
+      }
+      tell(hooks.failed, cause);
+      pause = std::min(whole / 10, left);
+    }
+  }
+
+  std::shared_ptr<State> state_;
+};
+
+/// Renews `held`, on a thread of the executor that it keeps for itself, until the answer ends. Both
+/// must outlive the answer. A lock that has no time left is told as lost at once.
+template <renewable Policy, executor Executor, world W>
+[[nodiscard]] result<KeepAlive> keep_alive(Held<Policy, W>& held,
+                                           Executor& on,
+                                           KeepAliveHooks hooks = {},
+                                           W w = {}) {
+  return KeepAlive::start(held, on, std::move(hooks), std::move(w));
+}
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/recovery/frames.hpp
 // Walks the frames of a segment in bounded memory.
 #ifndef HOLDFAST_RECOVERY_FRAMES_HPP
@@ -9966,155 +10355,6 @@ HOLDFAST_END
 
 #endif
 
-// ------------ holdfast/policy/retry.hpp
-// Tries again what failed for a reason that can pass: how often, after which delays, and until
-// when.
-//
-// Invariants:
-// - What is tried again is decided by the class of the error, never by its text.
-// - A try never starts after `cancelled` said true, nor a delay that would end after the deadline.
-// - All time and chance come from the world, so that a test needs neither to wait nor to be lucky.
-#ifndef HOLDFAST_POLICY_RETRY_HPP
-#define HOLDFAST_POLICY_RETRY_HPP
-
-HOLDFAST_BEGIN
-
-/// How often and how soon what failed is tried again.
-struct Retry {
-  bool auto_retry_enabled = true;
-  int max_retry_attempts = 3;               ///< tries after the first one
-  std::int64_t base_retry_delay_ms = 1000;  ///< before the second try
-  std::int64_t max_retry_delay_ms = 30'000;
-  double backoff_multiplier = 2;  ///< of each delay by the one before; 1: all are the same
-  double jitter = 0.5;            ///< the share of each delay that is drawn at random, 0 to 1
-  std::int64_t timeout_ms = 0;    ///< of all tries and delays together; 0: none
-};
-
-/// Can this pass by itself, so that the same may succeed later?
-[[nodiscard]] constexpr bool can_pass(errc code) noexcept {
-  switch (code) {
-    case errc::busy:
-    case errc::pinned:
-    case errc::conflict:
-    case errc::full:
-    case errc::no_space:
-    case errc::too_many_files:
-    case errc::no_memory:
-    case errc::io:
-    case errc::timed_out:
-      return true;
-    default:
-      return false;
-  }
-}
-
-/// One try.
-struct Try {
-  int number = 1;
-  std::int64_t started_ns = 0;           ///< steady clock
-  std::int64_t deadline_ns = INT64_MAX;  ///< steady clock; of all tries together
-};
-
-/// A try that failed. Lives for the call of the hook only.
-struct FailedTry {
-  Try attempt;
-  error const& cause;
-  std::optional<std::int64_t> delay_ns;  ///< until the next try; nothing: there is none
-};
-
-/// What a caller of `retry` decides and hears. What a hook throws ends the retrying.
-struct RetryHooks {
-  std::function<bool(error const&)> retryable{};  ///< none: `can_pass` of its code
-  std::function<bool()> cancelled{};              ///< asked before each try and while waiting
-  std::function<void(FailedTry const&)> failed{};
-};
-
-namespace detail {
-[[nodiscard]] inline result<void> check(Retry const& policy) {
-  auto const share = [](double x) { return x >= 0 && x <= 1; };
-  if (policy.max_retry_attempts < 0) return failure(errc::invalid, "Retry", "max_retry_attempts");
-  if (policy.base_retry_delay_ms < 0) return failure(errc::invalid, "Retry", "base_retry_delay_ms");
-  if (policy.max_retry_delay_ms < 0) return failure(errc::invalid, "Retry", "max_retry_delay_ms");
-  if (!(policy.backoff_multiplier >= 1)) {
-    return failure(errc::invalid, "Retry", "backoff_multiplier");
-  }
-  if (!share(policy.jitter)) return failure(errc::invalid, "Retry", "jitter");
-  if (policy.timeout_ms < 0) return failure(errc::invalid, "Retry", "timeout_ms");
-  return ok();
-}
-
-// Nanoseconds from now, without running over; nothing is waited for longer than a century.
-[[nodiscard]] constexpr std::int64_t ns_of_ms(std::int64_t ms) noexcept {
-  constexpr std::int64_t century = std::int64_t{100} * 366 * 24 * 3600 * 1000;
-  return std::min(ms, century) * 1'000'000;
-}
-
-// The delay after try `number`: grows by the multiplier up to the maximum; of it, the share
-// `jitter` is multiplied by `chance` (0 to 1).
-[[nodiscard]] inline std::int64_t delay_ns(Retry const& policy,
-                                           int number,
-                                           double chance) noexcept {
-  auto const most = static_cast<double>(ns_of_ms(policy.max_retry_delay_ms));
-  auto delay = static_cast<double>(ns_of_ms(policy.base_retry_delay_ms));
-  for (int i = 1; i < number && delay < most; ++i) delay *= policy.backoff_multiplier;
-  delay = std::min(delay, most);
-  return static_cast<std::int64_t>(delay * (1 - policy.jitter + policy.jitter * chance));
-}
-
-// Waits, in slices where someone may cancel. False: cancelled.
-template <world W>
-[[nodiscard]] bool wait_or_cancel(W const& w,
-                                  std::int64_t until_ns,
-                                  std::function<bool()> const& cancelled) {
-  constexpr std::int64_t slice_ns = 50'000'000;
-  if (!cancelled) {
-    w.wait_until(until_ns);
-    return true;
-  }
-  for (auto now = w.steady_ns(); now < until_ns; now = w.steady_ns()) {
-    if (cancelled()) return false;
-    w.wait_until(std::min(until_ns, now + slice_ns));
-  }
-  return !cancelled();
-}
-}  // namespace detail
-
-/// Calls `work(Try)`, which answers a result, until it succeeds or may not be tried again: the last
-/// answer. `cancelled`, with the last cause as detail, if that ended it.
-template <world W, class Work>
-requires some_result<std::invoke_result_t<Work&, Try const&>>
-[[nodiscard]] auto retry(Retry const& policy, W const& w, Work work, RetryHooks const& hooks = {})
-    -> std::invoke_result_t<Work&, Try const&> {
-  HOLDFAST_TRYV(detail::check(policy));
-  if (hooks.cancelled && hooks.cancelled()) return failure(errc::cancelled, "retry");
-  auto const begun = w.steady_ns();
-  auto const deadline =
-      policy.timeout_ms == 0 ? INT64_MAX : begun + detail::ns_of_ms(policy.timeout_ms);
-  for (int number = 1;; ++number) {
-    Try const attempt{number, w.steady_ns(), deadline};
-    auto answer = work(attempt);
-    if (answer) return answer;
-    auto const cause = answer.error();
-    auto const chance = static_cast<double>(w.random64() >> 11) * 0x1p-53;
-    auto const delay = detail::delay_ns(policy, number, chance);
-    auto const now = w.steady_ns();
-    bool const again = policy.auto_retry_enabled && number <= policy.max_retry_attempts &&
-                       delay < deadline - now &&
-                       (hooks.retryable ? hooks.retryable(cause) : can_pass(cause.code()));
-    if (hooks.failed) {
-      hooks.failed({attempt, cause, again ? std::optional{delay} : std::nullopt});
-    }
-    if (!again) return answer;
-    if (!detail::wait_or_cancel(w, now + delay, hooks.cancelled)) {
-      return failure(errc::cancelled, "retry", cause.text());
-    }
-  }
-}
-
-HOLDFAST_END
-
-#endif
-
 // ------------ holdfast/report/text.hpp
 // Turns numbers and names into text that a terminal and a person can take.
 #ifndef HOLDFAST_REPORT_TEXT_HPP
@@ -11636,9 +11876,7 @@ HOLDFAST_END
 #define HOLDFAST_REPROCESS_CREW_HPP
 
 #include <chrono>
-#include <condition_variable>
 #include <stop_token>
-#include <thread>
 
 HOLDFAST_BEGIN
 
@@ -11813,117 +12051,6 @@ class Crew {
 
   std::atomic<Stop> reason_{Stop::none};
 };
-}  // namespace detail
-
-HOLDFAST_END
-
-#endif
-
-// ------------ holdfast/reprocess/executor.hpp
-// Says what runs work, and gives the two simplest: the caller itself, and a few threads.
-#ifndef HOLDFAST_REPROCESS_EXECUTOR_HPP
-#define HOLDFAST_REPROCESS_EXECUTOR_HPP
-
-#include <deque>
-#include <exception>
-#include <new>
-
-HOLDFAST_BEGIN
-
-/// Runs each piece of work once, at some time, on some thread; perhaps before `post` returns. An
-/// error: it will not be run. The work does not throw.
-template <class E>
-concept executor = std::destructible<E> && requires(E& e, std::function<void()> work) {
-  { e.post(std::move(work)) } -> gives<void>;
-};
-
-/// Runs work at once, on the thread that posts it.
-struct Inline {
-  [[nodiscard]] result<void> post(std::function<void()> const& work) const {
-    work();
-    return ok();
-  }
-};
-static_assert(executor<Inline>);
-
-/// At most so many threads, started when there is work for them, joined at the end. Thread-safe.
-class Threads {
- public:
-  explicit Threads(std::size_t most) : most_{std::max<std::size_t>(most, 1)} {}
-  Threads(Threads const&) = delete;
-  Threads& operator=(Threads const&) = delete;
-  /// Runs what is posted already, and joins.
-  ~Threads() {
-    {
-      std::lock_guard const guard{mutex_};
-      ending_ = true;
-    }
-    changed_.notify_all();
-    for (auto& thread : threads_) thread.join();
-  }
-
-  [[nodiscard]] result<void> post(std::function<void()> work) {
-    std::lock_guard const guard{mutex_};
-    queue_.push_back(std::move(work));
-    changed_.notify_one();
-    if (idle_ >= queue_.size() || threads_.size() == most_) return ok();
-    HOLDFAST_MAY_THROW {
-      threads_.emplace_back([this] { serve(); });
-    }
-    HOLDFAST_CAUGHT {
-      if (!threads_.empty()) return ok();  // another thread will come to it
-      queue_.pop_back();
-      return failure(errc::no_memory, "start a thread");
-    }
-    return ok();
-  }
-
- private:
-  void serve() {
-    std::unique_lock lock{mutex_};
-    for (;;) {
-      ++idle_;
-      changed_.wait(lock, [this] { return ending_ || !queue_.empty(); });
-      --idle_;
-      if (queue_.empty()) return;
-      auto work = std::move(queue_.front());
-      queue_.pop_front();
-      lock.unlock();
-      work();
-      work = nullptr;  // what it holds on to ends here, not under the lock
-      lock.lock();
-    }
-  }
-
-  std::size_t const most_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::function<void()>> queue_;
-  std::vector<std::thread> threads_;
-  std::size_t idle_ = 0;
-  bool ending_ = false;
-};
-static_assert(executor<Threads>);
-
-namespace detail {
-/// Calls what may throw: an exception is an error like any other.
-template <class F>
-[[nodiscard]] std::invoke_result_t<F&> guarded(char const* where, F&& f) noexcept {
-#if !defined(__cpp_exceptions)
-  static_cast<void>(where);
-  return f();
-#else
-  try {
-    return f();
-  } catch (std::bad_alloc const&) {
-    return failure(errc::no_memory, where, "std::bad_alloc");
-  } catch (std::exception const& why) {
-    return failure(errc::backend, where, why.what());
-  } catch (...) {
-    return failure(errc::backend, where, "an exception");
-  }
-#endif
-}
 }  // namespace detail
 
 HOLDFAST_END

@@ -47,8 +47,9 @@ struct SqliteRegisterOptions {
 };
 
 /// The row `name` of the table `holdfast_registers` in the database `path`; both are made when they
-/// are missing (a crash meanwhile may leave a file `path.new-*`, which nobody uses). A database with
-/// a log (WAL) is refused (`invalid`). Every process needs permission to write to it. Thread-safe;
+/// are missing (a crash meanwhile may leave a file `path.new-*`, which nobody uses). A database
+/// with a log (WAL) is refused (`invalid`). Every process needs permission to write to it; one that
+/// is stopped in the midst of a call holds up the others until it goes on or dies. Thread-safe;
 /// after fork() only the parent may use it (`forked`).
 template <file_system Fs, world W>
 class BasicSqliteRegister {
