@@ -81,6 +81,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/policy/lease.hpp
     include/holdfast/policy/retry.hpp
     include/holdfast/posix.hpp
+    include/holdfast/ranges.hpp
     include/holdfast/recoverable.hpp
     include/holdfast/recovery/apply.hpp
     include/holdfast/recovery/examine.hpp

@@ -43,7 +43,7 @@ STD = {
     "3": "cassert",
     "4r": " ".join(sorted(HEAVY | {"chrono", "condition_variable", "deque", "exception",
                                  "initializer_list", "limits", "new"})),
-    "4": "",
+    "4": "ranges",
     "umbrella": "",
     "5": "chrono exception new set stdexcept system_error",
 }
@@ -63,6 +63,7 @@ FOREIGN = {
     "time.h": ["world.hpp"],
     "ucontext.h": ["testing/fiber"],
     "unistd.h": ["posix.hpp", "world.hpp", "detail/pin_slots", "testing/forked"],
+    "range/v3/": ["ranges.hpp"],
     "sqlite3.h": ["backend/sqlite", "testing/sqlite"],
     "rocksdb/": ["backend/rocksdb", "testing/rocksdb"],
     "lmdb.h": ["backend/lmdb"],
