@@ -73,8 +73,13 @@ set(HOLDFAST_HEADERS
     include/holdfast/lock_concepts.hpp
     include/holdfast/log.hpp
     include/holdfast/log/examine.hpp
+    include/holdfast/log/front.hpp
     include/holdfast/log/index.hpp
+    include/holdfast/log/judge.hpp
+    include/holdfast/log/look.hpp
+    include/holdfast/log/options.hpp
     include/holdfast/log/records.hpp
+    include/holdfast/log/state.hpp
     include/holdfast/log/survey.hpp
     include/holdfast/policy/exclusive.hpp
     include/holdfast/policy/file_lock.hpp
@@ -89,6 +94,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/recovery/plan.hpp
     include/holdfast/recovery/point.hpp
     include/holdfast/recovery/records.hpp
+    include/holdfast/recovery/told.hpp
     include/holdfast/report/health.hpp
     include/holdfast/report/json.hpp
     include/holdfast/report/json_status.hpp

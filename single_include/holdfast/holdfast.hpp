@@ -3742,7 +3742,8 @@ HOLDFAST_END
 #endif
 
 // ------------ holdfast/event.hpp
-// Says what an observer is told: the states of a staged run and the events on the way.
+// Says what an observer is told: the states of a staged run, the events on
+// the way, and the steps of a log.
 #ifndef HOLDFAST_EVENT_HPP
 #define HOLDFAST_EVENT_HPP
 
@@ -3783,6 +3784,37 @@ enum class State : std::uint8_t {
   return "?";
 }
 
+/// One thing that was seen of a segment of a log, or done to it.
+struct SegmentStep {
+  enum class Kind : std::uint8_t {
+    none,
+    examined,   ///< looked at: `bytes` of it hold, and `verdict` says what is the matter
+    refused,    ///< for what was found of it the log is not opened: `cause`
+    set_aside,  ///< `bytes` that will be cut were copied, durably
+    cut,        ///< `bytes` were cut off its end
+    skipped,    ///< `bytes` of damage stay where they are, and readers skip them
+    moved,      ///< it lies behind a break: nothing reads it, under its new name
+    begun,      ///< it is the one that is written
+    sealed,     ///< nothing will be appended to it any more
+    dropped,    ///< it was deleted by retention
+    indexed,    ///< its indexes were made
+    scrubbed,   ///< a scrub has read it again, and all of it holds
+    rotten,     ///< a scrub has found damage in it: only `bytes` hold
+    mended,     ///< `bytes` of it were taken from a replica
+  };
+  Kind kind = Kind::none;
+  std::uint64_t base = 0;  ///< the number of its first record; of one that is no log's, 0
+  std::uint64_t bytes = 0;
+  std::string_view verdict{};
+};
+/// As it is written in reports.
+[[nodiscard]] constexpr std::string_view name(SegmentStep::Kind kind) noexcept {
+  constexpr std::string_view names[] = {"none",    "examined", "refused", "set_aside", "cut",
+                                        "skipped", "moved",    "begun",   "sealed",    "dropped",
+                                        "indexed", "scrubbed", "rotten",  "mended"};
+  return names[static_cast<std::size_t>(kind)];
+}
+
 /// One thing that happened. Lives for the call of the observer only.
 struct Event {
   enum class Kind : std::uint8_t {
@@ -3799,6 +3831,7 @@ struct Event {
     task_finished,  ///< it ended; `cause` says why where it failed
     hook_failed,    ///< a hook of `task` (of the whole run if empty) failed; nothing else changes
     retrying,       ///< a whole run failed for `cause` and will be tried again
+    segment,        ///< of a log: `segment` says what; `cause` where it was refused
   };
   Kind kind = Kind::transition;
   State from = State::none;
@@ -3808,6 +3841,7 @@ struct Event {
   std::int64_t at_ns = 0;  ///< steady clock
   error const* cause = nullptr;
   std::string_view task{};
+  SegmentStep segment{};
 };
 
 /// As it is written in reports.
@@ -3839,6 +3873,8 @@ struct Event {
       return "hook_failed";
     case Event::Kind::retrying:
       return "retrying";
+    case Event::Kind::segment:
+      return "segment";
   }
   return "?";
 }
@@ -8137,7 +8173,18 @@ struct LogReport {
   std::uint64_t cut_bytes = 0;
   std::uint64_t skipped_bytes = 0;
   std::uint64_t missing_records = 0;  ///< numbers that no segment has, where salvage goes on
+  std::uint64_t fingerprint = 0;      ///< of all that was found: equal where bytes and names are
 };
+
+namespace detail {
+/// What is to be read of one segment.
+struct LogPart {
+  std::uint64_t base = 0;
+  std::uint64_t end = 0;  ///< bytes
+  bool skips_damage = false;
+  bool indexed = false;  ///< may have indexes that are of its data
+};
+}  // namespace detail
 
 namespace detail {
 inline constexpr std::size_t digits_of_base = 20;
@@ -8188,6 +8235,108 @@ template <file_system Fs>
   return out;
 }
 }  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/log/options.hpp
+// Says how a log is opened and written, and how far an opening has come.
+#ifndef HOLDFAST_LOG_OPTIONS_HPP
+#define HOLDFAST_LOG_OPTIONS_HPP
+
+HOLDFAST_BEGIN
+
+/// How far a log has been verified.
+struct VerifiedTo {
+  std::uint64_t next_sequence = 0;  ///< all records before it hold
+  std::size_t segments = 0;         ///< that hold as a whole
+  std::size_t of_segments = 0;      ///< that there are
+  bool ended = false;               ///< the log is open, or was refused: nothing more will come
+};
+
+/// What an opening tells while it goes on. Thread-safe. It shows only what holds and is durable, in
+/// order from the first record on: of the segment that was written last, what its point tells of.
+class LogProgress {
+ public:
+  [[nodiscard]] VerifiedTo seen() const {
+    std::scoped_lock const lock{mutex_};
+    return seen_;
+  }
+  /// What can be read by now.
+  [[nodiscard]] std::vector<detail::LogPart> parts() const {
+    std::scoped_lock const lock{mutex_};
+    auto all = whole_;
+    if (within_) all.push_back(*within_);
+    return all;
+  }
+
+  void begin(std::size_t segments) {
+    std::scoped_lock const lock{mutex_};
+    whole_.clear();
+    within_.reset();
+    broken_ = false;
+    seen_ = {.of_segments = segments};
+  }
+  /// The first `end` bytes of segment `index` hold; its record there is the one before `next`.
+  void advance(std::size_t index, std::uint64_t base, std::uint64_t end, std::uint64_t next) {
+    std::scoped_lock const lock{mutex_};
+    if (!is_next(index, base)) return;
+    within_ = detail::LogPart{.base = base, .end = end};
+    seen_.next_sequence = next;
+  }
+  /// All of the segment does, and it is sealed; told in their order. Where it does not, nothing
+  /// behind it is shown.
+  void pass(std::size_t index, std::uint64_t base, std::uint64_t end, std::uint64_t next) {
+    advance(index, base, end, next);
+    std::scoped_lock const lock{mutex_};
+    if (!within_ || broken_) return;
+    whole_.push_back(*std::exchange(within_, std::nullopt));
+    ++seen_.segments;
+  }
+  void stop() {
+    std::scoped_lock const lock{mutex_};
+    broken_ = true;
+  }
+  /// It is open, with these; nothing where it was refused.
+  void end(std::optional<std::vector<detail::LogPart>> parts, std::uint64_t next) {
+    std::scoped_lock const lock{mutex_};
+    seen_.ended = true;
+    if (!parts) return;
+    whole_ = std::move(*parts);
+    within_.reset();
+    seen_.segments = whole_.size();
+    seen_.next_sequence = next;
+  }
+
+ private:
+  // A segment that does not begin where the one before it ends shows that something is missing.
+  [[nodiscard]] bool is_next(std::size_t index, std::uint64_t base) noexcept {
+    if (broken_ || index != whole_.size()) return false;
+    broken_ = index != 0 && !within_ && base != seen_.next_sequence;
+    return !broken_;
+  }
+
+  mutable std::mutex mutex_;
+  std::vector<detail::LogPart> whole_{};
+  std::optional<detail::LogPart> within_{};
+  VerifiedTo seen_{};
+  bool broken_ = false;
+};
+
+struct LogOptions {
+  std::uint64_t segment_size = std::uint64_t{64} << 20;  ///< bytes after which a segment is sealed
+  std::uint32_t align = 4096;  ///< as in Framed::Options, for segments that are made from now on
+  /// The `fingerprint` of a dry run (`examine_log`): the log is opened only if it still is as that
+  /// one found it, else `conflict`, and nothing was touched.
+  std::optional<std::uint64_t> plan{};
+  /// How many segments are examined at the same time, each in memory of its own, where `post` runs
+  /// them: `post = [&](auto work) { return threads.post(std::move(work)); }` with any `executor`.
+  std::size_t at_once = 1;
+  std::function<result<void>(std::function<void()>)> post{};
+  /// Hears how far the opening is; `BasicLogFront` reads through it.
+  std::shared_ptr<LogProgress> progress{};
+};
 
 HOLDFAST_END
 
@@ -8337,13 +8486,7 @@ class LogRecords {
  public:
   using iterator = detail::RecordIterator<LogRecords>;
 
-  /// What is to be read of one segment.
-  struct Part {
-    std::uint64_t base = 0;
-    std::uint64_t end = 0;  ///< bytes
-    bool skips_damage = false;
-    bool indexed = false;  ///< may have indexes that are of its data
-  };
+  using Part = detail::LogPart;
   LogRecords(Fs fs, std::string directory, std::vector<Part> parts, From first)
       : fs_{std::move(fs)},
         directory_{std::move(directory)},
@@ -8503,6 +8646,189 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/log/look.hpp
+// Looks at the segments of a log, some at a time; touches nothing.
+//
+// What is found does not depend on how many are looked at together: they are handed out in their
+// order, told in their order, and the first that can't be read is the error.
+#ifndef HOLDFAST_LOG_LOOK_HPP
+#define HOLDFAST_LOG_LOOK_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// What many threads share that look at `count` things. Whoever comes late finds nothing left, and
+/// touches nothing that may be gone.
+template <class T>
+class Crowd {
+ public:
+  explicit Crowd(std::size_t count) : found_(count), count_{count} {}
+
+  /// Looks at one after another until none is left.
+  template <class Look, class Told>
+  void serve(Look const& look, Told const& told) {
+    for (;;) {
+      // Before one is taken: whoever waits for `busy_` waits for it too.
+      busy_.fetch_add(1);
+      auto const i = next_.fetch_add(1);
+      if (i >= count_) break;
+      auto found = caught(look, i);
+      bool const failed = !found;
+      {
+        std::scoped_lock const lock{mutex_};
+        found_[i].emplace(std::move(found));
+      }
+      if (failed) next_.store(count_);
+      leave();
+      told();
+    }
+    leave();
+  }
+  void wait() noexcept {
+    for (auto busy = busy_.load(); busy != 0; busy = busy_.load()) busy_.wait(busy);
+  }
+  /// Calls `use(i, found)` for those that are ready, from where it stopped before, up to the first
+  /// that is not or that failed.
+  template <class Use>
+  void each_ready(Use const& use) {
+    std::scoped_lock const lock{mutex_};
+    for (; told_ < count_ && found_[told_] && found_[told_]->has_value(); ++told_) {
+      use(told_, found_[told_]->assume_value());
+    }
+  }
+  [[nodiscard]] result<std::vector<T>> all() {
+    std::vector<T> out;
+    out.reserve(count_);
+    for (auto& one : found_) {
+      HOLDFAST_TRY(found, std::move(*one));  // those behind the first error were not looked at
+      out.push_back(std::move(found));
+    }
+    return out;
+  }
+
+ private:
+  template <class Look>
+  [[nodiscard]] static result<T> caught(Look const& look, std::size_t i) noexcept {
+    HOLDFAST_MAY_THROW {
+      return look(i);
+    }
+    HOLDFAST_CAUGHT {
+      return failure(errc::no_memory, "look at segment");
+    }
+    return failure(errc::unknown, "look at segment");
+  }
+  void leave() noexcept {
+    if (busy_.fetch_sub(1) == 1) busy_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::vector<std::optional<result<T>>> found_;
+  std::size_t count_;
+  std::size_t told_ = 0;
+  std::atomic<std::size_t> next_{0};
+  std::atomic<std::size_t> busy_{0};
+};
+
+/// `look(i)` for each of `count`, some of them on what `options.post` runs; `told(i, found)` hears
+/// each, in order, on this thread.
+template <class T, class Look, class Told>
+[[nodiscard]] result<std::vector<T>> look_at_all(std::size_t count,
+                                                 LogOptions const& options,
+                                                 Look const& look,
+                                                 Told const& told) {
+  auto const crowd = std::make_shared<Crowd<T>>(count);
+  auto const helpers = options.post ? std::min(options.at_once, count) : 1;
+  for (std::size_t i = 1; i < helpers; ++i) {
+    // Where it can't be run the others do it; where it is run late it finds nothing to do.
+    static_cast<void>(options.post([crowd, at = &look] {
+      crowd->serve([at](std::size_t which) { return (*at)(which); }, [] {});
+    }));
+  }
+  crowd->serve(look, [&] { crowd->each_ready(told); });
+  crowd->wait();
+  crowd->each_ready(told);
+  return crowd->all();
+}
+
+/// Tells `progress` of the records as they pass; rarely, since it takes a lock.
+class Passing {
+ public:
+  Passing(LogProgress* progress, std::size_t index, std::uint64_t base, std::uint64_t limit)
+      : progress_{progress}, index_{index}, base_{base}, limit_{limit}, next_{base} {}
+
+  void operator()(Step const& record, std::uint64_t end) {
+    if (progress_ == nullptr || end > limit_) return;
+    end_ = end;
+    next_ = record.sequence + 1;
+    if (end_ - told_ >= often) tell();
+  }
+  void tell() {
+    if (progress_ == nullptr || end_ == told_) return;
+    progress_->advance(index_, base_, end_, next_);
+    told_ = end_;
+  }
+
+ private:
+  static constexpr std::uint64_t often = std::uint64_t{256} << 10;
+  LogProgress* progress_;
+  std::size_t index_;
+  std::uint64_t base_;
+  std::uint64_t limit_;  // what lies behind it may not be durable
+  std::uint64_t next_;
+  std::uint64_t end_ = 0;
+  std::uint64_t told_ = 0;
+};
+
+/// Looks at all segments of a survey. `told(base, plan)` hears each, in order.
+template <file_system Fs, class Told>
+[[nodiscard]] result<std::vector<Plan>> look_at_segments(Fs const& fs,
+                                                         std::string const& directory,
+                                                         std::vector<std::uint64_t> const& bases,
+                                                         LogOptions const& options,
+                                                         std::uint32_t boot,
+                                                         Told const& told) {
+  auto* const progress = options.progress.get();
+  if (progress != nullptr) progress->begin(bases.size());
+  auto const look = [&](std::size_t i) -> result<Plan> {
+    auto const base = bases[i];
+    bool const last = i + 1 == bases.size();
+    HOLDFAST_TRY(file, BasicFileSegment<Fs>::open_to_read(join(directory, segment_name(base)), fs));
+    Framed const format{{.base = base}};
+    HOLDFAST_TRY(point, durable_point(file, format));
+    Passing passing{progress, i, base, last ? point : ~std::uint64_t{0}};
+    HOLDFAST_TRY(
+        plan, examine(file, format, Known{.durable_to = point, .sealed = !last, .boot = boot},
+                      [&passing](Step const& record, std::uint64_t end) { passing(record, end); }));
+    passing.tell();
+    return plan;
+  };
+  auto const hear = [&](std::size_t i, Plan const& plan) {
+    bool const last = i + 1 == bases.size();
+    if (progress != nullptr && plan.verdict != Verdict::clean) progress->stop();
+    if (progress != nullptr && !last) {
+      progress->pass(i, bases[i], plan.kept, plan.next_sequence);
+    }
+    told(bases[i], plan);
+  };
+  return look_at_all<Plan>(bases.size(), options, look, hear);
+}
+
+/// Equal where the bytes and the names are.
+[[nodiscard]] inline std::uint64_t fingerprint(std::vector<std::uint64_t> const& bases,
+                                               std::vector<Plan> const& plans) noexcept {
+  std::uint64_t all = bases.size();
+  for (std::size_t i = 0; i < bases.size(); ++i) {
+    all = Plan::mixed(all, bases[i]);
+    all = Plan::mixed(all, plans[i].fingerprint());
+  }
+  return all;
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/recovery/apply.hpp
 // Does to a segment what its plan says, as far as it is allowed to.
 //
@@ -8594,6 +8920,128 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/log/judge.hpp
+// Decides from what was found of each segment what becomes of the log; does no I/O.
+#ifndef HOLDFAST_LOG_JUDGE_HPP
+#define HOLDFAST_LOG_JUDGE_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+/// What is to be done with a log.
+struct Judgement {
+  LogReport report{};
+  std::size_t whole = 0;                 ///< segments up to the first break; the others go
+  std::uint64_t next = 0;                ///< the number of the next record
+  std::optional<error> refused{};        ///< the first reason why it may not be opened
+  std::optional<std::uint64_t> where{};  ///< the segment of which that speaks
+};
+
+/// Goes over the segments in their order, with what was found of each.
+class Judge {
+ public:
+  Judge(std::string const& directory, Recovery how) : directory_{directory}, how_{how} {}
+
+  [[nodiscard]] Judgement operator()(Survey const& found, std::vector<Plan> const& plans) {
+    out_.report.foreign = found.foreign;
+    out_.report.fingerprint = fingerprint(found.bases, plans);
+    for (auto& i = out_.whole; i < found.bases.size(); ++i) {
+      if (!passes_gap(found.bases[i])) break;
+      bool const last = i + 1 == found.bases.size();
+      take(found.bases[i], plans[i]);
+      // What lacks no more than its footer is no break: the next one follows all the same.
+      bool const goes_on = !last && plans[i].next_sequence == found.bases[i + 1];
+      if (how_ != Recovery::quarantine || plans[i].verdict == Verdict::clean || last || goes_on) {
+        continue;
+      }
+      ++i;
+      break;
+    }
+    out_.next = expected_.value_or(0);
+    return std::move(out_);
+  }
+
+ private:
+  [[nodiscard]] std::string path_of(std::uint64_t base) const {
+    return join(directory_, segment_name(base));
+  }
+  void refuse(error const& why, std::uint64_t base) {
+    if (out_.refused) return;
+    out_.refused = why;
+    out_.where = base;
+  }
+  void note(Verdict verdict) noexcept {
+    if (out_.report.verdict == Verdict::clean) out_.report.verdict = verdict;
+  }
+
+  // False: nothing from here on is of the log.
+  [[nodiscard]] bool passes_gap(std::uint64_t base) {
+    if (!expected_ || base == *expected_) return true;
+    // One that begins before the one before it ends is a copy, or was put there by mistake.
+    if (base < *expected_) {
+      note(Verdict::foreign);
+      refuse(error{errc::foreign, "open log", path_of(base)}, base);
+      return true;
+    }
+    note(Verdict::hole);
+    out_.report.missing_records += base - *expected_;
+    if (how_ == Recovery::refuse || how_ == Recovery::cut) {
+      refuse(error{errc::hole, "open log", path_of(*expected_)}, base);
+    }
+    return how_ != Recovery::quarantine;
+  }
+  void take(std::uint64_t base, Plan const& plan) {
+    out_.report.segments.push_back({base, {.found = plan}});
+    note(plan.verdict);
+    if (!may_open(plan.verdict, how_)) {
+      refuse(error{errc_of(plan.verdict), "open log", path_of(base)}.at(plan.kept), base);
+    }
+    expected_ = plan.kept == 0 ? base : plan.next_sequence;
+    if (how_ == Recovery::salvage) *expected_ += plan.salvageable;
+  }
+
+  std::string const& directory_;
+  Recovery how_;
+  Judgement out_{};
+  std::optional<std::uint64_t> expected_{};  // the number with which the next one must begin
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/recovery/told.hpp
+// Tells the observer what recovery has done to a segment.
+#ifndef HOLDFAST_RECOVERY_TOLD_HPP
+#define HOLDFAST_RECOVERY_TOLD_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+template <world W>
+void tell_step(W const& w, SegmentStep const& step, error const* cause = nullptr) noexcept {
+  tell(w, Event{.kind = Event::Kind::segment, .cause = cause, .segment = step});
+}
+
+// In the order in which it was done.
+template <world W>
+void tell_recovered(W const& w, std::uint64_t base, Recovered const& done) noexcept {
+  auto const verdict = name(done.found.verdict);
+  if (done.cut_bytes != 0) {
+    tell_step(w, {SegmentStep::Kind::set_aside, base, done.cut_bytes, verdict});
+    tell_step(w, {SegmentStep::Kind::cut, base, done.cut_bytes, verdict});
+  }
+  if (done.skipped_bytes != 0) {
+    tell_step(w, {SegmentStep::Kind::skipped, base, done.skipped_bytes, verdict});
+  }
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/recoverable.hpp
 // Opens what a crash left of a segment, and appends to it: recovery is the only way to an open one.
 #ifndef HOLDFAST_RECOVERABLE_HPP
@@ -8605,6 +9053,7 @@ struct RecoverableOptions {
   std::uint64_t durable_to = 0;  ///< a point that is known from elsewhere
   bool exact_point = false;      ///< `sync` also leaves a synced mark: damage to the last batch is
                                  ///< then told from a torn tail, for a second sync each time
+  std::uint64_t told_as = 0;     ///< its number in a log, for the observer
 };
 
 /// Where a log stands.
@@ -8738,19 +9187,23 @@ class Recoverable {
       HOLDFAST_TRY(point,
                    detail::point_of(store, format, std::max(options.durable_to, durable_to)));
       HOLDFAST_TRY(found, examine(store, format, {point, false, boot}));
+      tell({SegmentStep::Kind::examined, options.told_as, found.kept, name(found.verdict)});
       if (plan && plan->fingerprint() != found.fingerprint()) {
         return failure(error{errc::conflict, "recover as planned"}.at(found.kept));
       }
       HOLDFAST_TRY(done, detail::apply(store, found, How, points));
+      detail::tell_recovered(world_of_it, options.told_as, done);
       recovered = done;
       end = found.kept + done.skipped_bytes;
       if (end == 0) {
         HOLDFAST_TRYV(begin());
       }
       HOLDFAST_TRYV(settle());
+      tell({SegmentStep::Kind::begun, options.told_as, end});
       usable = true;
       return ok();
     }
+    void tell(SegmentStep const& step) const noexcept { detail::tell_step(world_of_it, step); }
     // The header is durable before anything follows it.
     [[nodiscard]] result<void> begin() {
       scratch.clear();
@@ -8857,7 +9310,9 @@ class Recoverable {
       HOLDFAST_TRYV(put(place));
       cursor = std::move(next);
       end = place + scratch.size();
-      return sync();
+      HOLDFAST_TRYV(sync());
+      tell({SegmentStep::Kind::sealed, options.told_as, end});
+      return ok();
     }
     [[nodiscard]] result<void> leave_point() {
       if (point_left) return ok();
@@ -8926,6 +9381,246 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/log/state.hpp
+// Keeps what a log that is open is made of, and runs the order of effects of its recovery, its
+// rolls and its retention.
+#ifndef HOLDFAST_LOG_STATE_HPP
+#define HOLDFAST_LOG_STATE_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+template <file_system Fs, Recovery How, world W>
+struct LogState {
+  using Segment = BasicFileSegment<Fs>;
+  using Active = Recoverable<Segment, Framed, How, W>;
+  using Step = SegmentStep::Kind;
+
+  LogState(std::string at, LogOptions o, Fs f, W w)
+      : directory{std::move(at)},
+        options{std::move(o)},
+        fs{std::move(f)},
+        world_of_it{std::move(w)} {}
+
+  [[nodiscard]] std::string path_of(std::uint64_t base) const {
+    return join(directory, segment_name(base));
+  }
+  [[nodiscard]] Framed format(std::uint64_t base) const {
+    return Framed{{.base = base, .align = options.align}};
+  }
+  void tell(SegmentStep const& step, error const* cause = nullptr) const noexcept {
+    tell_step(world_of_it, step, cause);
+  }
+
+  [[nodiscard]] result<void> open() {
+    HOLDFAST_TRYV(make_directories(fs, directory));
+    HOLDFAST_TRY(opened, open_or_create(fs, join(directory, "LOCK")));
+    lock_file = std::move(opened);
+    HOLDFAST_TRY(locked, fs.try_lock(*lock_file, {}, Mode::exclusive));
+    if (!locked) return failure(errc::busy, "open log", directory);
+    auto done = recover(options.plan);
+    if (!options.progress) return done;
+    if (done) {
+      options.progress->end(parts(), active->tail().next_sequence);
+    } else {
+      options.progress->end({}, 0);
+    }
+    return done;
+  }
+
+  [[nodiscard]] result<void> check() const {
+    if (!active) return failure(errc::poisoned, "use log", directory);
+    return ok();
+  }
+  // Looks at all segments before any is touched.
+  [[nodiscard]] result<void> recover(std::optional<std::uint64_t> const& plan) {
+    active.reset();
+    sealed.clear();
+    report = {};
+    HOLDFAST_TRY(found, survey(fs, directory));
+    auto const told = [this](std::uint64_t base, Plan const& seen) {
+      tell({Step::examined, base, seen.kept, name(seen.verdict)});
+    };
+    HOLDFAST_TRY(plans, look_at_segments(fs, directory, found.bases, options,
+                                         boot_tag(world_of_it.self().boot), told));
+    auto judged = Judge{directory, How}(found, plans);
+    report = std::move(judged.report);
+    if (plan && *plan != report.fingerprint) {
+      return failure(errc::conflict, "open log as planned", directory);
+    }
+    if (judged.refused) {
+      tell({Step::refused, *judged.where, 0, name(report.verdict)}, &*judged.refused);
+      return failure(*judged.refused);
+    }
+    // From the last to the first, so that a crash leaves no hole.
+    for (auto i = found.bases.size(); i > judged.whole; --i) {
+      HOLDFAST_TRYV(set_aside(found.bases[i - 1]));
+    }
+    return open_all(judged.next);
+  }
+  // A whole segment behind a break gets another name, under which nothing reads it.
+  [[nodiscard]] result<void> set_aside(std::uint64_t base) {
+    auto const path = path_of(base);
+    HOLDFAST_TRY(free, free_name(path + ".aside"));
+    // First, and durably: the next segment of this name must not be taken for one that was cut.
+    HOLDFAST_TRYV(remove_if_there(fs, path + ".point"));
+    HOLDFAST_TRYV(fs.sync_directory(directory));
+    HOLDFAST_TRYV(fs.rename(path, free));
+    HOLDFAST_TRYV(fs.sync_directory(directory));
+    report.set_aside.push_back(free);
+    tell({Step::moved, base});
+    return ok();
+  }
+  [[nodiscard]] result<std::string> free_name(std::string const& wanted) const {
+    for (std::uint64_t n = 0;; ++n) {
+      auto name = n == 0 ? wanted : wanted + "-" + std::to_string(n);
+      HOLDFAST_TRY(there, is_there(fs, name));
+      if (!there) return name;
+    }
+  }
+
+  // Applies the plans: to the sealed ones as far as they need it, to the last one always.
+  [[nodiscard]] result<void> open_all(std::uint64_t next) {
+    for (std::size_t i = 0; i < report.segments.size(); ++i) {
+      auto& one = report.segments[i];
+      bool const last = i + 1 == report.segments.size();
+      if (last) {
+        HOLDFAST_TRYV(activate(one.base));
+        one.recovered = active->recovered();
+      } else if (one.recovered.found.verdict != Verdict::clean) {
+        HOLDFAST_TRY(file, Segment::open(path_of(one.base), fs));
+        HOLDFAST_TRY(done, apply(file, one.recovered.found, How, true));
+        one.recovered = done;
+        tell_recovered(world_of_it, one.base, done);
+      }
+      auto const& found = one.recovered.found;
+      auto const skipped = one.recovered.skipped_bytes;
+      if (!last) sealed.push_back({one.base, found.kept + skipped, skipped != 0});
+      report.records += found.records + (skipped != 0 ? found.salvageable : 0);
+      report.cut_bytes += one.recovered.cut_bytes;
+      report.skipped_bytes += skipped;
+    }
+    if (!active) {
+      HOLDFAST_TRYV(activate(next));
+    }
+    if (!active->sealed()) return ok();
+    // It was sealed, and the crash came before its successor.
+    return has_records() ? succeed() : unseal();
+  }
+  // A footer behind no record keeps nothing but appends out. The point goes first: it must never
+  // be ahead.
+  [[nodiscard]] result<void> unseal() {
+    active.reset();
+    {
+      HOLDFAST_TRY(file, Segment::open(path_of(active_base), fs));
+      HOLDFAST_TRY(size, file.size());
+      HOLDFAST_TRYV(file.set_aside(Framed::header_size, size));
+      HOLDFAST_TRYV(lower_point(file, Framed::header_size));
+      HOLDFAST_TRYV(file.truncate(Framed::header_size));
+      HOLDFAST_TRYV(file.sync());
+      auto const cut = size - Framed::header_size;
+      report.cut_bytes += cut;
+      tell({Step::set_aside, active_base, cut});
+      tell({Step::cut, active_base, cut});
+    }
+    return activate(active_base);
+  }
+  [[nodiscard]] result<void> activate(std::uint64_t base) {
+    HOLDFAST_TRY(file, Segment::open(path_of(base), fs));
+    HOLDFAST_TRY(opened, open_recoverable<How>(std::move(file), format(base), {.told_as = base}, {},
+                                               world_of_it));
+    active = std::make_unique<Active>(std::move(opened));
+    active_base = base;
+    return ok();
+  }
+
+  [[nodiscard]] result<void> roll_if_full() {
+    auto const now = active->tail();
+    if (active->sealed()) return succeed();  // a roll has failed half-way
+    return now.end >= options.segment_size ? roll() : result<void>{ok()};
+  }
+  // Its successor would have its name.
+  [[nodiscard]] bool has_records() const { return active->tail().next_sequence != active_base; }
+  [[nodiscard]] result<void> roll() {
+    if (!has_records()) return ok();
+    HOLDFAST_TRYV(active->seal());
+    return succeed();
+  }
+  [[nodiscard]] result<void> succeed() {
+    auto const now = active->tail();
+    LogPart const before{active_base, now.end, active->recovered().skipped_bytes != 0};
+    HOLDFAST_TRYV(activate(now.next_sequence));
+    sealed.push_back(before);
+    return ok();
+  }
+
+  [[nodiscard]] result<std::size_t> drop_before(std::uint64_t sequence) {
+    std::size_t dropped = 0;
+    while (!sealed.empty()) {
+      auto const next = sealed.size() > 1 ? sealed[1].base : active_base;
+      if (next > sequence) break;
+      auto const base = sealed.front().base;
+      auto const path = path_of(base);
+      for (auto const* beside : {".point", ".index", ".times", ""}) {
+        HOLDFAST_TRYV(remove_if_there(fs, path + beside));
+      }
+      // Before the next one goes, so that no crash leaves a hole.
+      HOLDFAST_TRYV(fs.sync_directory(directory));
+      tell({Step::dropped, base, sealed.front().end});
+      sealed.erase(sealed.begin());
+      ++dropped;
+    }
+    return dropped;
+  }
+
+  [[nodiscard]] result<std::size_t> index(IndexOptions const& wanted) {
+    std::size_t made = 0;
+    for (auto& part : sealed) {
+      if (part.skips_damage) continue;  // an index is of a whole segment
+      auto const path = path_of(part.base);
+      HOLDFAST_TRY(file, Segment::open_to_read(path, fs));
+      if (!is_indexed(file, part.base, path)) {
+        HOLDFAST_TRYV(build_indexes(fs, file, format(part.base), path, wanted));
+        tell({Step::indexed, part.base, part.end});
+        ++made;
+      }
+      part.indexed = true;
+    }
+    return made;
+  }
+  // Any reason not to trust an index is a reason to make it again.
+  [[nodiscard]] bool is_indexed(Segment const& file,
+                                std::uint64_t base,
+                                std::string const& path) const {
+    for (auto const kind : {IndexKind::sequence, IndexKind::time}) {
+      if (!verify_index(fs, file, format(base), path, kind)) return false;
+    }
+    return true;
+  }
+
+  [[nodiscard]] std::vector<LogPart> parts() const {
+    auto all = sealed;
+    all.push_back({active_base, active->tail().end, active->recovered().skipped_bytes != 0});
+    return all;
+  }
+
+  std::string directory;
+  LogOptions options;
+  Fs fs;
+  W world_of_it;
+  std::mutex mutex{};
+  std::optional<typename Fs::file> lock_file{};
+  std::vector<LogPart> sealed{};
+  std::unique_ptr<Active> active{};  // none after a recovery that failed
+  std::uint64_t active_base = 0;
+  LogReport report{};
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/log.hpp
 // A log: a directory of segments, of which the last is written and all others are sealed.
 //
@@ -8940,28 +9635,21 @@ HOLDFAST_END
 
 HOLDFAST_BEGIN
 
-struct LogOptions {
-  std::uint64_t segment_size = std::uint64_t{64} << 20;  ///< bytes after which a segment is sealed
-  std::uint32_t align = 4096;  ///< as in Framed::Options, for segments that are made from now on
-};
-
 /// A log in a directory. Any thread may use it; it moves freely. Its destructor syncs nothing.
 template <file_system Fs, Recovery How = Recovery::cut, world W = Native>
 class BasicLog {
-  using Segment = BasicFileSegment<Fs>;
-  using Active = Recoverable<Segment, Framed, How, W>;
-
  public:
-  /// Recovers, and makes the directory and the first segment where there are none. Errors: `busy`
-  /// while another has it open, `hole`, `damaged`, `foreign` (a segment that is not the one its
-  /// name says) and the others of `open_recoverable`, as far as `How` refuses them; nothing was
-  /// touched then.
+  /// Recovers, and makes the directory and the first segment where there are none. With a plan (a
+  /// fingerprint of `examine_log`) it does only what was planned. Errors: `conflict` if the log has
+  /// changed since, `busy` while another has it open, `hole`, `damaged`, `foreign` (a segment that
+  /// is not the one its name says) and the others of `open_recoverable`, as far as `How` refuses
+  /// them; nothing was touched then.
   [[nodiscard]] static result<BasicLog> open(std::string directory,
-                                             LogOptions const& options = {},
+                                             LogOptions options = {},
                                              Fs fs = {},
                                              W w = {}) {
-    auto state =
-        std::make_unique<State>(std::move(directory), options, std::move(fs), std::move(w));
+    auto state = std::make_unique<State>(std::move(directory), std::move(options), std::move(fs),
+                                         std::move(w));
     HOLDFAST_TRYV(state->open());
     return BasicLog{std::move(state)};
   }
@@ -8992,7 +9680,7 @@ class BasicLog {
   /// Recovers once more; heals after a failed sync.
   [[nodiscard]] result<void> reopen() {
     std::scoped_lock const lock{state_->mutex};
-    return state_->recover();
+    return state_->recover({});
   }
   /// Removes whole sealed segments of which every record is before `sequence`, the oldest first.
   /// Gives how many.
@@ -9019,241 +9707,11 @@ class BasicLog {
   /// The records up to now, each checked again.
   [[nodiscard]] LogRecords<Fs> records(From first = {}) const {
     std::scoped_lock const lock{state_->mutex};
-    return state_->records(first);
+    return {state_->fs, state_->directory, state_->parts(), first};
   }
 
  private:
-  using Part = typename LogRecords<Fs>::Part;
-  struct State {
-    State(std::string at, LogOptions const& o, Fs f, W w)
-        : directory{std::move(at)}, options{o}, fs{std::move(f)}, world_of_it{std::move(w)} {}
-
-    [[nodiscard]] std::string path_of(std::uint64_t base) const {
-      return detail::join(directory, detail::segment_name(base));
-    }
-    [[nodiscard]] Framed format(std::uint64_t base) const {
-      return Framed{{.base = base, .align = options.align}};
-    }
-
-    [[nodiscard]] result<void> open() {
-      HOLDFAST_TRYV(detail::make_directories(fs, directory));
-      HOLDFAST_TRY(opened, detail::open_or_create(fs, detail::join(directory, "LOCK")));
-      lock_file = std::move(opened);
-      HOLDFAST_TRY(locked, fs.try_lock(*lock_file, {}, Mode::exclusive));
-      if (!locked) return failure(errc::busy, "open log", directory);
-      return recover();
-    }
-
-    [[nodiscard]] result<void> check() const {
-      if (!active) return failure(errc::poisoned, "use log", directory);
-      return ok();
-    }
-    // Looks at all segments before any is touched.
-    [[nodiscard]] result<void> recover() {
-      active.reset();
-      sealed.clear();
-      report = {};
-      HOLDFAST_TRY(found, detail::survey(fs, directory));
-      report.foreign = found.foreign;
-      std::optional<std::uint64_t> expected;
-      std::size_t whole = 0;  // segments up to the first break
-      for (; whole < found.bases.size(); ++whole) {
-        auto const base = found.bases[whole];
-        bool const last = whole + 1 == found.bases.size();
-        HOLDFAST_TRY(plan, look(base, !last));
-        if (expected && base != *expected) {
-          HOLDFAST_TRYV(judge_gap(base, *expected));
-          if (How == Recovery::quarantine) break;
-        }
-        report.segments.push_back({base, {.found = plan}});
-        note(plan.verdict);
-        if (!may_open(plan.verdict, How)) {
-          return failure(error{errc_of(plan.verdict), "open log", path_of(base)}.at(plan.kept));
-        }
-        expected = plan.kept == 0 ? base : plan.next_sequence;
-        if (How == Recovery::salvage) *expected += plan.salvageable;
-        // What lacks no more than its footer is no break: the next one follows all the same.
-        bool const goes_on = !last && plan.next_sequence == found.bases[whole + 1];
-        if (How == Recovery::quarantine && plan.verdict != Verdict::clean && !last && !goes_on) {
-          ++whole;
-          break;
-        }
-      }
-      // From the last to the first, so that a crash leaves no hole.
-      for (auto i = found.bases.size(); i > whole; --i) {
-        HOLDFAST_TRYV(set_aside(found.bases[i - 1]));
-      }
-      return open_all(expected.value_or(0));
-    }
-    void note(Verdict verdict) noexcept {
-      if (report.verdict == Verdict::clean) report.verdict = verdict;
-    }
-    [[nodiscard]] result<Plan> look(std::uint64_t base, bool has_successor) const {
-      HOLDFAST_TRY(file, Segment::open_to_read(path_of(base), fs));
-      HOLDFAST_TRY(point, detail::durable_point(file, format(base)));
-      return examine(file, format(base),
-                     {point, has_successor, detail::boot_tag(world_of_it.self().boot)});
-    }
-    [[nodiscard]] result<void> judge_gap(std::uint64_t base, std::uint64_t expected) {
-      // One that begins before the one before it ends is a copy, or was put there by mistake.
-      if (base < expected) return failure(errc::foreign, "open log", path_of(base));
-      note(Verdict::hole);
-      if (How == Recovery::refuse || How == Recovery::cut) {
-        return failure(errc::hole, "open log", path_of(expected));
-      }
-      report.missing_records += base - expected;
-      return ok();
-    }
-    // A whole segment behind a break gets another name, under which nothing reads it.
-    [[nodiscard]] result<void> set_aside(std::uint64_t base) {
-      auto const path = path_of(base);
-      HOLDFAST_TRY(free, free_name(path + ".aside"));
-      // First, and durably: the next segment of this name must not be taken for one that was cut.
-      HOLDFAST_TRYV(detail::remove_if_there(fs, path + ".point"));
-      HOLDFAST_TRYV(fs.sync_directory(directory));
-      HOLDFAST_TRYV(fs.rename(path, free));
-      HOLDFAST_TRYV(fs.sync_directory(directory));
-      report.set_aside.push_back(free);
-      return ok();
-    }
-    [[nodiscard]] result<std::string> free_name(std::string const& wanted) const {
-      for (std::uint64_t n = 0;; ++n) {
-        auto name = n == 0 ? wanted : wanted + "-" + std::to_string(n);
-        HOLDFAST_TRY(there, detail::is_there(fs, name));
-        if (!there) return name;
-      }
-    }
-
-    // Applies the plans: to the sealed ones as far as they need it, to the last one always.
-    [[nodiscard]] result<void> open_all(std::uint64_t next) {
-      for (std::size_t i = 0; i < report.segments.size(); ++i) {
-        auto& one = report.segments[i];
-        bool const last = i + 1 == report.segments.size();
-        if (last) {
-          HOLDFAST_TRYV(activate(one.base));
-          one.recovered = active->recovered();
-        } else if (one.recovered.found.verdict != Verdict::clean) {
-          HOLDFAST_TRY(file, Segment::open(path_of(one.base), fs));
-          HOLDFAST_TRY(done, detail::apply(file, one.recovered.found, How, true));
-          one.recovered = done;
-        }
-        auto const& found = one.recovered.found;
-        auto const skipped = one.recovered.skipped_bytes;
-        if (!last) sealed.push_back({one.base, found.kept + skipped, skipped != 0});
-        report.records += found.records + (skipped != 0 ? found.salvageable : 0);
-        report.cut_bytes += one.recovered.cut_bytes;
-        report.skipped_bytes += skipped;
-      }
-      if (!active) {
-        HOLDFAST_TRYV(activate(next));
-      }
-      if (!active->sealed()) return ok();
-      // It was sealed, and the crash came before its successor.
-      return has_records() ? succeed() : unseal();
-    }
-    // A footer behind no record keeps nothing but appends out. The point goes first: it must never
-    // be ahead.
-    [[nodiscard]] result<void> unseal() {
-      active.reset();
-      {
-        HOLDFAST_TRY(file, Segment::open(path_of(active_base), fs));
-        HOLDFAST_TRY(size, file.size());
-        HOLDFAST_TRYV(file.set_aside(Framed::header_size, size));
-        HOLDFAST_TRYV(detail::lower_point(file, Framed::header_size));
-        HOLDFAST_TRYV(file.truncate(Framed::header_size));
-        HOLDFAST_TRYV(file.sync());
-        report.cut_bytes += size - Framed::header_size;
-      }
-      return activate(active_base);
-    }
-    [[nodiscard]] result<void> activate(std::uint64_t base) {
-      HOLDFAST_TRY(file, Segment::open(path_of(base), fs));
-      HOLDFAST_TRY(opened,
-                   open_recoverable<How>(std::move(file), format(base), {}, {}, world_of_it));
-      active = std::make_unique<Active>(std::move(opened));
-      active_base = base;
-      return ok();
-    }
-
-    [[nodiscard]] result<void> roll_if_full() {
-      auto const now = active->tail();
-      if (active->sealed()) return succeed();  // a roll has failed half-way
-      return now.end >= options.segment_size ? roll() : result<void>{ok()};
-    }
-    // Its successor would have its name.
-    [[nodiscard]] bool has_records() const { return active->tail().next_sequence != active_base; }
-    [[nodiscard]] result<void> roll() {
-      if (!has_records()) return ok();
-      HOLDFAST_TRYV(active->seal());
-      return succeed();
-    }
-    [[nodiscard]] result<void> succeed() {
-      auto const now = active->tail();
-      Part const before{active_base, now.end, active->recovered().skipped_bytes != 0};
-      HOLDFAST_TRYV(activate(now.next_sequence));
-      sealed.push_back(before);
-      return ok();
-    }
-
-    [[nodiscard]] result<std::size_t> drop_before(std::uint64_t sequence) {
-      std::size_t dropped = 0;
-      while (!sealed.empty()) {
-        auto const next = sealed.size() > 1 ? sealed[1].base : active_base;
-        if (next > sequence) break;
-        auto const path = path_of(sealed.front().base);
-        for (auto const* beside : {".point", ".index", ".times", ""}) {
-          HOLDFAST_TRYV(detail::remove_if_there(fs, path + beside));
-        }
-        // Before the next one goes, so that no crash leaves a hole.
-        HOLDFAST_TRYV(fs.sync_directory(directory));
-        sealed.erase(sealed.begin());
-        ++dropped;
-      }
-      return dropped;
-    }
-
-    [[nodiscard]] result<std::size_t> index(IndexOptions const& wanted) {
-      std::size_t made = 0;
-      for (auto& part : sealed) {
-        if (part.skips_damage) continue;  // an index is of a whole segment
-        auto const path = path_of(part.base);
-        HOLDFAST_TRY(file, Segment::open_to_read(path, fs));
-        if (!is_indexed(file, part.base, path)) {
-          HOLDFAST_TRYV(build_indexes(fs, file, format(part.base), path, wanted));
-          ++made;
-        }
-        part.indexed = true;
-      }
-      return made;
-    }
-    // Any reason not to trust an index is a reason to make it again.
-    [[nodiscard]] bool is_indexed(Segment const& file,
-                                  std::uint64_t base,
-                                  std::string const& path) const {
-      for (auto const kind : {IndexKind::sequence, IndexKind::time}) {
-        if (!verify_index(fs, file, format(base), path, kind)) return false;
-      }
-      return true;
-    }
-
-    [[nodiscard]] LogRecords<Fs> records(From first) const {
-      auto parts = sealed;
-      parts.push_back({active_base, active->tail().end, active->recovered().skipped_bytes != 0});
-      return {fs, directory, std::move(parts), first};
-    }
-
-    std::string directory;
-    LogOptions options;
-    Fs fs;
-    W world_of_it;
-    std::mutex mutex{};
-    std::optional<typename Fs::file> lock_file{};
-    std::vector<Part> sealed{};
-    std::unique_ptr<Active> active{};  // none after a recovery that failed
-    std::uint64_t active_base = 0;
-    LogReport report{};
-  };
-
+  using State = detail::LogState<Fs, How, W>;
   explicit BasicLog(std::unique_ptr<State> state) noexcept : state_{std::move(state)} {}
 
   std::unique_ptr<State> state_;
@@ -9274,56 +9732,65 @@ HOLDFAST_END
 
 HOLDFAST_BEGIN
 
-/// What opening the log would find, segment by segment, up to the newest; nothing was done.
-/// `visit(done, all)` is told how many segments have been looked at. Errors: those of reading.
-template <file_system Fs = Posix, class Visit>
+/// What opening the log would find, segment by segment, up to the newest; nothing was done. Its
+/// `fingerprint` is what `LogOptions::plan` takes. The observer is told each segment. A log that
+/// grows meanwhile is looked at as far as it was when its segments were. Errors: those of reading.
+template <file_system Fs = Posix, world W = Native>
 [[nodiscard]] result<LogReport> examine_log(std::string const& directory,
-                                            Visit visit,
-                                            Fs const& fs = {}) {
-  LogReport report;
+                                            LogOptions const& options = {},
+                                            Fs const& fs = {},
+                                            W const& w = {}) {
   HOLDFAST_TRY(found, detail::survey(fs, directory));
-  report.foreign = std::move(found.foreign);
-  std::optional<std::uint64_t> expected;
-  auto const note = [&report](Verdict verdict) {
-    if (report.verdict == Verdict::clean) report.verdict = verdict;
+  auto const told = [&w](std::uint64_t base, Plan const& plan) {
+    detail::tell_step(w, {SegmentStep::Kind::examined, base, plan.kept, name(plan.verdict)});
   };
-  for (std::size_t i = 0; i < found.bases.size(); ++i) {
-    auto const base = found.bases[i];
-    visit(i, found.bases.size());
-    auto path = detail::join(directory, detail::segment_name(base));
-    HOLDFAST_TRY(file, BasicFileSegment<Fs>::open_to_read(std::move(path), fs));
-    Framed const format{{.base = base}};
-    HOLDFAST_TRY(point, detail::durable_point(file, format));
-    HOLDFAST_TRY(plan, examine(file, format,
-                               Known{.durable_to = point, .sealed = i + 1 < found.bases.size()}));
-    if (expected && base > *expected) {
-      note(Verdict::hole);
-      report.missing_records += base - *expected;
-    }
-    if (expected && base < *expected)
-      note(Verdict::foreign);  // a copy, or one put there by mistake
-    note(plan.verdict);
-    report.segments.push_back({base, {.found = plan}});
-    report.records += plan.records;
-    expected = plan.kept == 0 ? base : plan.next_sequence + plan.salvageable;
-  }
+  HOLDFAST_TRY(plans, detail::look_at_segments(fs, directory, found.bases, options, 0, told));
+  // As salvage goes: over everything that there is.
+  auto report = detail::Judge{directory, Recovery::salvage}(found, plans).report;
+  for (auto const& one : report.segments) report.records += one.recovered.found.records;
   return report;
 }
-template <file_system Fs = Posix>
-[[nodiscard]] result<LogReport> examine_log(std::string const& directory, Fs const& fs = {}) {
-  return examine_log(
-      directory, [](std::size_t, std::size_t) {}, fs);
-}
 
-/// Of all that was found: equal where the bytes and the names are.
-[[nodiscard]] inline std::uint64_t fingerprint(LogReport const& report) noexcept {
-  std::uint64_t all = report.segments.size();
-  for (auto const& one : report.segments) {
-    all = Plan::mixed(all, one.base);
-    all = Plan::mixed(all, one.recovered.found.fingerprint());
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/log/front.hpp
+// Reads what holds of a log while it is still being recovered.
+//
+// What is shown is never taken back: sealed segments that hold, and of the last one what its point
+// tells to be durable. Recovery cuts and sets aside only what lies behind that.
+#ifndef HOLDFAST_LOG_FRONT_HPP
+#define HOLDFAST_LOG_FRONT_HPP
+
+HOLDFAST_BEGIN
+
+/// The readers' side of a log that another thread opens with `{.progress = front.progress()}`. Any
+/// thread may use it, before, during and after; where the log is refused it goes on to serve what
+/// holds. What is appended later is told by the log alone.
+template <file_system Fs>
+class BasicLogFront {
+ public:
+  explicit BasicLogFront(std::string directory, Fs fs = {})
+      : directory_{std::move(directory)}, fs_{std::move(fs)} {}
+
+  /// For `LogOptions` (also of `examine_log`, which serves reads without any recovery).
+  [[nodiscard]] std::shared_ptr<LogProgress> progress() const noexcept { return progress_; }
+  /// How far the log has been verified by now.
+  [[nodiscard]] VerifiedTo verified() const { return progress_->seen(); }
+  /// The records up to there, each checked again.
+  [[nodiscard]] LogRecords<Fs> records(From const& first = {}) const {
+    return {fs_, directory_, progress_->parts(), first};
   }
-  return all;
-}
+
+ private:
+  std::string directory_;
+  Fs fs_;
+  std::shared_ptr<LogProgress> progress_ = std::make_shared<LogProgress>();
+};
+
+/// On the real file system.
+using LogFront = BasicLogFront<Posix>;
 
 HOLDFAST_END
 
@@ -11162,6 +11629,8 @@ class Metrics {
         return hook_failures_.add();
       case Kind::retrying:
         return retries_.add();
+      case Kind::segment:
+        return log_steps_[static_cast<std::size_t>(event.segment.kind)].add();
     }
   }
 
@@ -11170,6 +11639,7 @@ class Metrics {
     put_runs(out);
     put_housekeeping(out);
     put_tasks(out);
+    put_logs(out);
   }
 
  private:
@@ -11281,12 +11751,22 @@ class Metrics {
     for (auto const& [name, task] : tasks_) task.duration.put(out, {{"task", name}});
   }
 
+  void put_logs(Prometheus& out) const {
+    out.family("holdfast_log_steps_total", "counter",
+               "What was seen of segments, or done to them.");
+    for (std::size_t i = 1; i < log_steps_.size(); ++i) {
+      auto const step = name(static_cast<SegmentStep::Kind>(i));
+      out.sample(static_cast<double>(log_steps_[i].count()), {{"step", step}});
+    }
+  }
+
   std::atomic<State> state_{State::none};
   std::atomic<std::int64_t> began_ns_{0};
   std::atomic<std::int64_t> committing_ns_{0};
   Counter started_, successful_, unsuccessful_, rollback_failures_, retries_, switches_;
   Counter recoveries_, dropped_, drops_postponed_, drop_failures_, published_, publish_failures_;
   Counter lock_failures_, hook_failures_, lost_;
+  std::array<Counter, static_cast<std::size_t>(SegmentStep::Kind::mended) + 1> log_steps_{};
   Histogram stage_{long_bounds};
   Histogram switch_{short_bounds};
   mutable std::mutex mutex_;

@@ -79,11 +79,46 @@ def leveldb(home):
     log.write_bytes(whole[:-1])
     check("one holds", seen("repair", log, "--format", "leveldb", code=1)["records"] == 1)
     check("cut before the record", log.read_bytes() == whole[:10])
+    run("index", log, "--format", "leveldb", code=2)
     check("dumped", run("dump", log, "--format", "leveldb", code=0) == "0 at 0, 3 bytes: one\n")
+
+
+def segments(home):
+    """A log of some segments: indexes, records from a number on, many at once, and its progress."""
+    log = home / "many"
+    run("append", log, "--segment-size", 1, code=0, text="".join(f"line {i}\n" for i in range(8)))
+    check("eight segments", len(list(log.glob("*.seg"))) == 8)
+    check("indexes are made", seen("index", log, "--every", 1, code=1)["indexed"] == 7)
+    check("once", seen("index", log, code=0)["indexed"] == 0)
+    (log / ("0" * 19 + "3.seg.index")).write_bytes(b"rot")
+    check("and again where one rots", seen("index", log, code=1)["indexed"] == 1)
+    lines = run("dump", log, "--from", 6, "--json", code=0).splitlines()
+    check("the last two", [json.loads(line)["text"] for line in lines] == ["line 6", "line 7"])
+
+    alone = seen("check", log, code=0)
+    check("many at once find the same", seen("check", log, "--jobs", 3, code=0) == alone)
+    watched = subprocess.run([program, "check", log, "--progress"], capture_output=True, text=True)
+    check("progress is told", watched.stderr.endswith("8 of 8 segments\n"))
+    check("to nobody else", "of 8 segments" not in watched.stdout)
+
+    damaged = log / ("0" * 19 + "5.seg")
+    content = bytearray(damaged.read_bytes())
+    content[4096 + 41] ^= 1
+    damaged.write_bytes(content)
+    planned = seen("plan", log, "--recovery", "salvage", "--jobs", 2, code=1)
+    check("what would be done", [one["action"] for one in planned["segments"]]
+          == ["none"] * 5 + ["skip"] + ["none"] * 2)
+    before = files(log)
+    run("repair", log, "--fingerprint", alone["fingerprint"], "--recovery", "salvage", code=2)
+    check("an old plan is not applied", files(log) == before)
+    run("repair", log, "--fingerprint", planned["fingerprint"], "--recovery", "salvage", code=1)
+    check("what holds before the damage is printed",
+          len(run("dump", log, "--recovery", "salvage", code=1).splitlines()) == 5)
 
 
 with tempfile.TemporaryDirectory() as folder:
     framed(pathlib.Path(folder))
+    segments(pathlib.Path(folder))
     leveldb(pathlib.Path(folder))
     run("check", pathlib.Path(folder) / "missing", code=2)
 run("repair", code=2)

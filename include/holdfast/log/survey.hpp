@@ -35,7 +35,18 @@ struct LogReport {
   std::uint64_t cut_bytes = 0;
   std::uint64_t skipped_bytes = 0;
   std::uint64_t missing_records = 0;  ///< numbers that no segment has, where salvage goes on
+  std::uint64_t fingerprint = 0;      ///< of all that was found: equal where bytes and names are
 };
+
+namespace detail {
+/// What is to be read of one segment.
+struct LogPart {
+  std::uint64_t base = 0;
+  std::uint64_t end = 0;  ///< bytes
+  bool skips_damage = false;
+  bool indexed = false;  ///< may have indexes that are of its data
+};
+}  // namespace detail
 
 namespace detail {
 inline constexpr std::size_t digits_of_base = 20;
