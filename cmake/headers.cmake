@@ -79,6 +79,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/log/look.hpp
     include/holdfast/log/options.hpp
     include/holdfast/log/records.hpp
+    include/holdfast/log/scrub.hpp
     include/holdfast/log/state.hpp
     include/holdfast/log/survey.hpp
     include/holdfast/policy/exclusive.hpp
