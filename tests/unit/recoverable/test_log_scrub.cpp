@@ -93,6 +93,7 @@ TEST_CASE("a scrub finds every flipped bit of a sealed segment", "[log][scrub]")
 TEST_CASE("a scrub tells what is cut short, missing or unreadable, and goes on", "[log][scrub]") {
   ScrubBench const bench;
   bench.change(0, [](hf::bytes& content) { content.resize(content.size() - 40); });
+  REQUIRE(bench.process.files.remove(ScrubBench::segment(0) + ".point"));  // it would tell, too
   SECTION("one is missing") {
     REQUIRE(bench.process.files.remove(ScrubBench::segment(20)));
     auto const seen = bench.scrub();
