@@ -77,6 +77,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/log/index.hpp
     include/holdfast/log/judge.hpp
     include/holdfast/log/look.hpp
+    include/holdfast/log/mend.hpp
     include/holdfast/log/options.hpp
     include/holdfast/log/records.hpp
     include/holdfast/log/scrub.hpp
@@ -90,6 +91,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/ranges.hpp
     include/holdfast/recoverable.hpp
     include/holdfast/recovery/apply.hpp
+    include/holdfast/recovery/compare.hpp
     include/holdfast/recovery/examine.hpp
     include/holdfast/recovery/frames.hpp
     include/holdfast/recovery/plan.hpp

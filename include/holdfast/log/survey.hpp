@@ -73,8 +73,9 @@ inline constexpr std::string_view segment_suffix = ".seg";
 [[nodiscard]] inline bool is_beside_segment(std::string_view name) noexcept {
   constexpr auto whole = digits_of_base + segment_suffix.size();
   return name.size() > whole && base_of(name.substr(0, whole)) &&
-         (name.substr(whole) == ".point" || name.substr(whole, 6) == ".aside" ||
-          name.substr(whole, 6) == ".index" || name.substr(whole, 6) == ".times");
+         (name.substr(whole) == ".point" || name.substr(whole) == ".mended" ||
+          name.substr(whole, 6) == ".aside" || name.substr(whole, 6) == ".index" ||
+          name.substr(whole, 6) == ".times");
 }
 
 struct Survey {
