@@ -148,7 +148,7 @@ TEST_CASE("ranges, a lost tail and a lost segment are taken from the replica", "
   }
   SECTION("neighbours, and the header with the first record") {
     bench.change(path, [](hf::bytes& content) {
-      std::fill(content.begin(), content.begin() + at_record(2) - 8, std::byte{0});
+      std::fill_n(content.begin(), at_record(2) - 8, std::byte{0});
     });
     ranges = {{0, at_record(2)}};
   }
