@@ -72,6 +72,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/lock.hpp
     include/holdfast/lock_concepts.hpp
     include/holdfast/log.hpp
+    include/holdfast/log/directory_log.hpp
     include/holdfast/log/examine.hpp
     include/holdfast/log/front.hpp
     include/holdfast/log/index.hpp

@@ -98,6 +98,7 @@ class LogProgress {
 struct LogOptions {
   std::uint64_t segment_size = std::uint64_t{64} << 20;  ///< bytes after which a segment is sealed
   std::uint32_t align = 4096;  ///< as in Framed::Options, for segments that are made from now on
+  std::uint64_t first_sequence = 0;  ///< of a log that is made now: the number of its first record
   /// The `fingerprint` of a dry run (`examine_log`): the log is opened only if it still is as that
   /// one found it, else `conflict`, and nothing was touched.
   std::optional<std::uint64_t> plan{};

@@ -99,7 +99,7 @@ struct LogState {
     for (auto i = found.bases.size(); i > judged.whole; --i) {
       HOLDFAST_TRYV(set_aside(found.bases[i - 1]));
     }
-    return open_all(judged.next);
+    return open_all(found.bases.empty() ? options.first_sequence : judged.next);
   }
   // A whole segment behind a break gets another name, under which nothing reads it.
   [[nodiscard]] result<void> set_aside(std::uint64_t base) {
