@@ -7480,6 +7480,8 @@ HOLDFAST_END
 #ifndef HOLDFAST_RECOVERY_FRAMES_HPP
 #define HOLDFAST_RECOVERY_FRAMES_HPP
 
+#include <new>
+
 HOLDFAST_BEGIN
 
 namespace detail {
@@ -7499,27 +7501,26 @@ class Frames {
   [[nodiscard]] std::uint64_t end() const noexcept { return end_; }
   [[nodiscard]] typename Format::cursor& cursor() noexcept { return cursor_; }
 
-  /// The next frame, gone by if it is valid. `need` and `bad` stay where they are; nothing at the
-  /// end. The payload lives until the next call.
-  [[nodiscard]] result<std::optional<Step>> next() {
-    if (at_ == end_) return std::optional<Step>{};
+  /// The next frame, gone by if it is valid. `need` and `bad` stay where they are; null at the end.
+  /// It and its payload live until the next call.
+  [[nodiscard]] result<Step const*> next() {
+    if (at_ == end_) return nullptr;
     if (at_ < begin_ || at_ >= begin_ + filled_) {
       HOLDFAST_TRYV(fill(std::min<std::uint64_t>(window_size, end_ - at_)));
     }
     for (;;) {
-      auto step = format_.decode(cursor_, at_, window());
-      bool const more = step.kind == Step::Kind::need && step.need > window().size() &&
-                        step.need <= Format::max_frame && begin_ + filled_ < end_;
+      // Made in its place: to copy what has just been written field by field costs more than all
+      // else (the processor waits for each store before it reads it back as a wider one).
+      auto const* const step =
+          ::new (static_cast<void*>(&step_)) Step(format_.decode(cursor_, at_, window()));
+      bool const more = step->kind == Step::Kind::need && step->need > window().size() &&
+                        step->need <= Format::max_frame && begin_ + filled_ < end_;
       if (!more) {
-        if (is_whole(step.kind)) {
-          at_ += step.used;
-        } else {
-          checked_ += step.used;
-        }
-        return std::optional<Step>{step};
+        (is_whole(step->kind) ? at_ : checked_) += step->used;
+        return step;
       }
       auto const wanted =
-          std::min<std::uint64_t>(std::max<std::uint64_t>(step.need, window_size), end_ - at_);
+          std::min<std::uint64_t>(std::max<std::uint64_t>(step->need, window_size), end_ - at_);
       HOLDFAST_TRYV(fill(wanted));
     }
   }
@@ -7594,6 +7595,7 @@ class Frames {
   Segment const* from_;
   Format format_;
   typename Format::cursor cursor_;
+  Step step_{};
   bytes buffer_;
   std::uint64_t begin_ = 0;  // of the buffer
   std::size_t filled_ = 0;
@@ -7773,8 +7775,8 @@ class Examination {
 
  private:
   void note(std::uint64_t at, Step const& step) {
+    // Its length too: the next one, or the end of the prefix, says where it ended.
     digest_ = Plan::mixed(digest_, at ^ std::uint64_t{step.check} << 32);
-    digest_ = Plan::mixed(digest_, step.used);
     if (step.kind != Step::Kind::padding) within_ = step.kind == Step::Kind::fragment;
     if (step.kind == Step::Kind::padding || step.kind == Step::Kind::fragment) return;
     plan_.kept = frames_.at();
@@ -10017,7 +10019,7 @@ class Comparison {
   [[nodiscard]] result<Missing> run() {
     for (bool goes_on = true; goes_on;) {
       HOLDFAST_TRY(here, own_.next());
-      bool const holds = here && own_.is_whole(here->kind);
+      bool const holds = here != nullptr && own_.is_whole(here->kind);
       HOLDFAST_TRY(more, holds ? agree(*here) : fill_gap());
       goes_on = more;
     }
@@ -10035,10 +10037,9 @@ class Comparison {
     return failure(error{errc::damaged, "take from replica"}.at(at));
   }
   // A frame of the other one, gone by; nothing where it ends or does not hold.
-  [[nodiscard]] result<std::optional<Step>> other_next() {
+  [[nodiscard]] result<Step const*> other_next() {
     HOLDFAST_TRY(step, other_.next());
-    if (step && !other_.is_whole(step->kind)) step.reset();
-    return step;
+    return step != nullptr && other_.is_whole(step->kind) ? step : nullptr;
   }
 
   // The frame that holds here must be there. False: the other one ends before.
@@ -13056,7 +13057,6 @@ HOLDFAST_END
 
 #include <deque>
 #include <exception>
-#include <new>
 
 HOLDFAST_BEGIN
 

@@ -39,7 +39,7 @@ STD = {
     "1r": "atomic bit memory mutex",
     "2": "",
     "2r": "cstdarg iterator",
-    "3r": "cassert",
+    "3r": "cassert new",
     "3": "cassert",
     "4r": " ".join(sorted(HEAVY | {"chrono", "condition_variable", "deque", "exception",
                                  "initializer_list", "limits", "new"})),

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -49,7 +48,7 @@ class Comparison {
   [[nodiscard]] result<Missing> run() {
     for (bool goes_on = true; goes_on;) {
       HOLDFAST_TRY(here, own_.next());
-      bool const holds = here && own_.is_whole(here->kind);
+      bool const holds = here != nullptr && own_.is_whole(here->kind);
       HOLDFAST_TRY(more, holds ? agree(*here) : fill_gap());
       goes_on = more;
     }
@@ -67,10 +66,9 @@ class Comparison {
     return failure(error{errc::damaged, "take from replica"}.at(at));
   }
   // A frame of the other one, gone by; nothing where it ends or does not hold.
-  [[nodiscard]] result<std::optional<Step>> other_next() {
+  [[nodiscard]] result<Step const*> other_next() {
     HOLDFAST_TRY(step, other_.next());
-    if (step && !other_.is_whole(step->kind)) step.reset();
-    return step;
+    return step != nullptr && other_.is_whole(step->kind) ? step : nullptr;
   }
 
   // The frame that holds here must be there. False: the other one ends before.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -33,27 +34,26 @@ class Frames {
   [[nodiscard]] std::uint64_t end() const noexcept { return end_; }
   [[nodiscard]] typename Format::cursor& cursor() noexcept { return cursor_; }
 
-  /// The next frame, gone by if it is valid. `need` and `bad` stay where they are; nothing at the
-  /// end. The payload lives until the next call.
-  [[nodiscard]] result<std::optional<Step>> next() {
-    if (at_ == end_) return std::optional<Step>{};
+  /// The next frame, gone by if it is valid. `need` and `bad` stay where they are; null at the end.
+  /// It and its payload live until the next call.
+  [[nodiscard]] result<Step const*> next() {
+    if (at_ == end_) return nullptr;
     if (at_ < begin_ || at_ >= begin_ + filled_) {
       HOLDFAST_TRYV(fill(std::min<std::uint64_t>(window_size, end_ - at_)));
     }
     for (;;) {
-      auto step = format_.decode(cursor_, at_, window());
-      bool const more = step.kind == Step::Kind::need && step.need > window().size() &&
-                        step.need <= Format::max_frame && begin_ + filled_ < end_;
+      // Made in its place: to copy what has just been written field by field costs more than all
+      // else (the processor waits for each store before it reads it back as a wider one).
+      auto const* const step =
+          ::new (static_cast<void*>(&step_)) Step(format_.decode(cursor_, at_, window()));
+      bool const more = step->kind == Step::Kind::need && step->need > window().size() &&
+                        step->need <= Format::max_frame && begin_ + filled_ < end_;
       if (!more) {
-        if (is_whole(step.kind)) {
-          at_ += step.used;
-        } else {
-          checked_ += step.used;
-        }
-        return std::optional<Step>{step};
+        (is_whole(step->kind) ? at_ : checked_) += step->used;
+        return step;
       }
       auto const wanted =
-          std::min<std::uint64_t>(std::max<std::uint64_t>(step.need, window_size), end_ - at_);
+          std::min<std::uint64_t>(std::max<std::uint64_t>(step->need, window_size), end_ - at_);
       HOLDFAST_TRYV(fill(wanted));
     }
   }
@@ -128,6 +128,7 @@ class Frames {
   Segment const* from_;
   Format format_;
   typename Format::cursor cursor_;
+  Step step_{};
   bytes buffer_;
   std::uint64_t begin_ = 0;  // of the buffer
   std::size_t filled_ = 0;
