@@ -27,6 +27,8 @@ struct Args {
   std::uint64_t jobs = 1;    ///< segments examined at the same time
   std::uint32_t every = 64;  ///< one entry of an index for so many records
   std::uint64_t segment_size = std::uint64_t{64} << 20;  ///< of a log that is appended to
+  std::string replica{};                                 ///< to take from what is damaged here
+  std::uint64_t rate = 0;  ///< bytes a second that a scrub may read; 0: no limit
   bool json = false;
   bool progress = false;
 };
@@ -72,6 +74,7 @@ class Parser {
     if (values_.empty()) return false;
     auto const value = take();
     if (name == "--format") return !(args.format = value).empty();
+    if (name == "--replica") return !(args.replica = value).empty();
     if (name == "--recovery") {
       auto const named = recovery_named(value);
       if (named) args.recovery = *named;
@@ -82,6 +85,7 @@ class Parser {
     if (value.empty() || *end != '\0') return false;
     if (name == "--fingerprint") return (args.fingerprint = number).has_value();
     if (name == "--from") return (args.from = number, true);
+    if (name == "--rate") return (args.rate = number, true);
     if (name == "--segment-size") return (args.segment_size = number, true);
     if (name == "--jobs" && number != 0) return (args.jobs = number, true);
     if (name == "--every" && number != 0 && number <= UINT32_MAX) {

@@ -16,6 +16,8 @@
 #include "holdfast/format/leveldb.hpp"
 #include "holdfast/log.hpp"
 #include "holdfast/log/examine.hpp"
+#include "holdfast/log/mend.hpp"
+#include "holdfast/log/scrub.hpp"
 #include "holdfast/report/observer.hpp"
 #include "holdfast/reprocess/executor.hpp"
 #include "show.hpp"
@@ -65,6 +67,16 @@ struct FramedDirectory {
   static hf::result<std::size_t> index(Log& log, Args const& args) {
     return log.index({.every = args.every});
   }
+  static hf::result<hf::ScrubReport> scrub(Args const& args) {
+    Setting const with{args};
+    hf::ScrubOptions const options{.bytes_per_second = args.rate, .from = args.from};
+    return hf::scrub_log(args.path, options, hf::Posix{}, with.world);
+  }
+  static hf::result<std::vector<hf::Mended>> mend(Args const& args) {
+    Setting const with{args};
+    hf::DirectoryReplica const replica{args.replica};
+    return hf::repair_from(args.path, replica, with.options, hf::Posix{}, with.world);
+  }
 };
 
 /// One file in any format.
@@ -105,10 +117,15 @@ struct OneFile {
   }
   template <class Log>
   static hf::result<std::size_t> index(Log&, Args const& args) {
-    return hf::failure(hf::errc::invalid, "index", "a log of the format " + args.format);
+    return refuse("index", args);
   }
+  static hf::result<hf::ScrubReport> scrub(Args const& args) { return refuse("scrub", args); }
+  static hf::result<std::vector<hf::Mended>> mend(Args const& args) { return refuse("mend", args); }
 
  private:
+  static auto refuse(char const* what, Args const& args) {
+    return hf::failure(hf::errc::invalid, what, "a log of the format " + args.format);
+  }
   static hf::LogReport report_of(hf::Recovered const& one) {
     hf::LogReport report;
     report.verdict = one.found.verdict;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // Looks at a log, says what is the matter with it, and repairs it as far as it is told to.
 //
-//   log_doctor check|plan|repair|index|dump|append PATH --format framed|leveldb
+//   log_doctor check|plan|repair|index|dump|append|scrub|mend PATH --format framed|leveldb
 //              [--recovery refuse|cut|quarantine|salvage] [--fingerprint N] [--jobs N]
-//              [--every N] [--from N] [--segment-size N] [--json] [--progress]
+//              [--every N] [--from N] [--segment-size N] [--rate N] [--replica DIR]
+//              [--json] [--progress]
 //
 // PATH is the directory of a framed log, or one file of another format.
 //   check, plan  touch nothing: what is the matter, and what --recovery (default: cut) would do
@@ -11,10 +12,14 @@
 //   index        makes the indexes that are missing or wrong, one entry for --every records (64)
 //   dump         prints the records that hold, from number --from on; touches nothing
 //   append       adds each line of its input as one record, in segments of --segment-size bytes
+//   scrub        reads the sealed segments of a log that may be in use, at --rate bytes a second
+//   mend         takes what is damaged or missing from the copy of the log in --replica
 // `index` and `append` open the log as `repair` does. --jobs segments are examined at once.
 //
 // Exit code: 0 clean (or done, with nothing to repair), 1 repaired or repairable (or indexes were
-// made), 2 refused: nothing was touched; also for wrong arguments.
+// made), 2 refused: nothing was touched; also for rot that a scrub has found, for what a replica
+// could not mend, and for wrong arguments.
+#include <algorithm>
 #include <cstddef>
 #include <cstdio>
 #include <iostream>
@@ -119,20 +124,42 @@ int append(Args const& args) {
 }
 
 template <class Kind>
+int scrub(Args const& args) {
+  auto const seen = Kind::scrub(args);
+  if (!seen) return fail(seen.error());
+  show(seen.value(), args.json);
+  return seen.value().rot.empty() ? clean : refused;
+}
+
+template <class Kind>
+int mend(Args const& args) {
+  auto const done = Kind::mend(args);
+  if (!done) return fail(done.error());
+  show(done.value(), args.json);
+  auto const& all = done.value();
+  if (all.empty()) return clean;
+  bool const left = std::any_of(all.begin(), all.end(), [](auto const& one) { return one.left; });
+  return left ? refused : repairable;
+}
+
+template <class Kind>
 std::optional<int> run(Args const& args) {
   if (args.command == "check" || args.command == "plan") return check<Kind>(args);
   if (args.command == "repair") return repair<Kind>(args);
   if (args.command == "index") return index<Kind>(args);
   if (args.command == "dump") return dump<Kind>(args);
   if (args.command == "append") return append<Kind>(args);
+  if (args.command == "scrub") return scrub<Kind>(args);
+  if (args.command == "mend" && !args.replica.empty()) return mend<Kind>(args);
   return {};
 }
 
 int usage() {
   std::fprintf(stderr,
-               "usage: log_doctor check|plan|repair|index|dump|append PATH --format %s\n"
+               "usage: log_doctor check|plan|repair|index|dump|append|scrub|mend PATH --format %s\n"
                "       [--recovery refuse|cut|quarantine|salvage] [--fingerprint N] [--jobs N]\n"
-               "       [--every N] [--from N] [--segment-size N] [--json] [--progress]\n"
+               "       [--every N] [--from N] [--segment-size N] [--rate N] [--replica DIR]\n"
+               "       [--json] [--progress]\n"
                "exit: 0 clean, 1 repaired or repairable, 2 refused (nothing was touched)\n",
                formats);
   return refused;

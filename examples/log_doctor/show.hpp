@@ -9,10 +9,13 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "args.hpp"
 #include "holdfast/event.hpp"
+#include "holdfast/log/mend.hpp"
 #include "holdfast/log/options.hpp"
+#include "holdfast/log/scrub.hpp"
 #include "holdfast/log/survey.hpp"
 #include "holdfast/recovery/apply.hpp"
 #include "holdfast/recovery/plan.hpp"
@@ -113,6 +116,55 @@ inline void print(hf::Record const& record, bool json) {
               record.payload.size());
   for (char const c : text) std::putchar(c >= ' ' && c <= '~' ? c : '.');
   std::puts(record.payload.size() > text.size() ? " ..." : "");
+}
+
+inline void show(hf::ScrubReport const& report, bool json) {
+  if (json) {
+    hf::Json out;
+    out.object([&] {
+      out.field("segments", report.segments).field("bytes", report.bytes);
+      out.key("rot").array([&] {
+        for (auto const& one : report.rot) {
+          out.object([&] { out.field("base", one.base).field("cause", one.cause.text()); });
+        }
+      });
+    });
+    std::puts(out.text().c_str());
+    return;
+  }
+  for (auto const& one : report.rot) std::printf("rot: %s\n", one.cause.text().c_str());
+  std::printf("%zu segments, %llu bytes read, %zu with rot\n", report.segments, wide(report.bytes),
+              report.rot.size());
+}
+inline void show(std::vector<hf::Mended> const& all, bool json) {
+  auto const bytes = [](hf::Mended const& one) {
+    std::uint64_t sum = 0;
+    for (auto const& range : one.ranges) sum += range.end - range.begin;
+    return sum;
+  };
+  auto const left = [](hf::Mended const& one) { return one.left ? one.left->text() : ""; };
+  if (json) {
+    hf::Json out;
+    out.object([&] {
+      out.key("mended").array([&] {
+        for (auto const& one : all) {
+          out.object([&] {
+            out.field("base", one.base).field("bytes", bytes(one));
+            out.field("was_missing", one.was_missing).field("left", left(one));
+          });
+        }
+      });
+    });
+    std::puts(out.text().c_str());
+    return;
+  }
+  for (auto const& one : all) {
+    if (one.left) std::printf("%020llu  left: %s\n", wide(one.base), left(one).c_str());
+    if (one.left) continue;
+    std::printf("%020llu  %llu bytes taken from the replica%s\n", wide(one.base), wide(bytes(one)),
+                one.was_missing ? ": it was missing" : "");
+  }
+  std::printf("%zu segments wanted mending\n", all.size());
 }
 
 /// To those who watch, not to the programs that read.

@@ -2,6 +2,7 @@
 """Asks log_doctor about whole, torn and damaged logs: its words, its exit codes, and what it leaves."""
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -101,6 +102,9 @@ def segments(home):
     check("progress is told", watched.stderr.endswith("8 of 8 segments\n"))
     check("to nobody else", "of 8 segments" not in watched.stdout)
 
+    check("nothing has rotted", seen("scrub", log, code=0)["segments"] == 7)
+    replica = home / "replica"
+    shutil.copytree(log, replica)
     damaged = log / ("0" * 19 + "5.seg")
     content = bytearray(damaged.read_bytes())
     content[4096 + 41] ^= 1
@@ -114,6 +118,19 @@ def segments(home):
     run("repair", log, "--fingerprint", planned["fingerprint"], "--recovery", "salvage", code=1)
     check("what holds before the damage is printed",
           len(run("dump", log, "--recovery", "salvage", code=1).splitlines()) == 5)
+
+    check("rot is found", [one["base"] for one in seen("scrub", log, code=2)["rot"]] == [5])
+    other = home / "other"
+    run("append", other, "--segment-size", 1, code=0, text="line\n" * 8)
+    check("another log is no replica", seen("mend", log, "--replica", other, code=2)["mended"][0]["left"])
+    check("nor is it taken for one", damaged.read_bytes() == content)
+    (log / ("0" * 19 + "2.seg")).unlink()
+    mended = seen("mend", log, "--replica", replica, code=1)["mended"]
+    check("one was missing, one damaged", [one["was_missing"] for one in mended] == [True, False])
+    check("as in the replica", all((log / name).read_bytes() == whole
+                                   for name, whole in files(replica).items() if name.endswith(".seg")))
+    check("all is well", seen("check", log, "--recovery", "refuse", code=0)["records"] == 8)
+    run("mend", log, "--replica", replica, code=0)
 
 
 with tempfile.TemporaryDirectory() as folder:
