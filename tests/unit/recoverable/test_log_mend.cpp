@@ -351,7 +351,7 @@ TEST_CASE("a crash at any call of a repair leaves what can be repaired, and the 
     hf::testing::ExploreOptions options{.mode = mode};
     options.max_states = 600;
     auto const found = hf::testing::explore(scenario, options);
-    CHECK(found.report == "");
+    CHECK(found.report.empty());
     CHECK(found.states > 100);
   }
 }
