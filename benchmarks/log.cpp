@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Times reading a log to its end, with every checksum, against LevelDB's and RocksDB's own readers
-// and against a plain sum of the same bytes. `--mib N` sets the size of each log (128).
+// and against a plain sum of the same bytes. `--mib N` sets the size of each log (128). A scan goes
+// through a map, as that of a sealed segment may; the cold one reads.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@
 #include <rocksdb/write_batch.h>
 #endif
 
+#include "holdfast/backend/mapped_segment.hpp"
 #include "holdfast/format/leveldb.hpp"
 #include "holdfast/log.hpp"
 #include "holdfast/log/examine.hpp"
@@ -136,9 +138,9 @@ void forget(std::string const& path) {
   ::close(fd);
 }
 
-template <class Format>
+template <class Segment, class Format>
 void examine(std::string const& path, Format const& format, std::uint64_t records) {
-  auto const file = bench::must(hf::FileSegment::open_to_read(path));
+  auto const file = bench::must(Segment::open_to_read(path));
   auto const plan = bench::must(hf::examine(file, format));
   must_be(plan.records == records && plan.verdict == hf::Verdict::clean, "examine");
 }
@@ -207,19 +209,21 @@ void rows_of(bench::Report const& report,
   auto const log = write_file(path, format, size, bytes);
   std::vector<bench::Contender> all{
       {"mmap sum", [&](std::uint64_t) { sum_of_map(path); }},
-      {"ours", [&](std::uint64_t) { examine(path, format, log.records); }},
+      {"ours", [&](std::uint64_t) { examine<hf::MappedSegment>(path, format, log.records); }},
       {"index",
        [&](std::uint64_t) {
-         auto const file = bench::must(hf::FileSegment::open_to_read(path));
+         auto const file = bench::must(hf::MappedSegment::open_to_read(path));
          bench::check(hf::build_indexes(hf::Posix{}, file, format, path));
        }},
-      {"read(2)", [&](std::uint64_t) { read_all(path); }}};
+      {"read(2)", [&](std::uint64_t) { read_all(path); }},
+      {"ours, read", [&](std::uint64_t) { examine<hf::FileSegment>(path, format, log.records); }}};
 #if HOLDFAST_BENCH_HAS_LEVELDB_READER
   auto const level_path = scratch.sub("leveldb" + name);
   auto const level = write_file(level_path, hf::LevelDbLog{}, size, bytes);
   all.push_back({"LevelDB", [&](std::uint64_t) { read_leveldb(level_path, level.records); }});
-  all.push_back({"ours, its format",
-                 [&](std::uint64_t) { examine(level_path, hf::LevelDbLog{}, level.records); }});
+  all.push_back({"ours, its format", [&](std::uint64_t) {
+                   examine<hf::MappedSegment>(level_path, hf::LevelDbLog{}, level.records);
+                 }});
 #endif
   auto taken = bench::compare(all, 1, 7);
   auto const each = ns / static_cast<double>(log.records);
@@ -227,7 +231,7 @@ void rows_of(bench::Report const& report,
               "ns",
               taken[1] * each,
               taken[0] * each,
-              {{"read(2)", taken[3] * each}},
+              {{"ours by pread", taken[4] * each}, {"read(2) alone", taken[3] * each}},
               1 / 0.95,
               0,
               "mmap sum"});
@@ -248,15 +252,15 @@ void rows_of(bench::Report const& report,
               taken[0] * each,
               {},
               goal,
-              taken[4] * level_each,
+              taken[5] * level_each,
               "LevelDB's reader"});
   report.add({"LevelDB's log, " + name,
               "ns",
-              taken[5] * level_each,
+              taken[6] * level_each,
               taken[0] * each,
               {},
               goal,
-              taken[4] * level_each,
+              taken[5] * level_each,
               "LevelDB's reader"});
 #endif
 #if HOLDFAST_BENCH_HAS_ROCKSDB
@@ -278,12 +282,12 @@ void row_of_cold(bench::Report const& report, bench::Scratch const& scratch, std
   auto const path = scratch.sub("cold");
   hf::Framed const format{{.align = 0}};
   auto const log = write_file(path, format, 1024, bytes);
-  auto const taken =
-      bench::compare({{"not timed", [&](std::uint64_t) { forget(path); }},
-                      {"ours", [&](std::uint64_t) { examine(path, format, log.records); }},
-                      {"not timed", [&](std::uint64_t) { forget(path); }},
-                      {"read(2)", [&](std::uint64_t) { read_all(path); }}},
-                     1, 7);
+  auto const taken = bench::compare(
+      {{"not timed", [&](std::uint64_t) { forget(path); }},
+       {"ours", [&](std::uint64_t) { examine<hf::FileSegment>(path, format, log.records); }},
+       {"not timed", [&](std::uint64_t) { forget(path); }},
+       {"read(2)", [&](std::uint64_t) { read_all(path); }}},
+      1, 7);
   report.add({"cold scan", "ms", taken[1] * 1e3, taken[3] * 1e3, {}, 1 / 0.95, 0, "cold read(2)"});
 }
 
@@ -303,7 +307,7 @@ void row_of_threads(bench::Report const& report,
     if (entry.path().extension() == ".seg") paths.push_back(entry.path());
   }
   hf::Threads threads{2};
-  hf::LogOptions two{.at_once = 2};
+  hf::LogOptions two{.at_once = 2, .map_sealed = true};
   two.post = [&](auto work) { return threads.post(std::move(work)); };
   auto const sum_half = [&](std::size_t first) {
     for (auto i = first; i < paths.size(); i += 2) sum_of_map(paths[i]);
@@ -316,7 +320,8 @@ void row_of_threads(bench::Report const& report,
           other.join();
         }},
        {"two", [&](std::uint64_t) { bench::check(hf::examine_log(directory, two)); }},
-       {"one", [&](std::uint64_t) { bench::check(hf::examine_log(directory)); }}},
+       {"one",
+        [&](std::uint64_t) { bench::check(hf::examine_log(directory, {.map_sealed = true})); }}},
       1, 7);
   report.add({"examine a log, 2 threads",
               "ms",
@@ -353,11 +358,27 @@ void row_of_repair(bench::Report const& report, bench::Scratch const& scratch) {
                          bench::check(hf::open_recoverable(std::move(file), format));
                        }}},
                      1, 15);
+  auto const kept = bench::compare(
+      {{"not timed", [&](std::uint64_t) { tear(); }},
+       {"with a copy",
+        [&](std::uint64_t) {
+          auto const aside = scratch.sub("aside");
+          int const copy = ::open((aside + ".new").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+          must_be(::pwrite(copy, "abc", 3, 0) == 3, "write");
+          must_be(::fsync(copy) == 0 && ::close(copy) == 0, "sync");
+          must_be(::rename((aside + ".new").c_str(), aside.c_str()) == 0, "rename");
+          int const folder = ::open(scratch.sub("").c_str(), O_RDONLY | O_CLOEXEC);
+          must_be(::fsync(folder) == 0 && ::close(folder) == 0, "sync");
+          int const fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+          must_be(::ftruncate(fd, static_cast<off_t>(log.bytes)) == 0, "cut");
+          must_be(::fdatasync(fd) == 0 && ::close(fd) == 0, "sync");
+        }}},
+      1, 15);
   report.add({"torn tail repair",
               "us",
               taken[3] * 1e6,
               taken[1] * 1e6,
-              {},
+              {{"with a durable copy, bare", kept[1] * 1e6}},
               1.1,
               0,
               "ftruncate + fdatasync"});

@@ -20,6 +20,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/lmdb.hpp
     include/holdfast/backend/lmdb_build.hpp
     include/holdfast/backend/lmdb_environment.hpp
+    include/holdfast/backend/mapped_segment.hpp
     include/holdfast/backend/memory_register.hpp
     include/holdfast/backend/memory_store.hpp
     include/holdfast/backend/outside_names.hpp

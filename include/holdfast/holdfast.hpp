@@ -19,6 +19,7 @@
 #include "holdfast/backend/fresh_files.hpp"
 #include "holdfast/backend/generation_folder.hpp"
 #include "holdfast/backend/hint_file.hpp"
+#include "holdfast/backend/mapped_segment.hpp"
 #include "holdfast/backend/memory_register.hpp"
 #include "holdfast/backend/memory_store.hpp"
 #include "holdfast/backend/outside_names.hpp"

@@ -58,7 +58,7 @@ FOREIGN = {
     "gtest/": ["testing/bindings/gtest"],
     "pthread.h": ["world.hpp", "detail/fork", "detail/pin_slots"],
     "sys/auxv.h": ["detail/crc32c_arm"],
-    "sys/mman.h": ["testing/fiber"],
+    "sys/mman.h": ["posix.hpp", "testing/fiber"],
     "sys/": ["posix.hpp", "world.hpp", "detail/pin_slots", "testing/forked"],
     "time.h": ["world.hpp"],
     "ucontext.h": ["testing/fiber"],

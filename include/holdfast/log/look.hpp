@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "holdfast/backend/file_segment.hpp"
+#include "holdfast/backend/mapped_segment.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/file_ops.hpp"
 #include "holdfast/file_system.hpp"
@@ -154,6 +155,24 @@ class Passing {
   std::uint64_t told_ = 0;
 };
 
+// Through a map of the file, where that was asked for and can be had.
+template <file_system Fs>
+[[nodiscard]] result<Plan> examine_as([[maybe_unused]] Fs const& fs,
+                                      BasicFileSegment<Fs> const& file,
+                                      Framed const& format,
+                                      Known const& known,
+                                      [[maybe_unused]] bool mapped,
+                                      Passing& passing) {
+  auto const pass = [&passing](Step const& record, std::uint64_t end) { passing(record, end); };
+  if constexpr (mapping_files<Fs>) {
+    if (mapped) {
+      HOLDFAST_TRY(map, BasicMappedSegment<Fs>::open_to_read(file.path(), fs));
+      return examine(map, format, known, pass);
+    }
+  }
+  return examine(file, format, known, pass);
+}
+
 /// Looks at all segments of a survey. `told(base, plan)` hears each, in order.
 template <file_system Fs, class Told>
 [[nodiscard]] result<std::vector<Plan>> look_at_segments(Fs const& fs,
@@ -171,9 +190,8 @@ template <file_system Fs, class Told>
     Framed const format{{.base = base}};
     HOLDFAST_TRY(point, durable_point(file, format));
     Passing passing{progress, i, base, last ? point : ~std::uint64_t{0}};
-    HOLDFAST_TRY(
-        plan, examine(file, format, Known{.durable_to = point, .sealed = !last, .boot = boot},
-                      [&passing](Step const& record, std::uint64_t end) { passing(record, end); }));
+    Known const known{.durable_to = point, .sealed = !last, .boot = boot};
+    HOLDFAST_TRY(plan, examine_as(fs, file, format, known, options.map_sealed && !last, passing));
     passing.tell();
     return plan;
   };

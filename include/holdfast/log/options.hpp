@@ -106,6 +106,10 @@ struct LogOptions {
   /// them: `post = [&](auto work) { return threads.post(std::move(work)); }` with any `executor`.
   std::size_t at_once = 1;
   std::function<result<void>(std::function<void()>)> post{};
+  /// Sealed segments are examined through a map of their files, where the file system has one: up
+  /// to twice as fast. Then a sector that can't be read ends the process (SIGBUS) instead of being
+  /// an error; nothing is cut from a sealed segment while it is looked at.
+  bool map_sealed = false;
   /// Hears how far the opening is; `BasicLogFront` reads through it.
   std::shared_ptr<LogProgress> progress{};
 };

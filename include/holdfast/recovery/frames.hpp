@@ -27,7 +27,11 @@ class Frames {
   static constexpr std::uint64_t max_checked = std::uint64_t{64} << 20;
 
   Frames(Segment const& from, Format format, std::uint64_t end)
-      : from_{&from}, format_{std::move(format)}, cursor_{format_.start()}, end_{end} {}
+      : from_{&from}, format_{std::move(format)}, cursor_{format_.start()}, end_{end} {
+    if constexpr (mapped_segment<Segment>) {
+      filled_ = std::min(from.mapped().size(), static_cast<std::size_t>(end));
+    }
+  }
 
   /// Where the next frame begins.
   [[nodiscard]] std::uint64_t at() const noexcept { return at_; }
@@ -94,10 +98,11 @@ class Frames {
   /// Tells every byte from `at` on.
   template <class Visit>
   [[nodiscard]] result<void> each_piece(std::uint64_t at, Visit visit) {
-    for (; at < end_; at += filled_) {
+    while (at < end_) {
       at_ = at;
       HOLDFAST_TRYV(fill(std::min<std::uint64_t>(window_size, end_ - at)));
       visit(window());
+      at += window().size();
     }
     return ok();
   }
@@ -111,10 +116,21 @@ class Frames {
   [[nodiscard]] bytes_view window() const noexcept {
     if (at_ < begin_) return {};
     auto const gone = std::min<std::uint64_t>(filled_, at_ - begin_);
-    return bytes_view{buffer_}.first(filled_).subspan(static_cast<std::size_t>(gone));
+    return seen().first(filled_).subspan(static_cast<std::size_t>(gone));
+  }
+  [[nodiscard]] bytes_view seen() const noexcept {
+    if constexpr (mapped_segment<Segment>) {
+      return from_->mapped();
+    } else {
+      return bytes_view{buffer_};
+    }
   }
   // The segment may have become shorter: then what is missing is an error, not an end.
   [[nodiscard]] result<void> fill(std::uint64_t size) {
+    if constexpr (mapped_segment<Segment>) {  // all that there is was there from the beginning
+      if (at_ + size <= filled_) return ok();
+      return failure(error{errc::conflict, "read segment"}.at(filled_));
+    }
     if (buffer_.size() < size) buffer_.resize(static_cast<std::size_t>(size));
     begin_ = at_;
     filled_ = 0;
@@ -130,7 +146,7 @@ class Frames {
   typename Format::cursor cursor_;
   Step step_{};
   bytes buffer_;
-  std::uint64_t begin_ = 0;  // of the buffer
+  std::uint64_t begin_ = 0;  // of what is looked at: the buffer, or the whole map
   std::size_t filled_ = 0;
   std::uint64_t at_ = 0;
   std::uint64_t end_;
