@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // A log is a store of generations: the laws of stores hold, and Staged switches a compacted one in.
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -13,6 +14,7 @@
 #include "holdfast/policy/file_lock.hpp"
 #include "holdfast/staged.hpp"
 #include "holdfast/testing/check_laws.hpp"
+#include "holdfast/testing/faults_store.hpp"
 #include "holdfast/testing/simulated_disk.hpp"
 
 namespace directory_log {
@@ -82,6 +84,23 @@ TEST_CASE("a store of logs keeps the laws of stores", "[log][store][laws]") {
           (threads ? hf::testing::LawOutcome::unreached : hf::testing::LawOutcome::held));
   }
   CHECK(report.ok());
+}
+
+TEST_CASE("a store of logs endures an error of every call, short writes and a full disk",
+          "[log][store][faults]") {
+  using namespace hf::testing;  // NOLINT(google-build-using-namespace)
+  using Place = kit::KitPlace<kit::StoreKit<LogsAsFiles>>;
+  auto const ordeal = store_ordeal("logs", Place{{LogsAsFiles{}}}, {});
+  ExploreOptions const crashes{.depth = 1, .max_states = 3, .thin = 4};
+  FaultLoop found;
+  fail_each_call(ordeal, {}, crashes, found);
+  fail_each_call(ordeal, {.takes_effect = true}, crashes, found);
+  fail_each_call(ordeal, {.call = Call::write, .number = ENOSPC, .half = true}, crashes, found);
+  fail_each_call(ordeal, {.call = Call::sync}, crashes, found);
+  fill_the_disk(ordeal, crashes, found);
+  INFO(found.report);
+  CHECK(found.report.empty());
+  CHECK(found.runs > 200);
 }
 
 TEST_CASE("a compacted log is switched in by Staged", "[log][store]") {

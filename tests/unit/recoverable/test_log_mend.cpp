@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <string>
 #include <utility>
@@ -296,6 +297,31 @@ TEST_CASE("a log that is open is not mended, nor a torn tail", "[log][mend]") {
   CHECK(bench.mend().empty());
 }
 
+TEST_CASE("every call of a repair that fails leaves what can be repaired, and the evidence",
+          "[log][mend][faults]") {
+  for (bool const half : {false, true}) {
+    for (std::uint64_t call = 1;; ++call) {
+      CAPTURE(call, half);
+      MendRun const run;
+      auto const& bench = run.bench;
+      auto const path = segment_at("/log", 5);
+      bench.change(path, [](hf::bytes& content) { content[at_record(1) + 41] ^= std::byte{1}; });
+      REQUIRE(bench.process.files.remove(segment_at("/log", 10)));
+      auto const damaged = bench.raw(path);
+      auto& faults = bench.process.files.calls();
+      faults.fail({.first = call, .half = half});
+      hf::BasicDirectoryReplica<MendFs> const replica{"/replica", bench.process.files};
+      static_cast<void>(hf::repair_from("/log", replica, {}, bench.process.files));
+      bool const struck = faults.failed != 0;
+      faults.heal();
+      for (auto const& one : bench.mend()) CHECK_FALSE(one.left);
+      CHECK(count_records(bench.open()) == 20);
+      CHECK(bench.is_aside(hf::bytes_view{damaged}.subspan(at_record(1), frame)));
+      if (!struck) break;
+    }
+  }
+}
+
 TEST_CASE("a crash at any call of a repair leaves what can be repaired, and the evidence",
           "[log][mend][crash]") {
   using hf::testing::Run;
@@ -349,8 +375,9 @@ TEST_CASE("a crash at any call of a repair leaves what can be repaired, and the 
   };
   for (auto const mode : {hf::testing::CrashMode::ext4, hf::testing::CrashMode::any}) {
     hf::testing::ExploreOptions options{.mode = mode};
-    options.max_states = 600;
+    options.max_states = std::getenv("HOLDFAST_SOAK") != nullptr ? 50'000 : 600;
     auto const found = hf::testing::explore(scenario, options);
+    INFO(found.states << " states\n" << found.report);
     CHECK(found.report.empty());
     CHECK(found.states > 100);
   }
