@@ -15,6 +15,7 @@
 #include "holdfast/log.hpp"
 #include "holdfast/log/examine.hpp"
 #include "holdfast/log/front.hpp"
+#include "holdfast/report/metrics.hpp"
 #include "holdfast/reprocess/executor.hpp"
 #include "holdfast/testing/serial_files.hpp"
 #include "holdfast/testing/simulated_disk.hpp"
@@ -235,6 +236,21 @@ TEST_CASE("the observer is told every step of a recovery", "[log][observer]") {
     CHECK(bench.open<Recovery::salvage>());
     REQUIRE(told.size() == 6 + 5);
     CHECK(told[6] == "skipped 20 sealed damage");
+  }
+}
+
+TEST_CASE("the steps of logs are counted", "[log][observer][metrics]") {
+  OpeningBench const bench;
+  bench.tear();
+  hf::Metrics metrics;
+  bench.process.world.observe(metrics.observer());
+  REQUIRE(bench.open());
+  hf::Prometheus out;
+  metrics.put(out);
+  for (auto const* line : {"{step=\"examined\"} 7\n", "{step=\"set_aside\"} 1\n",
+                           "{step=\"cut\"} 1\n", "{step=\"begun\"} 1\n", "{step=\"mended\"} 0\n"}) {
+    CHECK_THAT(std::string{out.text()},
+               Catch::Matchers::ContainsSubstring("holdfast_log_steps_total" + std::string{line}));
   }
 }
 
