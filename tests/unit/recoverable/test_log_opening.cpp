@@ -17,6 +17,7 @@
 #include "holdfast/log/front.hpp"
 #include "holdfast/report/metrics.hpp"
 #include "holdfast/reprocess/executor.hpp"
+#include "holdfast/testing/explorer.hpp"
 #include "holdfast/testing/serial_files.hpp"
 #include "holdfast/testing/simulated_disk.hpp"
 
@@ -322,4 +323,56 @@ TEST_CASE("of the segment that was written last only what is durable is shown", 
   CHECK(sequences(front.records()).size() == 61);
   auto const log = bench.open({.progress = front.progress()});
   CHECK(sequences(front.records()).size() == 62);
+}
+
+TEST_CASE("what a recovery has shown is there after every crash of it", "[log][front][crash]") {
+  using namespace hf::testing;  // NOLINT(google-build-using-namespace)
+  using CrashedLog = hf::BasicLog<SimulatedFiles, Recovery::cut, SimulatedWorld>;
+  auto const acked = [](Run& run, std::uint64_t n) { run.note({Note::Kind::acked, n, 0, 0}); };
+  Scenario scenario{};
+  scenario.name = "front";
+  scenario.work = [&](Run& run) -> hf::testing::Verdict {
+    auto const process = run.start();
+    auto log = CrashedLog::open("/log", {.segment_size = 9000}, process.files, process.world);
+    for (std::uint64_t n = 1; log && n <= 8; ++n) {
+      run.note({Note::Kind::started, n, 0, 0});
+      REQUIRE(log.value().append(hf::as_bytes(std::to_string(n))));
+      if (n % 3 != 0) continue;
+      REQUIRE(log.value().sync());
+      for (auto m = n - 2; m <= n; ++m) acked(run, m);
+    }
+    return {};
+  };
+  scenario.recover = [&](Run& run) {
+    auto const process = run.start();
+    hf::BasicLogFront<SimulatedFiles> const front{"/log", process.files};
+    process.world.observe([&](hf::Event const& event) {
+      if (event.segment.kind != hf::SegmentStep::Kind::examined) return;
+      for (auto const& record : front.records()) {
+        if (record) acked(run, record.value().sequence + 1);  // a reader may have acted on it
+      }
+    });
+    hf::testing::Recovered out;
+    hf::LogOptions const options{.segment_size = 9000, .progress = front.progress()};
+    auto const log = CrashedLog::open("/log", options, process.files, process.world);
+    std::vector<std::uint64_t> seen;
+    if (log) seen = sequences(log.value().records());
+    for (auto const n : seen) out.seen += std::to_string(n) + " ";
+    out.left = out.seen;
+    for (auto const& note : run.history()) {
+      bool const there = std::find(seen.begin(), seen.end(), note.number - 1) != seen.end();
+      if (note.kind == Note::Kind::acked && !there) {
+        out.broken = Violation{"front", std::to_string(note.number), out.seen};
+      }
+    }
+    return out;
+  };
+  for (auto const mode : {CrashMode::ext4, CrashMode::any}) {
+    ExploreOptions options{.mode = mode};
+    options.max_states = 1500;
+    auto const found = explore(scenario, options);
+    INFO(found.states << " states\n" << found.report);
+    CHECK(found.report.empty());
+    CHECK(found.states > 500);
+  }
 }
