@@ -20,6 +20,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/lmdb.hpp
     include/holdfast/backend/lmdb_build.hpp
     include/holdfast/backend/lmdb_environment.hpp
+    include/holdfast/backend/mapped_segment.hpp
     include/holdfast/backend/memory_register.hpp
     include/holdfast/backend/memory_store.hpp
     include/holdfast/backend/outside_names.hpp
@@ -73,22 +74,33 @@ set(HOLDFAST_HEADERS
     include/holdfast/lock.hpp
     include/holdfast/lock_concepts.hpp
     include/holdfast/log.hpp
+    include/holdfast/log/directory_log.hpp
     include/holdfast/log/examine.hpp
+    include/holdfast/log/front.hpp
     include/holdfast/log/index.hpp
+    include/holdfast/log/judge.hpp
+    include/holdfast/log/look.hpp
+    include/holdfast/log/mend.hpp
+    include/holdfast/log/options.hpp
     include/holdfast/log/records.hpp
+    include/holdfast/log/scrub.hpp
+    include/holdfast/log/state.hpp
     include/holdfast/log/survey.hpp
     include/holdfast/policy/exclusive.hpp
     include/holdfast/policy/file_lock.hpp
     include/holdfast/policy/lease.hpp
     include/holdfast/policy/retry.hpp
     include/holdfast/posix.hpp
+    include/holdfast/ranges.hpp
     include/holdfast/recoverable.hpp
     include/holdfast/recovery/apply.hpp
+    include/holdfast/recovery/compare.hpp
     include/holdfast/recovery/examine.hpp
     include/holdfast/recovery/frames.hpp
     include/holdfast/recovery/plan.hpp
     include/holdfast/recovery/point.hpp
     include/holdfast/recovery/records.hpp
+    include/holdfast/recovery/told.hpp
     include/holdfast/report/health.hpp
     include/holdfast/report/json.hpp
     include/holdfast/report/json_status.hpp

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
-// Says what an observer is told: the states of a staged run and the events on the way.
+// Says what an observer is told: the states of a staged run, the events on
+// the way, and the steps of a log.
 #ifndef HOLDFAST_EVENT_HPP
 #define HOLDFAST_EVENT_HPP
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -47,6 +49,37 @@ enum class State : std::uint8_t {
   return "?";
 }
 
+/// One thing that was seen of a segment of a log, or done to it.
+struct SegmentStep {
+  enum class Kind : std::uint8_t {
+    none,
+    examined,   ///< looked at: `bytes` of it hold, and `verdict` says what is the matter
+    refused,    ///< for what was found of it the log is not opened: `cause`
+    set_aside,  ///< `bytes` that will be cut were copied, durably
+    cut,        ///< `bytes` were cut off its end
+    skipped,    ///< `bytes` of damage stay where they are, and readers skip them
+    moved,      ///< it lies behind a break: nothing reads it, under its new name
+    begun,      ///< it is the one that is written
+    sealed,     ///< nothing will be appended to it any more
+    dropped,    ///< it was deleted by retention
+    indexed,    ///< its indexes were made
+    scrubbed,   ///< a scrub has read it again, and all of it holds
+    rotten,     ///< a scrub has found damage in it: only `bytes` hold
+    mended,     ///< `bytes` of it were taken from a replica
+  };
+  Kind kind = Kind::none;
+  std::uint64_t base = 0;  ///< the number of its first record; of one that is no log's, 0
+  std::uint64_t bytes = 0;
+  std::string_view verdict{};
+};
+/// As it is written in reports.
+[[nodiscard]] constexpr std::string_view name(SegmentStep::Kind kind) noexcept {
+  constexpr std::string_view names[] = {"none",    "examined", "refused", "set_aside", "cut",
+                                        "skipped", "moved",    "begun",   "sealed",    "dropped",
+                                        "indexed", "scrubbed", "rotten",  "mended"};
+  return names[static_cast<std::size_t>(kind)];
+}
+
 /// One thing that happened. Lives for the call of the observer only.
 struct Event {
   enum class Kind : std::uint8_t {
@@ -63,6 +96,7 @@ struct Event {
     task_finished,  ///< it ended; `cause` says why where it failed
     hook_failed,    ///< a hook of `task` (of the whole run if empty) failed; nothing else changes
     retrying,       ///< a whole run failed for `cause` and will be tried again
+    segment,        ///< of a log: `segment` says what; `cause` where it was refused
   };
   Kind kind = Kind::transition;
   State from = State::none;
@@ -72,6 +106,7 @@ struct Event {
   std::int64_t at_ns = 0;  ///< steady clock
   error const* cause = nullptr;
   std::string_view task{};
+  SegmentStep segment{};
 };
 
 /// As it is written in reports.
@@ -103,6 +138,8 @@ struct Event {
       return "hook_failed";
     case Event::Kind::retrying:
       return "retrying";
+    case Event::Kind::segment:
+      return "segment";
   }
   return "?";
 }

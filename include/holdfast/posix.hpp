@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -138,6 +139,34 @@ struct Posix {
       done += static_cast<std::size_t>(put);
     }
     return ok();
+  }
+
+  /// The first bytes of a file, in memory; gives them back when it ends.
+  class mapping {
+   public:
+    explicit mapping(bytes_view content) noexcept : content_{content} {}
+    mapping(mapping&& other) noexcept : content_{std::exchange(other.content_, {})} {}
+    mapping& operator=(mapping&& other) noexcept {
+      std::swap(content_, other.content_);
+      return *this;
+    }
+    ~mapping() {
+      if (content_.data() == nullptr) return;
+      ::munmap(const_cast<std::byte*>(content_.data()), content_.size());
+    }
+    [[nodiscard]] bytes_view content() const noexcept { return content_; }
+
+   private:
+    bytes_view content_;
+  };
+  /// Maps `size` bytes, of which the file must have all for as long as they are mapped. What the
+  /// disk can't read then is no error but SIGBUS, at the first touch.
+  [[nodiscard]] result<mapping> map(file& f, std::uint64_t size) const {
+    if (size == 0) return mapping{{}};
+    auto const whole = static_cast<std::size_t>(size);
+    void* const at = ::mmap(nullptr, whole, PROT_READ, MAP_SHARED, f.descriptor(), 0);
+    if (at == MAP_FAILED) return detail::os_error("map", f.path());
+    return mapping{bytes_view{static_cast<std::byte const*>(at), whole}};
   }
 
   [[nodiscard]] result<std::uint64_t> size(file& f) const {

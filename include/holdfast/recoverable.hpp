@@ -17,12 +17,14 @@
 #include "holdfast/checksum.hpp"
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
+#include "holdfast/event.hpp"
 #include "holdfast/ids.hpp"
 #include "holdfast/recovery/apply.hpp"
 #include "holdfast/recovery/examine.hpp"
 #include "holdfast/recovery/plan.hpp"
 #include "holdfast/recovery/point.hpp"
 #include "holdfast/recovery/records.hpp"
+#include "holdfast/recovery/told.hpp"
 #include "holdfast/result.hpp"
 #include "holdfast/segment.hpp"
 #include "holdfast/world.hpp"
@@ -33,6 +35,7 @@ struct RecoverableOptions {
   std::uint64_t durable_to = 0;  ///< a point that is known from elsewhere
   bool exact_point = false;      ///< `sync` also leaves a synced mark: damage to the last batch is
                                  ///< then told from a torn tail, for a second sync each time
+  std::uint64_t told_as = 0;     ///< its number in a log, for the observer
 };
 
 /// Where a log stands.
@@ -166,19 +169,23 @@ class Recoverable {
       HOLDFAST_TRY(point,
                    detail::point_of(store, format, std::max(options.durable_to, durable_to)));
       HOLDFAST_TRY(found, examine(store, format, {point, false, boot}));
+      tell({SegmentStep::Kind::examined, options.told_as, found.kept, name(found.verdict)});
       if (plan && plan->fingerprint() != found.fingerprint()) {
         return failure(error{errc::conflict, "recover as planned"}.at(found.kept));
       }
       HOLDFAST_TRY(done, detail::apply(store, found, How, points));
+      detail::tell_recovered(world_of_it, options.told_as, done);
       recovered = done;
       end = found.kept + done.skipped_bytes;
       if (end == 0) {
         HOLDFAST_TRYV(begin());
       }
       HOLDFAST_TRYV(settle());
+      tell({SegmentStep::Kind::begun, options.told_as, end});
       usable = true;
       return ok();
     }
+    void tell(SegmentStep const& step) const noexcept { detail::tell_step(world_of_it, step); }
     // The header is durable before anything follows it.
     [[nodiscard]] result<void> begin() {
       scratch.clear();
@@ -285,7 +292,9 @@ class Recoverable {
       HOLDFAST_TRYV(put(place));
       cursor = std::move(next);
       end = place + scratch.size();
-      return sync();
+      HOLDFAST_TRYV(sync());
+      tell({SegmentStep::Kind::sealed, options.told_as, end});
+      return ok();
     }
     [[nodiscard]] result<void> leave_point() {
       if (point_left) return ok();

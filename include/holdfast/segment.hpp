@@ -48,6 +48,12 @@ concept pointed_segment = segment<T> && requires(T& t, T const& c, bytes_view fr
   { t.settle_point() } -> gives<void>;
 };
 
+/// Has all its bytes in memory, as many as `size` gives, and never changes.
+template <class T>
+concept mapped_segment = segment<T> && requires(T const& c) {
+  { c.mapped() } -> std::same_as<bytes_view>;
+};
+
 /// What a decoder found at one place.
 struct Step {
   enum class Kind : std::uint8_t {

@@ -2,6 +2,7 @@
 """Asks log_doctor about whole, torn and damaged logs: its words, its exit codes, and what it leaves."""
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -79,11 +80,62 @@ def leveldb(home):
     log.write_bytes(whole[:-1])
     check("one holds", seen("repair", log, "--format", "leveldb", code=1)["records"] == 1)
     check("cut before the record", log.read_bytes() == whole[:10])
+    run("index", log, "--format", "leveldb", code=2)
     check("dumped", run("dump", log, "--format", "leveldb", code=0) == "0 at 0, 3 bytes: one\n")
+
+
+def segments(home):
+    """A log of some segments: indexes, records from a number on, many at once, and its progress."""
+    log = home / "many"
+    run("append", log, "--segment-size", 1, code=0, text="".join(f"line {i}\n" for i in range(8)))
+    check("eight segments", len(list(log.glob("*.seg"))) == 8)
+    check("indexes are made", seen("index", log, "--every", 1, code=1)["indexed"] == 7)
+    check("once", seen("index", log, code=0)["indexed"] == 0)
+    (log / ("0" * 19 + "3.seg.index")).write_bytes(b"rot")
+    check("and again where one rots", seen("index", log, code=1)["indexed"] == 1)
+    lines = run("dump", log, "--from", 6, "--json", code=0).splitlines()
+    check("the last two", [json.loads(line)["text"] for line in lines] == ["line 6", "line 7"])
+
+    alone = seen("check", log, code=0)
+    check("many at once find the same", seen("check", log, "--jobs", 3, code=0) == alone)
+    watched = subprocess.run([program, "check", log, "--progress"], capture_output=True, text=True)
+    check("progress is told", watched.stderr.endswith("8 of 8 segments\n"))
+    check("to nobody else", "of 8 segments" not in watched.stdout)
+
+    check("nothing has rotted", seen("scrub", log, code=0)["segments"] == 7)
+    replica = home / "replica"
+    shutil.copytree(log, replica)
+    damaged = log / ("0" * 19 + "5.seg")
+    content = bytearray(damaged.read_bytes())
+    content[4096 + 41] ^= 1
+    damaged.write_bytes(content)
+    planned = seen("plan", log, "--recovery", "salvage", "--jobs", 2, code=1)
+    check("what would be done", [one["action"] for one in planned["segments"]]
+          == ["none"] * 5 + ["skip"] + ["none"] * 2)
+    before = files(log)
+    run("repair", log, "--fingerprint", alone["fingerprint"], "--recovery", "salvage", code=2)
+    check("an old plan is not applied", files(log) == before)
+    run("repair", log, "--fingerprint", planned["fingerprint"], "--recovery", "salvage", code=1)
+    check("what holds before the damage is printed",
+          len(run("dump", log, "--recovery", "salvage", code=1).splitlines()) == 5)
+
+    check("rot is found", [one["base"] for one in seen("scrub", log, code=2)["rot"]] == [5])
+    other = home / "other"
+    run("append", other, "--segment-size", 1, code=0, text="line\n" * 8)
+    check("another log is no replica", seen("mend", log, "--replica", other, code=2)["mended"][0]["left"])
+    check("nor is it taken for one", damaged.read_bytes() == content)
+    (log / ("0" * 19 + "2.seg")).unlink()
+    mended = seen("mend", log, "--replica", replica, code=1)["mended"]
+    check("one was missing, one damaged", [one["was_missing"] for one in mended] == [True, False])
+    check("as in the replica", all((log / name).read_bytes() == whole
+                                   for name, whole in files(replica).items() if name.endswith(".seg")))
+    check("all is well", seen("check", log, "--recovery", "refuse", code=0)["records"] == 8)
+    run("mend", log, "--replica", replica, code=0)
 
 
 with tempfile.TemporaryDirectory() as folder:
     framed(pathlib.Path(folder))
+    segments(pathlib.Path(folder))
     leveldb(pathlib.Path(folder))
     run("check", pathlib.Path(folder) / "missing", code=2)
 run("repair", code=2)

@@ -32,13 +32,7 @@ class LogRecords {
  public:
   using iterator = detail::RecordIterator<LogRecords>;
 
-  /// What is to be read of one segment.
-  struct Part {
-    std::uint64_t base = 0;
-    std::uint64_t end = 0;  ///< bytes
-    bool skips_damage = false;
-    bool indexed = false;  ///< may have indexes that are of its data
-  };
+  using Part = detail::LogPart;
   LogRecords(Fs fs, std::string directory, std::vector<Part> parts, From first)
       : fs_{std::move(fs)},
         directory_{std::move(directory)},

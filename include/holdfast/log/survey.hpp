@@ -35,7 +35,18 @@ struct LogReport {
   std::uint64_t cut_bytes = 0;
   std::uint64_t skipped_bytes = 0;
   std::uint64_t missing_records = 0;  ///< numbers that no segment has, where salvage goes on
+  std::uint64_t fingerprint = 0;      ///< of all that was found: equal where bytes and names are
 };
+
+namespace detail {
+/// What is to be read of one segment.
+struct LogPart {
+  std::uint64_t base = 0;
+  std::uint64_t end = 0;  ///< bytes
+  bool skips_damage = false;
+  bool indexed = false;  ///< may have indexes that are of its data
+};
+}  // namespace detail
 
 namespace detail {
 inline constexpr std::size_t digits_of_base = 20;
@@ -62,8 +73,9 @@ inline constexpr std::string_view segment_suffix = ".seg";
 [[nodiscard]] inline bool is_beside_segment(std::string_view name) noexcept {
   constexpr auto whole = digits_of_base + segment_suffix.size();
   return name.size() > whole && base_of(name.substr(0, whole)) &&
-         (name.substr(whole) == ".point" || name.substr(whole, 6) == ".aside" ||
-          name.substr(whole, 6) == ".index" || name.substr(whole, 6) == ".times");
+         (name.substr(whole) == ".point" || name.substr(whole) == ".mended" ||
+          name.substr(whole, 6) == ".aside" || name.substr(whole, 6) == ".index" ||
+          name.substr(whole, 6) == ".times");
 }
 
 struct Survey {

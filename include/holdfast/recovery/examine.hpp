@@ -74,8 +74,8 @@ class Examination {
 
  private:
   void note(std::uint64_t at, Step const& step) {
+    // Its length too: the next one, or the end of the prefix, says where it ended.
     digest_ = Plan::mixed(digest_, at ^ std::uint64_t{step.check} << 32);
-    digest_ = Plan::mixed(digest_, step.used);
     if (step.kind != Step::Kind::padding) within_ = step.kind == Step::Kind::fragment;
     if (step.kind == Step::Kind::padding || step.kind == Step::Kind::fragment) return;
     plan_.kept = frames_.at();

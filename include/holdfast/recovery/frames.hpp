@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -26,34 +27,37 @@ class Frames {
   static constexpr std::uint64_t max_checked = std::uint64_t{64} << 20;
 
   Frames(Segment const& from, Format format, std::uint64_t end)
-      : from_{&from}, format_{std::move(format)}, cursor_{format_.start()}, end_{end} {}
+      : from_{&from}, format_{std::move(format)}, cursor_{format_.start()}, end_{end} {
+    if constexpr (mapped_segment<Segment>) {
+      filled_ = std::min(from.mapped().size(), static_cast<std::size_t>(end));
+    }
+  }
 
   /// Where the next frame begins.
   [[nodiscard]] std::uint64_t at() const noexcept { return at_; }
   [[nodiscard]] std::uint64_t end() const noexcept { return end_; }
   [[nodiscard]] typename Format::cursor& cursor() noexcept { return cursor_; }
 
-  /// The next frame, gone by if it is valid. `need` and `bad` stay where they are; nothing at the
-  /// end. The payload lives until the next call.
-  [[nodiscard]] result<std::optional<Step>> next() {
-    if (at_ == end_) return std::optional<Step>{};
+  /// The next frame, gone by if it is valid. `need` and `bad` stay where they are; null at the end.
+  /// It and its payload live until the next call.
+  [[nodiscard]] result<Step const*> next() {
+    if (at_ == end_) return nullptr;
     if (at_ < begin_ || at_ >= begin_ + filled_) {
       HOLDFAST_TRYV(fill(std::min<std::uint64_t>(window_size, end_ - at_)));
     }
     for (;;) {
-      auto step = format_.decode(cursor_, at_, window());
-      bool const more = step.kind == Step::Kind::need && step.need > window().size() &&
-                        step.need <= Format::max_frame && begin_ + filled_ < end_;
+      // Made in its place: to copy what has just been written field by field costs more than all
+      // else (the processor waits for each store before it reads it back as a wider one).
+      auto const* const step =
+          ::new (static_cast<void*>(&step_)) Step(format_.decode(cursor_, at_, window()));
+      bool const more = step->kind == Step::Kind::need && step->need > window().size() &&
+                        step->need <= Format::max_frame && begin_ + filled_ < end_;
       if (!more) {
-        if (is_whole(step.kind)) {
-          at_ += step.used;
-        } else {
-          checked_ += step.used;
-        }
-        return std::optional<Step>{step};
+        (is_whole(step->kind) ? at_ : checked_) += step->used;
+        return step;
       }
       auto const wanted =
-          std::min<std::uint64_t>(std::max<std::uint64_t>(step.need, window_size), end_ - at_);
+          std::min<std::uint64_t>(std::max<std::uint64_t>(step->need, window_size), end_ - at_);
       HOLDFAST_TRYV(fill(wanted));
     }
   }
@@ -94,10 +98,11 @@ class Frames {
   /// Tells every byte from `at` on.
   template <class Visit>
   [[nodiscard]] result<void> each_piece(std::uint64_t at, Visit visit) {
-    for (; at < end_; at += filled_) {
+    while (at < end_) {
       at_ = at;
       HOLDFAST_TRYV(fill(std::min<std::uint64_t>(window_size, end_ - at)));
       visit(window());
+      at += window().size();
     }
     return ok();
   }
@@ -111,10 +116,21 @@ class Frames {
   [[nodiscard]] bytes_view window() const noexcept {
     if (at_ < begin_) return {};
     auto const gone = std::min<std::uint64_t>(filled_, at_ - begin_);
-    return bytes_view{buffer_}.first(filled_).subspan(static_cast<std::size_t>(gone));
+    return seen().first(filled_).subspan(static_cast<std::size_t>(gone));
+  }
+  [[nodiscard]] bytes_view seen() const noexcept {
+    if constexpr (mapped_segment<Segment>) {
+      return from_->mapped();
+    } else {
+      return bytes_view{buffer_};
+    }
   }
   // The segment may have become shorter: then what is missing is an error, not an end.
   [[nodiscard]] result<void> fill(std::uint64_t size) {
+    if constexpr (mapped_segment<Segment>) {  // all that there is was there from the beginning
+      if (at_ + size <= filled_) return ok();
+      return failure(error{errc::conflict, "read segment"}.at(filled_));
+    }
     if (buffer_.size() < size) buffer_.resize(static_cast<std::size_t>(size));
     begin_ = at_;
     filled_ = 0;
@@ -128,8 +144,9 @@ class Frames {
   Segment const* from_;
   Format format_;
   typename Format::cursor cursor_;
+  Step step_{};
   bytes buffer_;
-  std::uint64_t begin_ = 0;  // of the buffer
+  std::uint64_t begin_ = 0;  // of what is looked at: the buffer, or the whole map
   std::size_t filled_ = 0;
   std::uint64_t at_ = 0;
   std::uint64_t end_;

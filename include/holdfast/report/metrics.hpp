@@ -130,6 +130,8 @@ class Metrics {
         return hook_failures_.add();
       case Kind::retrying:
         return retries_.add();
+      case Kind::segment:
+        return log_steps_[static_cast<std::size_t>(event.segment.kind)].add();
     }
   }
 
@@ -138,6 +140,7 @@ class Metrics {
     put_runs(out);
     put_housekeeping(out);
     put_tasks(out);
+    put_logs(out);
   }
 
  private:
@@ -249,12 +252,22 @@ class Metrics {
     for (auto const& [name, task] : tasks_) task.duration.put(out, {{"task", name}});
   }
 
+  void put_logs(Prometheus& out) const {
+    out.family("holdfast_log_steps_total", "counter",
+               "What was seen of segments, or done to them.");
+    for (std::size_t i = 1; i < log_steps_.size(); ++i) {
+      auto const step = name(static_cast<SegmentStep::Kind>(i));
+      out.sample(static_cast<double>(log_steps_[i].count()), {{"step", step}});
+    }
+  }
+
   std::atomic<State> state_{State::none};
   std::atomic<std::int64_t> began_ns_{0};
   std::atomic<std::int64_t> committing_ns_{0};
   Counter started_, successful_, unsuccessful_, rollback_failures_, retries_, switches_;
   Counter recoveries_, dropped_, drops_postponed_, drop_failures_, published_, publish_failures_;
   Counter lock_failures_, hook_failures_, lost_;
+  std::array<Counter, static_cast<std::size_t>(SegmentStep::Kind::mended) + 1> log_steps_{};
   Histogram stage_{long_bounds};
   Histogram switch_{short_bounds};
   mutable std::mutex mutex_;
