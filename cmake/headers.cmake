@@ -142,6 +142,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/faults_loops.hpp
     include/holdfast/testing/faults_memory.hpp
     include/holdfast/testing/faults_register.hpp
+    include/holdfast/testing/faults_segment.hpp
     include/holdfast/testing/faults_staged.hpp
     include/holdfast/testing/faults_store.hpp
     include/holdfast/testing/faulty_files.hpp
@@ -172,7 +173,10 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/scheduled_machine.hpp
     include/holdfast/testing/scheduler.hpp
     include/holdfast/testing/segment_laws.hpp
+    include/holdfast/testing/segment_log_probes.hpp
+    include/holdfast/testing/segment_probes.hpp
     include/holdfast/testing/segment_scenario.hpp
+    include/holdfast/testing/segment_subject.hpp
     include/holdfast/testing/serial_files.hpp
     include/holdfast/testing/simulated_disk.hpp
     include/holdfast/testing/simulated_files.hpp

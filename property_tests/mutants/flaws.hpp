@@ -63,6 +63,20 @@ enum class Flaw : std::uint8_t {
   remembers_the_dead,
   reads_metadata_unchecked,
   releases_in_a_child,
+  // of segments and their formats
+  rewrites_nothing,
+  sets_nothing_aside,
+  cuts_nothing,
+  syncs_no_recovery,
+  packs_records,
+  boasts,
+  sees_no_witness,
+  believes_payloads,
+  reserves_by_any_length,
+  calls_the_empty_damaged,
+  // of logs
+  keeps_any_index,
+  removes_what_it_refuses,
   // of worlds
   loses_an_event,
 };
