@@ -62,6 +62,8 @@ set(HOLDFAST_HEADERS
     include/holdfast/file_ops.hpp
     include/holdfast/file_system.hpp
     include/holdfast/format/framed.hpp
+    include/holdfast/format/kafka.hpp
+    include/holdfast/format/kafka_batch.hpp
     include/holdfast/format/leveldb.hpp
     include/holdfast/guarantees.hpp
     include/holdfast/holdfast.hpp
@@ -69,6 +71,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/log.hpp
     include/holdfast/log/examine.hpp
     include/holdfast/log/index.hpp
+    include/holdfast/log/kafka_index.hpp
     include/holdfast/log/records.hpp
     include/holdfast/log/survey.hpp
     include/holdfast/policy/exclusive.hpp
