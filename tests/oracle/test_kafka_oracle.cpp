@@ -17,8 +17,9 @@ namespace kafka = hf::kafka;
 using segments::MemorySegment;
 
 std::string told_by_client(std::string const& what, std::string const& log) {
-  auto const command =
-      std::string{HOLDFAST_KAFKA_CLIENT} + " " + what + " " + log + " > " + log + ".told";
+  std::string command{HOLDFAST_KAFKA_CLIENT};
+  command.append(" ").append(what).append(" ").append(log).append(" > ").append(log).append(
+      ".told");
   REQUIRE(std::system(command.c_str()) == 0);
   return support::read_file(log + ".told");
 }

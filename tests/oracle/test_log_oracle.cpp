@@ -32,7 +32,9 @@ hf::bytes content_of(std::string const& path) {
 }
 void run(std::string const& arguments) {
   INFO(arguments);
-  REQUIRE(std::system((std::string{HOLDFAST_LOG_ORACLE " "} + arguments).c_str()) == 0);
+  std::string command{HOLDFAST_LOG_ORACLE " "};
+  command.append(arguments);
+  REQUIRE(std::system(command.c_str()) == 0);
 }
 /// A database whose log has records of these sizes.
 struct Database {
