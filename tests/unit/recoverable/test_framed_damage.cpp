@@ -102,7 +102,7 @@ TEST_CASE("a log of 64 KiB cut at any byte keeps the longest valid prefix", "[fr
     auto const all = whole_log(align, 65536);
     hf::Framed const format{{.align = align}};
     std::size_t cases = 0;
-    for (std::size_t size = 0; size <= all.content.size(); size += soaks_framed() ? 1 : 193) {
+    for (std::size_t size = 0; size <= all.content.size(); size += soaks_framed() ? 1 : 397) {
       CAPTURE(align, size);
       ++cases;
       hf::bytes const content{all.content.begin(),
@@ -134,7 +134,7 @@ TEST_CASE("a log of 64 KiB with any bit flipped keeps what was before it, and te
     hf::Framed const format{{.align = align}};
     auto content = all.content;
     std::size_t cases = 0;
-    for (std::size_t bit = 0; bit < 8 * content.size(); bit += soaks_framed() ? 1 : 8 * 61 + 3) {
+    for (std::size_t bit = 0; bit < 8 * content.size(); bit += soaks_framed() ? 1 : 8 * 151 + 3) {
       CAPTURE(align, bit);
       ++cases;
       auto const at = bit / 8;
