@@ -5,7 +5,9 @@
 //   log_oracle make LIBRARY HOME SIZE...   a database whose log has a record of each size, under
 //   the
 //                                          keys 00000000, 00000001 ...; prints the log's path
-//   log_oracle judge LIBRARY HOME MODE     opens copies of HOME, with the log changed as each line
+//   log_oracle recycle rocksdb HOME SIZE...  the same, over what an earlier use of the file has
+//   left log_oracle judge LIBRARY HOME MODE     opens copies of HOME, with the log changed as each
+//   line
 //                                          of the input says, and prints a line for each
 //
 // A line of the input: `cut SIZE`, `flip BIT`, `whole`, `file PATH` (its bytes in place of the
@@ -38,6 +40,8 @@ std::string key_of(std::size_t n) {
   auto digits = std::to_string(n);
   return std::string(8 - digits.size(), '0') + digits;
 }
+// Of what was in the log before it was used again.
+constexpr char const* earlier_key = "99999999";
 template <class Status>
 void need(Status const& status, char const* what) {
   if (!status.ok()) throw std::runtime_error{std::string{what} + ": " + status.ToString()};
@@ -48,6 +52,7 @@ std::string keys_in(Db& db, Read const& read) {
   std::unique_ptr<std::remove_pointer_t<decltype(db.NewIterator(read))>> const at{
       db.NewIterator(read)};
   for (at->SeekToFirst(); at->Valid(); at->Next()) {
+    if (at->key().ToString() == earlier_key) continue;
     line += " " + std::to_string(std::stoul(at->key().ToString()));
   }
   need(at->status(), "iterate");
@@ -71,6 +76,22 @@ struct Rocks {
     rocksdb::DB* opened = nullptr;
     need(rocksdb::DB::Open(options, home, &opened), "open");
     std::unique_ptr<rocksdb::DB> const db{opened};
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+      need(db->Put({}, key_of(i), std::string(sizes[i], static_cast<char>('a' + i % 26))), "put");
+    }
+  }
+  static void recycle(std::string const& home, Sizes const& sizes) {
+    auto options = rocks_options();
+    options.create_if_missing = true;
+    options.recycle_log_file_num = 2;
+    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
+    rocksdb::DB* opened = nullptr;
+    need(rocksdb::DB::Open(options, home, &opened), "open");
+    auto* const db = opened;  // never closed: that would cut off what the earlier use has left
+    for (int i = 0; i < 3; ++i) {
+      for (int k = 0; k < 12; ++k) need(db->Put({}, earlier_key, std::string(700, 'z')), "put");
+      need(db->Flush({}), "flush");
+    }
     for (std::size_t i = 0; i < sizes.size(); ++i) {
       need(db->Put({}, key_of(i), std::string(sizes[i], static_cast<char>('a' + i % 26))), "put");
     }
@@ -189,6 +210,11 @@ int run(std::vector<std::string> const& words) {
   }
   Sizes sizes;
   for (std::size_t i = 3; i < words.size(); ++i) sizes.push_back(std::stoul(words[i]));
+  if (words[0] == "recycle") {
+    Rocks::recycle(words[2], sizes);
+    std::cout << log_of(words[2]).string() << std::endl;
+    std::_Exit(0);
+  }
   Library::make(words[2], sizes);
   std::cout << log_of(words[2]).string() << "\n";
   return 0;
@@ -197,10 +223,12 @@ int run(std::vector<std::string> const& words) {
 
 int main(int argc, char** argv) try {
   std::vector<std::string> const words(argv + 1, argv + argc);
-  bool const known = words.size() > 3 && (words[0] == "make" || words[0] == "judge") &&
-                     (words[1] == "rocksdb" || words[1] == "leveldb");
+  bool const rocks = words.size() > 3 && words[1] == "rocksdb";
+  bool const known =
+      (rocks || (words.size() > 3 && words[1] == "leveldb")) &&
+      (words[0] == "make" || words[0] == "judge" || (rocks && words[0] == "recycle"));
   if (!known) {
-    std::cerr << "usage: log_oracle make|judge rocksdb|leveldb HOME (SIZE...|MODE)\n";
+    std::cerr << "usage: log_oracle make|recycle|judge rocksdb|leveldb HOME (SIZE...|MODE)\n";
     return 2;
   }
   return words[1] == "rocksdb" ? run<Rocks>(words) : run<Level>(words);
