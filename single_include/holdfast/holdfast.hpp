@@ -7304,6 +7304,14 @@ class KafkaLog {
     if (base < c.next || base - c.base > most_ahead) return false;
     return loose || !options_.dense || base == c.next;
   }
+  // No checksum covers an offset, so a tear may spare all of a batch but its first bytes.
+  [[nodiscard]] static bool is_torn_offset(cursor const& c, std::uint64_t base) noexcept {
+    for (unsigned lost = 8; lost <= 64; lost += 8) {
+      auto const rest = lost == 64 ? 0 : c.next << lost >> lost;
+      if (base == rest && base != c.next) return true;
+    }
+    return false;
+  }
   static void go_by(cursor& c, std::uint64_t base, holdfast::kafka::Batch const& batch) noexcept {
     c.next = base + static_cast<std::uint64_t>(batch.last_offset_delta) + 1;
     c.last_time_ns = detail::kafka::ns_of(batch.max_ms);
@@ -7313,7 +7321,8 @@ class KafkaLog {
   [[nodiscard]] Step accept(cursor& c, bytes_view window, bytes_view body) const {
     using namespace detail::kafka;  // NOLINT(google-build-using-namespace)
     auto const base = get_be<std::uint64_t>(window, at::base_offset);
-    if (!follows(c, base, c.loose)) return misplaced();
+    if (!follows(c, base, c.loose))
+      return is_torn_offset(c, base) ? step_of(Step::Kind::bad) : misplaced();
     auto const nothing = [](holdfast::kafka::Record const&) {};
     if (!holdfast::kafka::each_record(body, nothing)) return misplaced();
     auto const batch = holdfast::kafka::batch_in(body);

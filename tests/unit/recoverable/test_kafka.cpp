@@ -191,6 +191,17 @@ TEST_CASE("what Kafka's format can't have is told apart", "[kafka]") {
     CHECK(plan.verdict == hf::Verdict::damage);
     CHECK(plan.records == 3);
   }
+  SECTION("a batch that lost its first bytes at the end of a sector") {
+    for (std::size_t lost = 1; lost <= 21; ++lost) {
+      auto content = all.whole;
+      auto const begin = content.begin() + static_cast<std::ptrdiff_t>(all.ends[1]);
+      std::fill_n(begin, lost, std::byte{0});
+      auto const plan = kafka_plan(content, format);
+      // The first seven are zeros anyway.
+      CHECK(plan.verdict == (lost < 8 ? hf::Verdict::clean : hf::Verdict::torn_tail));
+      CHECK(plan.records == (lost < 8 ? 3 : 2));
+    }
+  }
   SECTION("a segment under another's name") {
     CHECK(kafka_plan(all.whole, hf::KafkaLog{{.base = 101}}).verdict == hf::Verdict::damage);
   }
