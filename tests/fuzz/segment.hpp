@@ -45,9 +45,10 @@ std::vector<hf::bytes> records_of(Held const& from, Format const& format, hf::Pl
   return all;
 }
 
-/// Any bytes, some as long as a block, so that they span two.
+/// Any bytes, a few as long as a block, so that they span two.
 [[nodiscard]] inline hf::bytes any_payload(Input& in) {
-  auto payload = hf::bytes(in.coin() ? in.number<std::uint16_t>() : 0);
+  bool const is_long = in.number<std::uint8_t>() % 16 == 0;
+  auto payload = hf::bytes(is_long ? in.number<std::uint16_t>() : 0);
   auto const some = in.bytes(in.number<std::uint8_t>());
   payload.insert(payload.end(), some.begin(), some.end());
   return payload;
