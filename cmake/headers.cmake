@@ -66,6 +66,8 @@ set(HOLDFAST_HEADERS
     include/holdfast/file_ops.hpp
     include/holdfast/file_system.hpp
     include/holdfast/format/framed.hpp
+    include/holdfast/format/kafka.hpp
+    include/holdfast/format/kafka_batch.hpp
     include/holdfast/format/leveldb.hpp
     include/holdfast/guarantees.hpp
     include/holdfast/holdfast.hpp
@@ -79,6 +81,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/log/front.hpp
     include/holdfast/log/index.hpp
     include/holdfast/log/judge.hpp
+    include/holdfast/log/kafka_index.hpp
     include/holdfast/log/look.hpp
     include/holdfast/log/mend.hpp
     include/holdfast/log/options.hpp
@@ -161,6 +164,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/faults_loops.hpp
     include/holdfast/testing/faults_memory.hpp
     include/holdfast/testing/faults_register.hpp
+    include/holdfast/testing/faults_segment.hpp
     include/holdfast/testing/faults_staged.hpp
     include/holdfast/testing/faults_store.hpp
     include/holdfast/testing/faulty_files.hpp
@@ -194,7 +198,10 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/scheduled_machine.hpp
     include/holdfast/testing/scheduler.hpp
     include/holdfast/testing/segment_laws.hpp
+    include/holdfast/testing/segment_log_probes.hpp
+    include/holdfast/testing/segment_probes.hpp
     include/holdfast/testing/segment_scenario.hpp
+    include/holdfast/testing/segment_subject.hpp
     include/holdfast/testing/serial_files.hpp
     include/holdfast/testing/simulated_disk.hpp
     include/holdfast/testing/simulated_files.hpp

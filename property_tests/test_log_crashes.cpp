@@ -9,6 +9,7 @@
 #include "crash/variants.hpp"
 #include "explored.hpp"
 #include "forgetful_files.hpp"
+#include "kafka_values.hpp"
 #include "one_segment.hpp"
 
 namespace {
@@ -19,6 +20,9 @@ constexpr CrashMode power_cuts[] = {CrashMode::ext4, CrashMode::ext4_auto_da, Cr
 
 template <Lack Missing = Lack::nothing>
 using LevelDbSegment = OneSegment<SimulatedFiles, Missing, hf::LevelDbLog>;
+
+template <Lack Missing = Lack::nothing>
+using KafkaSegment = OneSegment<SimulatedFiles, Missing, segments::KafkaValues>;
 
 template <class Place>
 std::string breaks(CrashMode mode, Place place = {}, std::uint64_t variants = 10) {
@@ -98,6 +102,22 @@ TEST_CASE("a log in LevelDB's format without a protection is found where power i
     CAPTURE(name(mode));
     CHECK_FALSE(breaks_packed<LevelDbSegment<Lack::sync>>(mode).empty());
     CHECK_FALSE(breaks_packed<LevelDbSegment<Lack::rewrite>>(mode).empty());
+  }
+}
+
+TEST_CASE("a log in Kafka's format keeps its laws in every crash state", "[log]") {
+  for (auto const mode : crash_modes) {
+    CAPTURE(name(mode));
+    CHECK(breaks_packed<KafkaSegment<>>(mode).empty());
+  }
+}
+
+TEST_CASE("a log in Kafka's format without a protection is found where power is cut",
+          "[log][mutant]") {
+  for (auto const mode : power_cuts) {
+    CAPTURE(name(mode));
+    CHECK_FALSE(breaks_packed<KafkaSegment<Lack::sync>>(mode).empty());
+    CHECK_FALSE(breaks_packed<KafkaSegment<Lack::truncate>>(mode).empty());
   }
 }
 

@@ -242,10 +242,18 @@ class Recoverable {
       HOLDFAST_TRY(place, format.encode(next, end, payload, now, scratch));
       HOLDFAST_TRYV(put(place));
       cursor = std::move(next);
-      Record const record{place, place + scratch.size(), next_sequence, written_at(now), {}};
+      next_sequence = next_after();
+      Record const record{place, place + scratch.size(), next_sequence - 1, written_at(now), {}};
       end = record.end;
-      ++next_sequence;
       return record;
+    }
+    // A format that numbers its records may give one of them several numbers: it has the last.
+    [[nodiscard]] std::uint64_t next_after() const noexcept {
+      if constexpr (requires { cursor.next; }) {
+        return cursor.next;
+      } else {
+        return next_sequence + 1;
+      }
     }
     // What the record says: never earlier than the one before it, where the format has times.
     [[nodiscard]] std::int64_t written_at(Stamp const& now) const noexcept {

@@ -66,6 +66,20 @@ enum class Flaw : std::uint8_t {
   steals_live_leases,
   never_replaces,
   renews_what_is_lost,
+  // of segments and their formats
+  rewrites_nothing,
+  sets_nothing_aside,
+  cuts_nothing,
+  syncs_no_recovery,
+  packs_records,
+  boasts,
+  sees_no_witness,
+  believes_payloads,
+  reserves_by_any_length,
+  calls_the_empty_damaged,
+  // of logs
+  keeps_any_index,
+  removes_what_it_refuses,
   // of worlds
   loses_an_event,
 };

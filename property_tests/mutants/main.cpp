@@ -112,7 +112,7 @@ mutants::Mutants all_mutants(std::string_view only) {
   mutants::Mutants all;
   for (auto const of :
        {mutants::of_files, mutants::of_registers, mutants::of_codecs, mutants::of_stores,
-        mutants::of_updates, mutants::of_homes, mutants::of_locks}) {
+        mutants::of_updates, mutants::of_homes, mutants::of_locks, mutants::of_segments}) {
     for (auto& mutant : of()) {
       if (only.empty() || mutant.law == only) all.push_back(std::move(mutant));
     }

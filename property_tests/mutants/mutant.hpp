@@ -26,6 +26,7 @@ using Mutants = std::vector<Mutant>;
 [[nodiscard]] Mutants of_updates();
 [[nodiscard]] Mutants of_homes();
 [[nodiscard]] Mutants of_locks();
+[[nodiscard]] Mutants of_segments();
 
 /// The bytes that this thread has asked of the allocator so far; allocated.cpp counts them.
 [[nodiscard]] std::size_t allocated() noexcept;

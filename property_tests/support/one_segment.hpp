@@ -82,20 +82,7 @@ template <class Place>
 struct SegmentVariant {
   Place place{};
   hf::testing::Scenario operator()(std::string name, std::uint64_t number) const {
-    hf::testing::disk::Dice dice{number};
-    hf::testing::SegmentPlan plan;
-    plan.seed = number;
-    plan.records = 2 + dice.below(8);
-    plan.largest = std::size_t{16} << dice.below(9);
-    plan.sync_each = 1 + dice.below(3);
-    plan.sector_size = sector_size(dice);
-    plan.kill_record = dice.below(2) == 0 ? 1 + dice.below(plan.records) : 0;
-    plan.kill_after = some_calls(dice, 12);
-    plan.fail_sync = dice.below(2) == 0 ? 1 + dice.below(5) : 0;
-    plan.kill_after_failed = dice.below(2) == 0;
-    plan.close = dice.below(2) == 0;
-    plan.append_after = dice.below(2) == 0;
-    return hf::testing::segment_scenario(std::move(name), place, plan);
+    return hf::testing::segment_scenario(std::move(name), place, hf::testing::segment_plan(number));
   }
 };
 

@@ -5290,22 +5290,23 @@ class BasicFileSegment {
     return ok();
   }
 
-  /// The file `path.aside-BEGIN-SIZE-CRC` holds these bytes, and is durable.
+  /// The file `path.aside-BEGIN-SIZE-CRC` holds these bytes, and is durable; where one of that name
+  /// holds others, `path.aside-BEGIN-SIZE-CRC-1` does, and so on.
   [[nodiscard]] result<void> set_aside(std::uint64_t begin, std::uint64_t end) {
     HOLDFAST_TRY(crc,
                  walk(begin, end, [](std::uint64_t, bytes_view) { return result<void>{ok()}; }));
-    auto const name = aside_path(path_, begin, end, crc);
-    HOLDFAST_TRY(there, detail::is_there(fs_, name));
-    if (!there) {
-      auto const unfinished = name + ".new";
-      HOLDFAST_TRYV(detail::remove_if_there(fs_, unfinished));  // a recovery that crashed left it
-      HOLDFAST_TRY(copy, fs_.open(unfinished, Open::create));
-      HOLDFAST_TRY(written, walk(begin, end, [&](std::uint64_t at, bytes_view some) {
-                     return fs_.write_at(copy, at - begin, some);
-                   }));
-      if (written != crc) return failure(errc::conflict, "set aside", path_);
-      HOLDFAST_TRYV(fs_.sync(copy));
-      HOLDFAST_TRYV(fs_.rename(unfinished, name));
+    auto const wanted = aside_path(path_, begin, end, crc);
+    auto name = wanted;
+    for (std::uint64_t n = 1;; ++n) {
+      HOLDFAST_TRY(there, detail::is_there(fs_, name));
+      if (!there) {
+        HOLDFAST_TRYV(copy_aside(begin, end, crc, name));
+        break;
+      }
+      // Bytes that end with their own checksum, as a header does, have a CRC in common with others.
+      HOLDFAST_TRY(same, is_copy(begin, end, name));
+      if (same) break;
+      name = wanted + "-" + std::to_string(n);
     }
     // Also where it was there: whoever made it may have crashed before its name was durable.
     return fs_.sync_directory(detail::parent_of(path_));
@@ -5334,6 +5335,38 @@ class BasicFileSegment {
  private:
   BasicFileSegment(Fs fs, std::string path, typename Fs::file file)
       : fs_{std::move(fs)}, path_{std::move(path)}, file_{std::move(file)} {}
+
+  [[nodiscard]] result<void> copy_aside(std::uint64_t begin,
+                                        std::uint64_t end,
+                                        std::uint32_t crc,
+                                        std::string const& name) const {
+    auto const unfinished = name + ".new";
+    HOLDFAST_TRYV(detail::remove_if_there(fs_, unfinished));  // a recovery that crashed left it
+    HOLDFAST_TRY(copy, fs_.open(unfinished, Open::create));
+    HOLDFAST_TRY(written, walk(begin, end, [&](std::uint64_t at, bytes_view some) {
+                   return fs_.write_at(copy, at - begin, some);
+                 }));
+    if (written != crc) return failure(errc::conflict, "set aside", path_);
+    HOLDFAST_TRYV(fs_.sync(copy));
+    return fs_.rename(unfinished, name);
+  }
+  [[nodiscard]] result<bool> is_copy(std::uint64_t begin,
+                                     std::uint64_t end,
+                                     std::string const& name) const {
+    HOLDFAST_TRY(copy, fs_.open(name, Open::read));
+    HOLDFAST_TRY(size, fs_.size(copy));
+    bool same = size == end - begin;
+    bytes own;
+    HOLDFAST_TRY(walked, walk(begin, end, [&](std::uint64_t at, bytes_view some) -> result<void> {
+                   own.resize(some.size());
+                   HOLDFAST_TRY(got, fs_.read_at(copy, at - begin, own));
+                   same = same && got == some.size() &&
+                          std::equal(own.begin(), own.end(), some.begin());
+                   return ok();
+                 }));
+    static_cast<void>(walked);
+    return same;
+  }
 
   // Tells each piece, and gives the checksum of all.
   template <class Visit>
@@ -7112,6 +7145,457 @@ class Framed {
   Options options_;
 };
 static_assert(writable_format<Framed>);
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/format/kafka_batch.hpp
+// What is in a Kafka record batch (version 2) from its attributes on: made, and taken apart.
+//
+// This body is what the batch's checksum covers and what a producer decides; the broker, here the
+// log, adds the offset of its first record. All numbers are big-endian.
+#ifndef HOLDFAST_FORMAT_KAFKA_BATCH_HPP
+#define HOLDFAST_FORMAT_KAFKA_BATCH_HPP
+
+HOLDFAST_BEGIN
+
+namespace kafka {
+enum class Compression : std::uint8_t { none, gzip, snappy, lz4, zstd };
+
+/// What a batch says of all its records.
+struct Batch {
+  std::uint16_t attributes = 0;
+  std::int32_t last_offset_delta = 0;  ///< offset of the last record behind that of the first
+  std::int64_t base_ms = 0;            ///< time of the first record, milliseconds since 1970
+  std::int64_t max_ms = 0;
+  std::int64_t producer_id = -1;
+  std::int16_t producer_epoch = -1;
+  std::int32_t base_sequence = -1;
+  std::int32_t count = 0;
+  bytes_view records{};  ///< as they lie there, compressed or not
+
+  /// A number above `zstd` is a codec of a later version.
+  [[nodiscard]] Compression compression() const noexcept {
+    return static_cast<Compression>(attributes & 7);
+  }
+  [[nodiscard]] bool has_append_time() const noexcept { return (attributes & 8) != 0; }
+  [[nodiscard]] bool is_transactional() const noexcept { return (attributes & 16) != 0; }
+  [[nodiscard]] bool is_control() const noexcept { return (attributes & 32) != 0; }
+};
+
+/// A name and a value beside a record.
+struct Header {
+  bytes_view key{};
+  std::optional<bytes_view> value{};
+};
+/// One record of a batch that is not compressed. Its views live as long as the body.
+struct Record {
+  std::int64_t delta_ms = 0;
+  std::int32_t offset_delta = 0;
+  std::optional<bytes_view> key{};
+  std::optional<bytes_view> value{};
+  std::vector<Header> headers{};
+};
+
+namespace detail {
+inline constexpr std::size_t body_header = 40;
+namespace in {  // within a body
+inline constexpr std::size_t attributes = 0, last_offset_delta = 2, base_ms = 6, max_ms = 14;
+inline constexpr std::size_t producer_id = 22, producer_epoch = 30, base_sequence = 32, count = 36;
+}  // namespace in
+
+template <std::integral T>
+[[nodiscard]] constexpr T get_be(bytes_view from, std::size_t at) noexcept {
+  using U = std::make_unsigned_t<T>;
+  U value = 0;
+  for (std::size_t i = 0; i < sizeof(T); ++i) {
+    value = static_cast<U>(value << 8 | static_cast<U>(from[at + i]));
+  }
+  return static_cast<T>(value);
+}
+template <std::integral T>
+constexpr void put_be(bytes_span into, std::size_t at, T value) noexcept {
+  auto rest = static_cast<std::make_unsigned_t<T>>(value);
+  for (std::size_t i = sizeof(T); i-- > 0;) {
+    into[at + i] = static_cast<std::byte>(rest & 0xff);
+    if constexpr (sizeof(T) > 1) rest = static_cast<decltype(rest)>(rest >> 8);
+  }
+}
+
+// Signed numbers, small ones short: the sign in the lowest bit, then seven bits a byte.
+inline void put_varint(bytes& out, std::int64_t value) {
+  auto rest = static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63);
+  for (; rest > 127; rest >>= 7) out.push_back(static_cast<std::byte>((rest & 127) | 128));
+  out.push_back(static_cast<std::byte>(rest));
+}
+
+/// Takes from the front of a view; not `good` any more where it asked for what is not there.
+struct Cursor {
+  bytes_view rest;
+  bool good = true;
+
+  [[nodiscard]] std::int64_t varint(std::size_t most = 10) noexcept {
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < most && i < rest.size(); ++i) {
+      auto const byte = static_cast<std::uint64_t>(rest[i]);
+      value |= (byte & 127) << 7 * i;
+      if (byte > 127) continue;
+      rest = rest.subspan(i + 1);
+      return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
+    }
+    good = false;
+    return 0;
+  }
+  [[nodiscard]] std::int32_t small() noexcept { return static_cast<std::int32_t>(varint(5)); }
+  [[nodiscard]] bytes_view take(std::int32_t size) noexcept {
+    good = good && size >= 0 && static_cast<std::size_t>(size) <= rest.size();
+    if (!good) return {};
+    auto const taken = rest.first(static_cast<std::size_t>(size));
+    rest = rest.subspan(taken.size());
+    return taken;
+  }
+  /// -1 stands for none.
+  [[nodiscard]] std::optional<bytes_view> maybe() noexcept {
+    auto const size = small();
+    if (size == -1) return {};
+    return take(size);
+  }
+};
+
+[[nodiscard]] inline std::optional<Record> record_in(bytes_view from) {
+  Cursor at{from};
+  Record out;
+  static_cast<void>(at.take(1));  // attributes, of which none is used
+  out.delta_ms = at.varint();
+  out.offset_delta = at.small();
+  out.key = at.maybe();
+  out.value = at.maybe();
+  auto const headers = at.small();
+  // Each takes two bytes at least: no memory by a number alone.
+  if (headers < 0 || static_cast<std::size_t>(headers) > at.rest.size()) return {};
+  for (std::int32_t i = 0; i < headers && at.good; ++i) {
+    auto const key = at.take(at.small());
+    out.headers.push_back({key, at.maybe()});
+  }
+  if (!at.good || !at.rest.empty()) return {};
+  return out;
+}
+inline void put_maybe(bytes& out, std::optional<bytes_view> const& value) {
+  put_varint(out, value ? static_cast<std::int64_t>(value->size()) : -1);
+  if (value) out.insert(out.end(), value->begin(), value->end());
+}
+}  // namespace detail
+
+/// The fields of a body; nothing where it is too short for them.
+[[nodiscard]] inline std::optional<Batch> batch_in(bytes_view body) noexcept {
+  using namespace detail;  // NOLINT(google-build-using-namespace)
+  if (body.size() < body_header) return {};
+  Batch out;
+  out.attributes = get_be<std::uint16_t>(body, in::attributes);
+  out.last_offset_delta = get_be<std::int32_t>(body, in::last_offset_delta);
+  out.base_ms = get_be<std::int64_t>(body, in::base_ms);
+  out.max_ms = get_be<std::int64_t>(body, in::max_ms);
+  out.producer_id = get_be<std::int64_t>(body, in::producer_id);
+  out.producer_epoch = get_be<std::int16_t>(body, in::producer_epoch);
+  out.base_sequence = get_be<std::int32_t>(body, in::base_sequence);
+  out.count = get_be<std::int32_t>(body, in::count);
+  out.records = body.subspan(body_header);
+  return out;
+}
+
+/// Tells each record. False where a body is not one that may be written: where its counts are
+/// wrong, or, if it is not compressed, its records. What is compressed is not opened, so none of it
+/// is told.
+template <class Visit>
+[[nodiscard]] bool each_record(bytes_view body, Visit visit) {
+  auto const batch = batch_in(body);
+  if (!batch || batch->last_offset_delta < 0 || batch->count < 0) return false;
+  // Compaction may take records away, but not make more of them than there were offsets.
+  if (batch->count > std::int64_t{batch->last_offset_delta} + 1) return false;
+  if (batch->compression() != Compression::none) return true;
+  detail::Cursor at{batch->records};
+  std::int32_t seen = 0;
+  while (at.good && !at.rest.empty()) {
+    auto const own = at.take(at.small());
+    if (!at.good) return false;
+    auto const record = detail::record_in(own);
+    if (!record || record->offset_delta < 0 || record->offset_delta > batch->last_offset_delta)
+      return false;
+    visit(*record);
+    ++seen;
+  }
+  return at.good && seen == batch->count;
+}
+
+/// A body with these records, not compressed; their offset deltas are counted here. Of `batch` the
+/// attributes, `base_ms` and what says who produced it are taken.
+[[nodiscard]] inline bytes body_of(Batch const& batch, std::span<Record const> records) {
+  using namespace detail;  // NOLINT(google-build-using-namespace)
+  bytes out(body_header);
+  bytes own;
+  auto max_ms = records.empty() ? batch.max_ms : batch.base_ms;
+  std::int32_t delta = 0;
+  for (auto const& record : records) {
+    own.assign(1, std::byte{0});
+    put_varint(own, record.delta_ms);
+    put_varint(own, delta++);
+    put_maybe(own, record.key);
+    put_maybe(own, record.value);
+    put_varint(own, static_cast<std::int64_t>(record.headers.size()));
+    for (auto const& header : record.headers) {
+      put_maybe(own, header.key);
+      put_maybe(own, header.value);
+    }
+    put_varint(out, static_cast<std::int64_t>(own.size()));
+    out.insert(out.end(), own.begin(), own.end());
+    max_ms = std::max(max_ms, batch.base_ms + record.delta_ms);
+  }
+  auto const count = static_cast<std::int32_t>(records.size());
+  put_be(bytes_span{out}, in::attributes, static_cast<std::uint16_t>(batch.attributes & ~7u));
+  put_be(bytes_span{out}, in::last_offset_delta, std::max(count - 1, 0));
+  put_be(bytes_span{out}, in::base_ms, batch.base_ms);
+  put_be(bytes_span{out}, in::max_ms, max_ms);
+  put_be(bytes_span{out}, in::producer_id, batch.producer_id);
+  put_be(bytes_span{out}, in::producer_epoch, batch.producer_epoch);
+  put_be(bytes_span{out}, in::base_sequence, batch.base_sequence);
+  put_be(bytes_span{out}, in::count, count);
+  return out;
+}
+}  // namespace kafka
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/format/kafka.hpp
+// Reads and writes the segments of Kafka's log: record batches of version 2, one after another.
+//
+// A record of ours is one batch: its payload is the batch's body (kafka_batch.hpp), its number the
+// offset of its last record, its time the greatest of its records. The offset of the first record,
+// the leader's epoch, the length and the magic lie before what the checksum covers: of an offset
+// only the order is checked, and that it is of this segment. The format does not tell what was
+// synced, so, as in Kafka's own recovery, what fails its check in the last segment is cut.
+#ifndef HOLDFAST_FORMAT_KAFKA_HPP
+#define HOLDFAST_FORMAT_KAFKA_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail::kafka {
+using holdfast::kafka::detail::get_be, holdfast::kafka::detail::put_be;
+inline constexpr std::size_t before_body = 21;
+inline constexpr std::size_t smallest = before_body + holdfast::kafka::detail::body_header;
+inline constexpr std::size_t before_length = 12;  // the length counts what comes behind it
+inline constexpr std::uint8_t magic = 2;
+namespace at {
+inline constexpr std::size_t base_offset = 0, length = 8, epoch = 12, magic = 16, crc = 17;
+}  // namespace at
+
+[[nodiscard]] inline std::int64_t ns_of(std::int64_t ms) noexcept {
+  constexpr auto most = INT64_MAX / 1'000'000;
+  return std::clamp(ms, -most, most) * 1'000'000;
+}
+}  // namespace detail::kafka
+
+/// The format `kafka`.
+class KafkaLog {
+ public:
+  static constexpr std::uint64_t max_frame = std::uint64_t{64} << 20;
+  static constexpr std::uint64_t max_payload = max_frame - detail::kafka::before_body;
+  static constexpr std::uint64_t searched = detail::kafka::smallest;
+  static constexpr std::uint64_t any_base = ~std::uint64_t{0};
+
+  struct Options {
+    std::uint64_t base = any_base;  ///< the segment's first offset, which its file's name says;
+                                    ///< `any_base` takes that of the first batch, or begins at 0
+    std::int32_t epoch = 0;         ///< of the leader, in batches that are written
+    bool dense = false;             ///< no offset is missing; not so where a topic is compacted
+  };
+
+  struct cursor {
+    std::uint64_t base = 0;
+    std::uint64_t next = 0;  ///< the least offset that the next batch may have
+    std::int64_t last_time_ns = 0;
+    bool begun = false;  ///< a batch was read or written
+    bool loose = false;  ///< behind a gap
+    bool zeros = false;  ///< behind the last batch; only zeros may follow
+  };
+
+  KafkaLog() noexcept : options_{} {}
+  explicit KafkaLog(Options options) noexcept : options_{options} {}
+  [[nodiscard]] Options const& options() const noexcept { return options_; }
+
+  [[nodiscard]] cursor start() const noexcept {
+    cursor c;
+    if (options_.base != any_base) c.base = c.next = options_.base;
+    return c;
+  }
+
+  [[nodiscard]] Step decode(cursor& c, std::uint64_t place, bytes_view window) const {
+    using namespace detail::kafka;  // NOLINT(google-build-using-namespace)
+    if (window.size() < before_body) return need(before_body);
+    auto const length = get_be<std::int32_t>(window, at::length);
+    if (length == 0 && is_zero(window)) return zeros(c, window);
+    auto const whole = before_length + static_cast<std::uint64_t>(std::max(length, 0));
+    if (whole < smallest || whole > max_frame) return unread(c, window);
+    if (window.size() < whole) return need(whole);
+    auto const body = window.first(static_cast<std::size_t>(whole)).subspan(before_body);
+    auto failed = get_be<std::uint8_t>(window, at::magic) == magic ? step_of(Step::Kind::bad)
+                                                                   : unread(c, window);
+    failed.used = failed.kind == Step::Kind::bad ? whole : 0;  // checked in vain
+    if (crc32c(body) != get_be<std::uint32_t>(window, at::crc)) return failed;
+    // All but its magic is right: that was damaged, whatever it says.
+    if (get_be<std::uint8_t>(window, at::magic) != magic || c.zeros) return misplaced();
+    auto step = accept(c, window, body);
+    step.begin = place;
+    step.used = step.kind == Step::Kind::record ? whole : 0;
+    return step;
+  }
+
+  /// What looks like a batch of this segment behind the last; its checksum is for `decode`.
+  [[nodiscard]] std::optional<Witness> witness(cursor const& c,
+                                               std::uint64_t place,
+                                               bytes_view window) const noexcept {
+    using namespace detail::kafka;  // NOLINT(google-build-using-namespace)
+    for (std::size_t i = 0; i + smallest <= window.size(); ++i) {
+      if (get_be<std::uint8_t>(window, i + at::magic) != magic) continue;
+      auto const length = get_be<std::int32_t>(window, i + at::length);
+      if (length < 0) continue;
+      auto const whole = before_length + static_cast<std::uint64_t>(length);
+      if (whole < smallest || whole > max_frame) continue;
+      auto const batch = holdfast::kafka::batch_in(window.subspan(i + before_body));
+      if (batch->last_offset_delta < 0 || batch->count < 0) continue;
+      auto const base = get_be<std::uint64_t>(window, i + at::base_offset);
+      if (!follows(c, base, true)) continue;
+      return Witness{place + i, 0};
+    }
+    return {};
+  }
+  void resume(cursor& c, std::uint64_t) const noexcept {
+    c.loose = true;
+    c.zeros = false;
+  }
+
+  [[nodiscard]] result<void> header(cursor& c, Stamp const&, bytes&) const {
+    c = start();
+    return ok();
+  }
+  [[nodiscard]] result<std::uint64_t> mark(cursor&,
+                                           std::uint64_t place,
+                                           Stamp const&,
+                                           bytes&) const {
+    return place;
+  }
+  /// `payload` is the body of a batch, which gets the next offsets. Errors: `invalid` where it is
+  /// none, or its offsets would not fit into this segment; `too_large`.
+  [[nodiscard]] result<std::uint64_t> encode(
+      cursor& c, std::uint64_t place, bytes_view payload, Stamp const&, bytes& out) const {
+    using namespace detail::kafka;  // NOLINT(google-build-using-namespace)
+    if (payload.size() > max_payload) return failure(errc::too_large, "append", "a batch");
+    auto const nothing = [](holdfast::kafka::Record const&) {};
+    if (!holdfast::kafka::each_record(payload, nothing)) {
+      return failure(errc::invalid, "append", "the body of a batch");
+    }
+    auto const batch = holdfast::kafka::batch_in(payload);
+    auto const last = c.next + static_cast<std::uint64_t>(batch->last_offset_delta);
+    if (last - c.base > most_ahead) return failure(errc::too_large, "append", "offsets");
+    auto const begin = out.size();
+    out.resize(begin + before_body);
+    auto const own = bytes_span{out}.subspan(begin);
+    put_be(own, at::base_offset, c.next);
+    put_be(own, at::length,
+           static_cast<std::uint32_t>(before_body - before_length + payload.size()));
+    put_be(own, at::epoch, options_.epoch);
+    put_be(own, at::magic, magic);
+    put_be(own, at::crc, crc32c(payload));
+    out.insert(out.end(), payload.begin(), payload.end());
+    go_by(c, c.next, *batch);
+    return place;
+  }
+
+ private:
+  // An index says offsets as 31 bits behind the segment's first.
+  static constexpr std::uint64_t most_ahead = INT32_MAX;
+
+  [[nodiscard]] static Step step_of(Step::Kind kind) noexcept {
+    Step step;
+    step.kind = kind;
+    return step;
+  }
+  [[nodiscard]] static Step need(std::uint64_t size) noexcept {
+    auto step = step_of(Step::Kind::need);
+    step.need = size;
+    return step;
+  }
+  // Its own check holds, so no crash has put it where it does not belong.
+  [[nodiscard]] static Step misplaced() noexcept {
+    auto step = step_of(Step::Kind::bad);
+    step.valid = true;
+    return step;
+  }
+  [[nodiscard]] static bool is_zero(bytes_view window) noexcept {
+    return std::all_of(window.begin(), window.end(),
+                       [](std::byte byte) { return byte == std::byte{0}; });
+  }
+  // A file that was given its space early has zeros behind its last batch.
+  [[nodiscard]] static Step zeros(cursor& c, bytes_view window) noexcept {
+    auto step = step_of(Step::Kind::padding);
+    step.used = window.size();
+    c.zeros = true;
+    return step;
+  }
+  // The first thing of a file may be a message of an older version, which has its checksum where a
+  // batch has the epoch.
+  [[nodiscard]] static Step unread(cursor const& c, bytes_view window) noexcept {
+    using namespace detail::kafka;  // NOLINT(google-build-using-namespace)
+    bool const first = !c.begun && !c.loose && !c.zeros;
+    bool const older = get_be<std::uint8_t>(window, at::magic) < magic &&
+                       get_be<std::uint32_t>(window, at::epoch) != 0;
+    return step_of(first && older ? Step::Kind::foreign : Step::Kind::bad);
+  }
+
+  [[nodiscard]] bool follows(cursor const& c, std::uint64_t base, bool loose) const noexcept {
+    bool const based = c.begun || options_.base != any_base;
+    if (base >> 63 != 0) return false;
+    if (!based) return true;
+    if (base < c.next || base - c.base > most_ahead) return false;
+    return loose || !options_.dense || base == c.next;
+  }
+  // No checksum covers an offset, so a tear may spare all of a batch but its first bytes.
+  [[nodiscard]] static bool is_torn_offset(cursor const& c, std::uint64_t base) noexcept {
+    for (unsigned lost = 8; lost <= 64; lost += 8) {
+      auto const rest = lost == 64 ? 0 : c.next << lost >> lost;
+      if (base == rest && base != c.next) return true;
+    }
+    return false;
+  }
+  static void go_by(cursor& c, std::uint64_t base, holdfast::kafka::Batch const& batch) noexcept {
+    c.next = base + static_cast<std::uint64_t>(batch.last_offset_delta) + 1;
+    c.last_time_ns = detail::kafka::ns_of(batch.max_ms);
+    c.begun = true;
+    c.loose = false;
+  }
+  [[nodiscard]] Step accept(cursor& c, bytes_view window, bytes_view body) const {
+    using namespace detail::kafka;  // NOLINT(google-build-using-namespace)
+    auto const base = get_be<std::uint64_t>(window, at::base_offset);
+    if (!follows(c, base, c.loose))
+      return is_torn_offset(c, base) ? step_of(Step::Kind::bad) : misplaced();
+    auto const nothing = [](holdfast::kafka::Record const&) {};
+    if (!holdfast::kafka::each_record(body, nothing)) return misplaced();
+    auto const batch = holdfast::kafka::batch_in(body);
+    if (!c.begun && options_.base == any_base) c.base = base;
+    go_by(c, base, *batch);
+    auto step = step_of(Step::Kind::record);
+    step.sequence = c.next - 1;
+    step.time_ns = c.last_time_ns;
+    step.check = get_be<std::uint32_t>(window, at::crc);
+    step.payload = body;
+    return step;
+  }
+
+  Options options_;
+};
+static_assert(writable_format<KafkaLog>);
 
 HOLDFAST_END
 
@@ -9785,10 +10269,18 @@ class Recoverable {
       HOLDFAST_TRY(place, format.encode(next, end, payload, now, scratch));
       HOLDFAST_TRYV(put(place));
       cursor = std::move(next);
-      Record const record{place, place + scratch.size(), next_sequence, written_at(now), {}};
+      next_sequence = next_after();
+      Record const record{place, place + scratch.size(), next_sequence - 1, written_at(now), {}};
       end = record.end;
-      ++next_sequence;
       return record;
+    }
+    // A format that numbers its records may give one of them several numbers: it has the last.
+    [[nodiscard]] std::uint64_t next_after() const noexcept {
+      if constexpr (requires { cursor.next; }) {
+        return cursor.next;
+      } else {
+        return next_sequence + 1;
+      }
     }
     // What the record says: never earlier than the one before it, where the format has times.
     [[nodiscard]] std::int64_t written_at(Stamp const& now) const noexcept {
@@ -10495,6 +10987,166 @@ class BasicLogFront {
 
 /// On the real file system.
 using LogFront = BasicLogFront<Posix>;
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/log/kafka_index.hpp
+// Kafka's own indexes of a segment, made from its data: `.index` says where in the file an offset
+// is, `.timeindex` which offset has a time.
+//
+// They are what Kafka itself makes when it recovers the segment: an entry for about every 4096
+// bytes, and at the end the greatest time. Neither has a checksum, so they are verified against the
+// data alone. Built aside, synced, and named in one step.
+#ifndef HOLDFAST_LOG_KAFKA_INDEX_HPP
+#define HOLDFAST_LOG_KAFKA_INDEX_HPP
+
+HOLDFAST_BEGIN
+
+struct KafkaIndexOptions {
+  std::uint64_t interval = 4096;  ///< bytes of the log after which there is an entry
+};
+/// Both indexes of one segment. An entry of `offsets` is {offset behind the segment's first,
+/// place}, 4 bytes each; of `times` {milliseconds since 1970, offset behind the first}, 8 and 4.
+struct KafkaIndexes {
+  bytes offsets{};
+  bytes times{};
+  Plan plan{};  ///< of the segment they were made from
+};
+
+namespace detail::kafka {
+inline constexpr std::size_t offset_entry = 8;
+inline constexpr std::size_t time_entry = 12;
+
+/// Collects the entries as batches go by.
+class IndexMaker {
+ public:
+  IndexMaker(KafkaIndexOptions const& options, std::uint64_t base)
+      : interval_{options.interval}, base_{base} {}
+
+  void add(Step const& batch, std::uint64_t end) {
+    if (batch.time_ns > greatest_ns_) {
+      greatest_ns_ = batch.time_ns;
+      offset_of_greatest_ = batch.sequence;
+    }
+    if (batch.begin - indexed_to_ > interval_) {
+      put_offset(batch.sequence, batch.begin);
+      put_time();
+      indexed_to_ = batch.begin;
+    }
+    last_ = end;
+  }
+  [[nodiscard]] KafkaIndexes finish(Plan const& plan) {
+    if (last_ != 0) put_time();
+    made_.plan = plan;
+    return std::move(made_);
+  }
+
+ private:
+  void put_offset(std::uint64_t offset, std::uint64_t place) {
+    auto const at = made_.offsets.size();
+    made_.offsets.resize(at + offset_entry);
+    put_be(bytes_span{made_.offsets}, at, static_cast<std::uint32_t>(offset - base_));
+    put_be(bytes_span{made_.offsets}, at + 4, static_cast<std::uint32_t>(place));
+  }
+  // Only a time that is greater than the one before gets an entry.
+  void put_time() {
+    if (greatest_ns_ <= put_ns_) return;
+    put_ns_ = greatest_ns_;
+    auto const at = made_.times.size();
+    made_.times.resize(at + time_entry);
+    put_be(bytes_span{made_.times}, at, greatest_ns_ / 1'000'000);
+    put_be(bytes_span{made_.times}, at + 8,
+           static_cast<std::uint32_t>(offset_of_greatest_ - base_));
+  }
+
+  static constexpr std::int64_t no_time_ns = -1'000'000;
+  std::uint64_t interval_;
+  std::uint64_t base_;
+  KafkaIndexes made_{};
+  std::uint64_t indexed_to_ = 0;
+  std::uint64_t last_ = 0;
+  std::int64_t greatest_ns_ = no_time_ns;
+  std::int64_t put_ns_ = no_time_ns;
+  std::uint64_t offset_of_greatest_ = 0;
+};
+}  // namespace detail::kafka
+
+/// The indexes that the segment must have; `base` is its first offset, as its name says it. They
+/// hold an entry for every `interval` bytes in memory. Errors: those of reading, and `too_large`
+/// where a place does not fit into 31 bits.
+template <segment Segment>
+[[nodiscard]] result<KafkaIndexes> kafka_indexes_of(Segment const& from,
+                                                    std::uint64_t base,
+                                                    KafkaIndexOptions const& options = {}) {
+  HOLDFAST_TRY(size, from.size());
+  if (size > 0x7fff'ffff) return failure(errc::too_large, "index segment");
+  detail::kafka::IndexMaker maker{options, base};
+  HOLDFAST_TRY(plan, examine(from, KafkaLog{{.base = base}}, {},
+                             [&](Step const& batch, std::uint64_t end) { maker.add(batch, end); }));
+  return maker.finish(plan);
+}
+
+/// Where to begin to read for `offset`: the place of the last indexed batch that is not behind it;
+/// 0 where there is none.
+[[nodiscard]] inline std::uint64_t find_in_kafka_index(bytes_view offsets,
+                                                       std::uint64_t base,
+                                                       std::uint64_t offset) noexcept {
+  using namespace detail::kafka;  // NOLINT(google-build-using-namespace)
+  std::size_t below = 0;          // entries that are not behind it
+  for (auto above = offsets.size() / offset_entry; below < above;) {
+    auto const middle = below + (above - below) / 2;
+    auto const entry = base + get_be<std::uint32_t>(offsets, middle * offset_entry);
+    if (entry <= offset) {
+      below = middle + 1;
+    } else {
+      above = middle;
+    }
+  }
+  return below == 0 ? 0 : get_be<std::uint32_t>(offsets, (below - 1) * offset_entry + 4);
+}
+
+namespace detail::kafka {
+template <file_system Fs>
+[[nodiscard]] result<void> write_index(Fs const& fs, std::string const& path, bytes_view content) {
+  auto const aside = path + ".new";
+  HOLDFAST_TRYV(detail::remove_if_there(fs, aside));  // of a build that crashed
+  HOLDFAST_TRY(file, fs.open(aside, Open::create));
+  HOLDFAST_TRYV(fs.write_at(file, 0, content));
+  HOLDFAST_TRYV(fs.sync(file));
+  return fs.rename(aside, path);
+}
+template <file_system Fs>
+[[nodiscard]] result<void> check_index(Fs const& fs, std::string const& path, bytes_view expected) {
+  HOLDFAST_TRY(content, detail::read_file(fs, path, std::uint64_t{1} << 31));
+  // Of a segment that is being written, zeros lie behind the entries.
+  bool const longer = content.size() >= expected.size() &&
+                      std::all_of(content.begin() + static_cast<std::ptrdiff_t>(expected.size()),
+                                  content.end(), [](std::byte b) { return b == std::byte{0}; });
+  if (longer && std::equal(expected.begin(), expected.end(), content.begin())) return ok();
+  return failure(errc::index_mismatch, "verify index", path);
+}
+}  // namespace detail::kafka
+
+/// Makes both indexes durable beside the segment, as `stem.index` and `stem.timeindex`: `stem` is
+/// the path of the segment without its `.log`. The directory is synced.
+template <file_system Fs>
+[[nodiscard]] result<void> write_kafka_indexes(Fs const& fs,
+                                               std::string const& stem,
+                                               KafkaIndexes const& made) {
+  HOLDFAST_TRYV(detail::kafka::write_index(fs, stem + ".index", made.offsets));
+  HOLDFAST_TRYV(detail::kafka::write_index(fs, stem + ".timeindex", made.times));
+  return fs.sync_directory(detail::parent_of(stem));
+}
+/// Compares every entry of both. Errors: `not_found`, `index_mismatch`, those of reading.
+template <file_system Fs>
+[[nodiscard]] result<void> verify_kafka_indexes(Fs const& fs,
+                                                std::string const& stem,
+                                                KafkaIndexes const& made) {
+  HOLDFAST_TRYV(detail::kafka::check_index(fs, stem + ".index", made.offsets));
+  return detail::kafka::check_index(fs, stem + ".timeindex", made.times);
+}
 
 HOLDFAST_END
 

@@ -85,22 +85,23 @@ class BasicFileSegment {
     return ok();
   }
 
-  /// The file `path.aside-BEGIN-SIZE-CRC` holds these bytes, and is durable.
+  /// The file `path.aside-BEGIN-SIZE-CRC` holds these bytes, and is durable; where one of that name
+  /// holds others, `path.aside-BEGIN-SIZE-CRC-1` does, and so on.
   [[nodiscard]] result<void> set_aside(std::uint64_t begin, std::uint64_t end) {
     HOLDFAST_TRY(crc,
                  walk(begin, end, [](std::uint64_t, bytes_view) { return result<void>{ok()}; }));
-    auto const name = aside_path(path_, begin, end, crc);
-    HOLDFAST_TRY(there, detail::is_there(fs_, name));
-    if (!there) {
-      auto const unfinished = name + ".new";
-      HOLDFAST_TRYV(detail::remove_if_there(fs_, unfinished));  // a recovery that crashed left it
-      HOLDFAST_TRY(copy, fs_.open(unfinished, Open::create));
-      HOLDFAST_TRY(written, walk(begin, end, [&](std::uint64_t at, bytes_view some) {
-                     return fs_.write_at(copy, at - begin, some);
-                   }));
-      if (written != crc) return failure(errc::conflict, "set aside", path_);
-      HOLDFAST_TRYV(fs_.sync(copy));
-      HOLDFAST_TRYV(fs_.rename(unfinished, name));
+    auto const wanted = aside_path(path_, begin, end, crc);
+    auto name = wanted;
+    for (std::uint64_t n = 1;; ++n) {
+      HOLDFAST_TRY(there, detail::is_there(fs_, name));
+      if (!there) {
+        HOLDFAST_TRYV(copy_aside(begin, end, crc, name));
+        break;
+      }
+      // Bytes that end with their own checksum, as a header does, have a CRC in common with others.
+      HOLDFAST_TRY(same, is_copy(begin, end, name));
+      if (same) break;
+      name = wanted + "-" + std::to_string(n);
     }
     // Also where it was there: whoever made it may have crashed before its name was durable.
     return fs_.sync_directory(detail::parent_of(path_));
@@ -129,6 +130,38 @@ class BasicFileSegment {
  private:
   BasicFileSegment(Fs fs, std::string path, typename Fs::file file)
       : fs_{std::move(fs)}, path_{std::move(path)}, file_{std::move(file)} {}
+
+  [[nodiscard]] result<void> copy_aside(std::uint64_t begin,
+                                        std::uint64_t end,
+                                        std::uint32_t crc,
+                                        std::string const& name) const {
+    auto const unfinished = name + ".new";
+    HOLDFAST_TRYV(detail::remove_if_there(fs_, unfinished));  // a recovery that crashed left it
+    HOLDFAST_TRY(copy, fs_.open(unfinished, Open::create));
+    HOLDFAST_TRY(written, walk(begin, end, [&](std::uint64_t at, bytes_view some) {
+                   return fs_.write_at(copy, at - begin, some);
+                 }));
+    if (written != crc) return failure(errc::conflict, "set aside", path_);
+    HOLDFAST_TRYV(fs_.sync(copy));
+    return fs_.rename(unfinished, name);
+  }
+  [[nodiscard]] result<bool> is_copy(std::uint64_t begin,
+                                     std::uint64_t end,
+                                     std::string const& name) const {
+    HOLDFAST_TRY(copy, fs_.open(name, Open::read));
+    HOLDFAST_TRY(size, fs_.size(copy));
+    bool same = size == end - begin;
+    bytes own;
+    HOLDFAST_TRY(walked, walk(begin, end, [&](std::uint64_t at, bytes_view some) -> result<void> {
+                   own.resize(some.size());
+                   HOLDFAST_TRY(got, fs_.read_at(copy, at - begin, own));
+                   same = same && got == some.size() &&
+                          std::equal(own.begin(), own.end(), some.begin());
+                   return ok();
+                 }));
+    static_cast<void>(walked);
+    return same;
+  }
 
   // Tells each piece, and gives the checksum of all.
   template <class Visit>

@@ -12,6 +12,7 @@
 #include "holdfast/testing/laws.hpp"
 #include "holdfast/testing/lock_laws.hpp"
 #include "holdfast/testing/register_laws.hpp"
+#include "holdfast/testing/segment_laws.hpp"
 #include "holdfast/testing/staged_laws.hpp"
 #include "holdfast/testing/store_laws.hpp"
 #include "holdfast/testing/update_laws.hpp"
@@ -83,6 +84,17 @@ inline constexpr std::array catalogue{
     laws::l12,
     laws::l13,
     laws::l14,
+    laws::r1,
+    laws::r2,
+    laws::r3,
+    laws::r4,
+    laws::r5,
+    laws::r6,
+    laws::r7,
+    laws::r8,
+    laws::r9,
+    laws::r10,
+    laws::r11,
 };
 
 /// The law of that id; nothing if there is none.

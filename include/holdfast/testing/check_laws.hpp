@@ -11,8 +11,8 @@
 //   make(std::string const& folder)  in a folder of the real file system: without
 // Both, if it has both. A store's `make` may have `put(writer, files)` and `get(reader)`, which
 // gives the files in the order of their names; else writers need `put(name, bytes)` and readers
-// `names()` and `get(name)`. A codec is its own `make` (codec_subject.hpp), and what `make` is for
-// a `Staged` says staged_home.hpp.
+// `names()` and `get(name)`. A codec is its own `make` (codec_subject.hpp), so is the format of a
+// segment, and what `make` is for a `Staged` says staged_home.hpp.
 #ifndef HOLDFAST_TESTING_CHECK_LAWS_HPP
 #define HOLDFAST_TESTING_CHECK_LAWS_HPP
 
@@ -32,6 +32,7 @@
 #include "holdfast/testing/law_report.hpp"
 #include "holdfast/testing/lock_subject.hpp"
 #include "holdfast/testing/register_subject.hpp"
+#include "holdfast/testing/segment_subject.hpp"
 #include "holdfast/testing/staged_subject.hpp"
 #include "holdfast/testing/store_subject.hpp"
 #include "holdfast/testing/subject.hpp"
@@ -79,6 +80,8 @@ template <class T, class Make>
     return staged_subject(std::move(name), std::move(make));
   } else if constexpr (kit::codec<T>) {
     return codec_subject(std::move(name), std::move(make));
+  } else if constexpr (writable_format<T>) {
+    return segment_subject(std::move(name), FormatPlace<T>{std::move(make)});
   } else {
     kit::check_made<T, Make>();
     if constexpr (generation_store<T>) {
@@ -89,8 +92,8 @@ template <class T, class Make>
       return lock_subject(std::move(name), std::move(make));
     } else {
       static_assert(file_system<T>,
-                    "check_laws: T is no store, register, lock policy, file system, codec or "
-                    "Staged; explain_store<T>() and its kin say what is missing");
+                    "check_laws: T is no store, register, lock policy, file system, codec, "
+                    "format or Staged; explain_store<T>() and its kin say what is missing");
       return file_subject(std::move(name), std::move(make));
     }
   }

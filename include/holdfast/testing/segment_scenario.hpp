@@ -39,11 +39,51 @@ struct SegmentPlan {
   bool close = false;
   bool append_after = false;  ///< recovery appends a record
 };
+[[nodiscard]] inline SegmentPlan segment_plan(std::uint64_t number) {
+  constexpr std::size_t units[] = {1, 512, 4096};
+  disk::Dice dice{number};
+  SegmentPlan plan;
+  plan.seed = number;
+  plan.records = 2 + dice.below(8);
+  plan.largest = std::size_t{16} << dice.below(9);
+  plan.sync_each = 1 + dice.below(3);
+  plan.sector_size = units[dice.below(3)];
+  plan.kill_record = dice.below(2) == 0 ? 1 + dice.below(plan.records) : 0;
+  plan.kill_after = dice.below(dice.below(2) == 0 ? 3 : 12);
+  plan.fail_sync = dice.below(2) == 0 ? 1 + dice.below(5) : 0;
+  plan.kill_after_failed = dice.below(2) == 0;
+  plan.close = dice.below(2) == 0;
+  plan.append_after = dice.below(2) == 0;
+  return plan;
+}
+
+/// A run of few records, whose recoveries find torn tails and go on writing.
+[[nodiscard]] inline SegmentPlan segment_tail_plan(std::uint64_t number) {
+  disk::Dice dice{number};
+  SegmentPlan plan;
+  plan.seed = number;
+  plan.records = 2 + dice.below(2);
+  plan.largest = std::size_t{64} << dice.below(8);
+  plan.sync_each = 2;
+  plan.sector_size = dice.below(2) == 0 ? 1 : 512;
+  plan.append_after = true;
+  return plan;
+}
+
+/// What recovery shows is durable, and what it does not show is gone for good.
+inline void settle_records(Run& run, laws::SeenRecords const& seen) {
+  for (auto const& note : History{run.history()}) {
+    if (note.kind != Note::Kind::started) continue;
+    bool const there =
+        std::find(seen.numbers.begin(), seen.numbers.end(), note.number) != seen.numbers.end();
+    run.note({there ? Note::Kind::acked : Note::Kind::failed, note.number, 0, 0});
+  }
+}
 
 /// A scenario over a segment. `Place` is copyable and says how a process gets at it:
-///   open(process)   -> result<segment>, whose file is `path()`
-///   format()        -> a writable_format
-///   aside(segment, begin, end, crc) -> std::string, where set_aside puts it
+///   open(process)           -> result of what has append, sync, close, reopen, records, recovered
+///   path()                  -> its file; a log of several has none
+///   aside(begin, end, crc)  -> std::string, where set_aside puts these bytes; with `path` alone
 template <class Place>
 class SegmentWork {
  public:
@@ -69,8 +109,7 @@ class SegmentWork {
       std::declval<SimulatedProcess const&>()))>;
 
   [[nodiscard]] bytes value_of_record(std::uint64_t n) const {
-    disk::Dice dice{disk::mixed(plan_.seed, n)};
-    return value_of_number(n, 16 + static_cast<std::size_t>(dice.below(plan_.largest)));
+    return laws::value_of_record(plan_.seed, n, plan_.largest);
   }
   [[nodiscard]] bool failed_sync(Run const& run) const {
     return plan_.fail_sync != 0 && run.disk.machine().faults.failed != 0;
@@ -122,32 +161,10 @@ class SegmentWork {
     return {};
   }
 
-  // What recovery shows is durable, and what it does not show is gone for good.
-  void settle(Run& run, Log const& log) const {
-    auto const seen = look(log);
-    for (auto const& note : History{run.history()}) {
-      if (note.kind != Note::Kind::started) continue;
-      bool const there =
-          std::find(seen.numbers.begin(), seen.numbers.end(), note.number) != seen.numbers.end();
-      run.note({there ? Note::Kind::acked : Note::Kind::failed, note.number, 0, 0});
-    }
-  }
+  void settle(Run& run, Log const& log) const { settle_records(run, look(log)); }
 
   [[nodiscard]] laws::SeenRecords look(Log const& log) const {
-    laws::SeenRecords seen;
-    for (auto const& record : log.records()) {
-      if (!record || record.assume_value().payload.size() < 8) {
-        seen.exact = false;
-        break;
-      }
-      auto const payload = record.assume_value().payload;
-      auto const number = get_le<std::uint64_t>(payload, 0);
-      auto const written = value_of_record(number);
-      seen.numbers.push_back(number);
-      seen.exact =
-          seen.exact && std::equal(payload.begin(), payload.end(), written.begin(), written.end());
-    }
-    return seen;
+    return laws::seen_in(log, plan_.seed, plan_.largest);
   }
 
   [[nodiscard]] testing::Verdict recover(Run& run, testing::Recovered& out) const {
@@ -204,11 +221,14 @@ class SegmentWork {
     if (!same) return laws::r7.broken("the kept bytes unchanged", "others");
     if (kept == before.size()) return {};
     auto const gone = before.subspan(kept);
-    auto const aside = holdfast::detail::read_file(
-        process.files, place_.aside(kept, before.size(), crc32c(gone)), limit);
-    if (aside && std::equal(gone.begin(), gone.end(), aside.assume_value().begin(),
-                            aside.assume_value().end())) {
-      return {};
+    auto const wanted = place_.aside(kept, before.size(), crc32c(gone));
+    auto name = wanted;
+    for (int n = 1;; ++n) {  // others may have had their checksum, and their name
+      auto const aside = holdfast::detail::read_file(process.files, name, limit);
+      if (!aside) break;
+      auto const& held = aside.assume_value();
+      if (std::equal(gone.begin(), gone.end(), held.begin(), held.end())) return {};
+      name = wanted + "-" + std::to_string(n);
     }
     return laws::r7.broken("the bytes that were cut, set aside", "none or others");
   }
