@@ -88,6 +88,7 @@
 #include "holdfast/segment.hpp"
 #include "holdfast/staged.hpp"
 #include "holdfast/staged/builder.hpp"
+#include "holdfast/staged/catch_up.hpp"
 #include "holdfast/staged/core.hpp"
 #include "holdfast/staged/follower.hpp"
 #include "holdfast/staged/handles.hpp"

@@ -55,9 +55,12 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     Manifest manifest;  // as recorded then
     std::vector<Generation> parts{};
     std::unique_ptr<Shown> opened{};
-    bool others = false;     // what lies under its number is not ours and stays
-    bool lost = false;       // a sync failed: it can only be dropped
-    bool overtaken = false;  // others changed the record meanwhile
+    Marks marks{};                         // from which catching up goes on
+    std::optional<Marks> caught_up{};      // what it came to: no update came since
+    typename Base::Source::Quiet quiet{};  // none comes until the commit
+    bool others = false;                   // what lies under its number is not ours and stays
+    bool lost = false;                     // a sync failed: it can only be dropped
+    bool overtaken = false;                // others changed the record meanwhile
   };
   using AttemptPtr = std::unique_ptr<Attempt>;
   /// One that is written through such a writer.

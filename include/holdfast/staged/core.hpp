@@ -29,6 +29,7 @@
 #include "holdfast/detail/manifest_text.hpp"
 #include "holdfast/detail/transitions.hpp"
 #include "holdfast/staged/builder.hpp"
+#include "holdfast/staged/catch_up.hpp"
 #include "holdfast/staged/housekeeping.hpp"
 #include "holdfast/staged/selection.hpp"
 #include "holdfast/staged/source.hpp"
@@ -118,6 +119,22 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     return attempt;
   }
 
+  /// Without a barrier nothing would keep updates out.
+  static constexpr bool can_catch_up = !updatable_store<Store> || barred_register<Register>;
+  /// From its success to the commit or the end of the attempt no process updates the home.
+  template <class Feed>
+  [[nodiscard]] result<CaughtUp> catch_up(Attempt& attempt,
+                                          CatchUpOptions const& options,
+                                          Feed feed) {
+    HOLDFAST_TRYV(check_alive(attempt, "catch_up"));
+    attempt.caught_up.reset();
+    auto const& before = attempt.manifest;
+    CatchUp<Source> work{source_, manifest::find(before, before.current), attempt.carries, options};
+    auto caught = work.run(std::move(feed), attempt.marks, attempt.quiet);
+    if (caught) attempt.caught_up = attempt.marks;
+    return caught;
+  }
+
   /// Durable, still unseen. May be called again after it failed, unless a sync failed.
   [[nodiscard]] result<void> seal(Attempt& attempt) {
     HOLDFAST_TRYV(check_alive(attempt, "seal"));
@@ -134,7 +151,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] result<reader_of<Store> const*> look(Attempt& attempt) {
     HOLDFAST_TRYV(check_alive(attempt, "validate"));
     if (!attempt.opened) {
-      HOLDFAST_TRY(opened, source_.look({attempt.generation, 0, {}, attempt.parts}));
+      HOLDFAST_TRY(opened, source_.look({attempt.generation, 0, {}, attempt.parts}, attempt.quiet));
       attempt.opened = std::move(opened);
     }
     return &attempt.opened->reader;
@@ -145,13 +162,14 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] result<Committed> commit(AttemptPtr& attempt, CommitOptions options) {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(look(*attempt));  // opened before the switch: it can't leave readers with nothing
+    HOLDFAST_TRY(marks, marks_of_commit(attempt->caught_up, options.marks));
     manifest::Retention keep{options_.retain, options_.retain_for_ms};
-    auto next = committed(*attempt, options.marks, keep);
+    auto next = committed(*attempt, marks, keep);
     // A record has room for what must stay; what is kept only because it is young gives way to it
     // and to the next attempt.
     while (!fits(next, manifest::attempt_size) && next.retained.size() > options_.retain) {
       keep.most = next.retained.size() - 1;
-      next = committed(*attempt, options.marks, keep);
+      next = committed(*attempt, marks, keep);
     }
     if (!fits(next)) {
       return failure(
@@ -162,19 +180,22 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     auto const text = manifest::encode(next);
     // What is carried over may have taken updates: then the marks of this commit must be its own,
     // and stay so until the record names it.
-    typename Source::Quiet quiet;
     auto const& before = attempt->manifest;
-    HOLDFAST_TRYV(source_.settle_build(attempt->opened, manifest::find(before, before.current),
-                                       options.marks, quiet));
+    auto const settled = source_.settle_build(
+        attempt->opened, manifest::find(before, before.current), marks, attempt->quiet);
+    if (!settled) {
+      if (!attempt->caught_up) attempt->quiet.reset();
+      return detail::failed(settled);
+    }
     attempt->opened->kept = next.retained.front();
     attempt->close();
     go(State::committing, attempt->generation);
     auto stored = store(attempt->version, as_bytes(text));
-    quiet.reset();
     Ticket const ticket{next.sequence, attempt->nonce, attempt->generation.number};
     if (stored) return switched(std::move(attempt), ticket);
     auto cause = stored.error();
     if (cause.code() == errc::uncertain) {
+      // No update comes before it is known: it may be of what this commit has replaced.
       pending_ = std::move(attempt);
       pending_ticket_ = ticket;
       return failure(cause.with(ticket));
@@ -312,6 +333,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
 
   // After the commit point: nothing here changes the outcome, also where a store throws.
   [[nodiscard]] result<Committed> switched(AttemptPtr attempt, Ticket const& ticket) {
+    attempt->quiet.reset();
     source_.show(std::move(attempt->opened));
     tell({.kind = Event::Kind::switched,
           .generation = attempt->generation,

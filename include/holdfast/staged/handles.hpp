@@ -10,7 +10,9 @@
 
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
+#include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
+#include "holdfast/staged/catch_up.hpp"
 #include "holdfast/staged/core.hpp"
 
 HOLDFAST_BEGIN
@@ -105,6 +107,25 @@ class [[nodiscard]] Stage : public detail::Handle<Core> {
     return *static_cast<AttemptWith&>(*this->attempt_).writer;
   }
   typename Selection::Writer& writer() && = delete;
+
+  /// Brings the build up to a source that moves on: `feed(writer, pull)` writes what comes after
+  /// `pull.after`, and answers how far that is, in 0 records where there is no more. First while
+  /// updates of the home go on, then, within `tail_records`, while they wait: until the commit or
+  /// the end of this handle, so that the commit, whose marks are those that it came to, misses
+  /// nothing that an updater was told to be applied. Seal and commit soon: who updates is
+  /// `timed_out` after some seconds. `timed_out`, naming the bound, where the feed does not end;
+  /// then and after any other error updates go on, and it may be called again.
+  template <class Feed>
+  requires(
+      Core::can_catch_up&&
+          std::is_invocable_r_v<result<Pulled>, Feed&, typename Selection::Writer&, Pull const&>)
+      [[nodiscard]] result<CaughtUp> catch_up(Feed&& feed, CatchUpOptions const& options = {}) & {
+    HOLDFAST_TRYV(this->check("catch_up"));
+    auto const pull = [&](Pull const& wanted) -> result<Pulled> { return feed(writer(), wanted); };
+    return this->core_->catch_up(*this->attempt_, options, pull);
+  }
+  /// From where `catch_up` goes on: what a copy began with, or where the last one came to.
+  [[nodiscard]] Marks marks() const { return this->attempt_ ? this->attempt_->marks : Marks{}; }
 
   /// Makes it durable, still unseen. An error gives the stage back: it is whole and may be sealed
   /// again, unless it says `sync_failed`.

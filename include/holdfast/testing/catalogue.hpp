@@ -52,6 +52,7 @@ inline constexpr std::array catalogue{
     laws::update_opens,
     laws::update_stays,
     laws::update_equal,
+    laws::update_caught_up,
     laws::s1,
     laws::s2,
     laws::s3,
