@@ -3,10 +3,12 @@
 set(HOLDFAST_HEADERS
     include/holdfast/adaptor/looks.hpp
     include/holdfast/adaptor/parts.hpp
+    include/holdfast/adaptor/resumes.hpp
     include/holdfast/adaptor/together.hpp
     include/holdfast/adaptor/updates.hpp
     include/holdfast/backend/adopt.hpp
     include/holdfast/backend/barrier_file.hpp
+    include/holdfast/backend/build_notes.hpp
     include/holdfast/backend/building.hpp
     include/holdfast/backend/directory.hpp
     include/holdfast/backend/file_blobs.hpp
@@ -101,6 +103,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/reprocess/task.hpp
     include/holdfast/reprocess/task_list.hpp
     include/holdfast/result.hpp
+    include/holdfast/resume_concepts.hpp
     include/holdfast/segment.hpp
     include/holdfast/staged.hpp
     include/holdfast/staged/builder.hpp
@@ -116,6 +119,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/staged/rebuild.hpp
     include/holdfast/staged/rebuild_plan.hpp
     include/holdfast/staged/refused.hpp
+    include/holdfast/staged/resumer.hpp
     include/holdfast/staged/selection.hpp
     include/holdfast/staged/source.hpp
     include/holdfast/staged/updater.hpp

@@ -22,6 +22,7 @@
 #include "holdfast/explain.hpp"
 #include "holdfast/file_ops.hpp"
 #include "holdfast/policy/file_lock.hpp"
+#include "holdfast/resume_concepts.hpp"
 #include "holdfast/staged/core.hpp"
 #include "holdfast/staged/follower.hpp"
 #include "holdfast/staged/handles.hpp"
@@ -63,6 +64,23 @@ class Staged {
       [[nodiscard]] result<Stage<Core, detail::Some<Store, I...>>> stage(Only<I...>) {
     if (!core_) return failure(errc::spent, "stage");
     HOLDFAST_TRY(attempt, core_->template stage<detail::Some<Store, I...>>());
+    return Stage<Core, detail::Some<Store, I...>>{core_, std::move(attempt)};
+  }
+
+  /// The same, going on with what a builder left that died, or let its handle `leave`: as it was at
+  /// its last note, which `notes` tells. Where it noted nothing, or is not surely dead, begins
+  /// anew. What it left is there as long as nobody calls `stage`, or opens the home without
+  /// `keep_interrupted`.
+  [[nodiscard]] result<stage_type> resume() requires resuming_store<Store> {
+    if (!core_) return failure(errc::spent, "resume");
+    HOLDFAST_TRY(attempt, core_->template stage<typename Core::Whole>(true));
+    return stage_type{core_, std::move(attempt)};
+  }
+  template <std::size_t... I>
+  requires(resuming_store<Store>&& detail::selects<Store, I...>)
+      [[nodiscard]] result<Stage<Core, detail::Some<Store, I...>>> resume(Only<I...>) {
+    if (!core_) return failure(errc::spent, "resume");
+    HOLDFAST_TRY(attempt, core_->template stage<detail::Some<Store, I...>>(true));
     return Stage<Core, detail::Some<Store, I...>>{core_, std::move(attempt)};
   }
 

@@ -1718,6 +1718,178 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/resume_concepts.hpp
+// Says what going on with an interrupted build asks of a store, and of the lock that its dead
+// builder had.
+#ifndef HOLDFAST_RESUME_CONCEPTS_HPP
+#define HOLDFAST_RESUME_CONCEPTS_HPP
+
+HOLDFAST_BEGIN
+
+/// Forwards each operation of a store to the member of the same name.
+template <class T>
+struct member_resume_traits {
+  template <class U, class Writer>
+  static auto note(U& t, Writer& w, bytes_view words) -> decltype(t.note(w, words)) {
+    return t.note(w, words);
+  }
+  template <class U>
+  static auto resume(U& t, Generation g) -> decltype(t.resume(g)) {
+    return t.resume(g);
+  }
+  template <class U, class Writer>
+  static auto notes(U const& t, Writer const& w) -> decltype(t.notes(w)) {
+    return t.notes(w);
+  }
+};
+/// How holdfast goes on with the build of a store; specialise it as `store_traits`.
+template <class T>
+struct resume_traits : member_resume_traits<T> {};
+
+/// Goes on with an unsealed generation that its dead builder left. Law HF-STAGED-022:
+/// - `note(writer, words)`: all that was written before it, and these words, are durable on return.
+/// - `resume(g)`: a writer with all that was written before the last note; of what came after it
+///   nothing is there, but where the store says so. `not_found` where nothing was noted, or g was
+///   sealed.
+/// - `notes(writer)`: the last words of each part, empty where there are none.
+template <class T>
+concept resuming_store = generation_store<T> &&
+    requires(T& t, T const& c, Generation g, writer_of<T>& w, bytes_view words) {
+  { resume_traits<T>::note(t, w, words) } -> gives<void>;
+  { resume_traits<T>::resume(t, g) } -> gives<writer_of<T>>;
+  { resume_traits<T>::notes(c, w) } -> std::same_as<std::vector<bytes>>;
+};
+
+/// Can tell that who had a token before is gone: he let go of the lock or died, and nobody took it
+/// from him. False is always right.
+template <class T>
+concept vouching_lock = lock_policy<T> &&
+    requires(T const& t, Owner const& earlier, FencingToken token, grant_of<T> const& ours) {
+  { t.has_ended(earlier, token, ours) } -> std::same_as<bool>;
+};
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/adaptor/resumes.hpp
+// Notes and resumes the build of a composed store part by part: each has a note of its own.
+#ifndef HOLDFAST_ADAPTOR_RESUMES_HPP
+#define HOLDFAST_ADAPTOR_RESUMES_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+// A part that noted nothing begins anew, under the same number: the drop before is durable.
+template <resuming_store Part>
+[[nodiscard]] result<void> resume_part(Part& part,
+                                       Generation g,
+                                       std::optional<writer_of<Part>>& into,
+                                       bool& any) {
+  auto resumed = resume_traits<Part>::resume(part, g);
+  if (resumed) {
+    any = true;
+    into.emplace(std::move(resumed).assume_value());
+    return ok();
+  }
+  if (resumed.error().code() != errc::not_found) return failed(resumed);
+  HOLDFAST_TRYV(store_traits<Part>::drop(part, g));
+  HOLDFAST_TRY(made, store_traits<Part>::create(part, g));
+  into.emplace(std::move(made));
+  return ok();
+}
+template <class Part, class Writer>
+void add_notes(Part const& part, Writer const& writer, std::vector<bytes>& all) {
+  auto own = resume_traits<Part>::notes(part, writer);
+  all.insert(all.end(), std::make_move_iterator(own.begin()), std::make_move_iterator(own.end()));
+}
+}  // namespace detail
+
+/// In the order of the parts. A crash in a note leaves it to some of them: `notes` tells it of each,
+/// and each is exactly where its own note says.
+template <resuming_store... Parts>
+struct resume_traits<Together<Parts...>> {
+  using Store = Together<Parts...>;
+  static constexpr std::index_sequence_for<Parts...> every{};
+
+  template <class Writers>
+  [[nodiscard]] static result<void> note(Store& t, Writers& writers, bytes_view words) {
+    return note(t, writers, words, every);
+  }
+  template <class Writers, std::size_t... I>
+  [[nodiscard]] static result<void> note(Store& t,
+                                         Writers& writers,
+                                         bytes_view words,
+                                         Only<I...> some) {
+    return note_each(t, writers, words, some, std::make_index_sequence<sizeof...(I)>{});
+  }
+  [[nodiscard]] static result<typename Store::writer> resume(Store& t, Generation g) {
+    return resume(t, g, every);
+  }
+  template <std::size_t... I>
+  [[nodiscard]] static auto resume(Store& t, Generation g, Only<I...> some) {
+    return resume_each(t, g, some, std::make_index_sequence<sizeof...(I)>{});
+  }
+  template <class Writers>
+  [[nodiscard]] static std::vector<bytes> notes(Store const& t, Writers const& writers) {
+    return notes(t, writers, every);
+  }
+  template <class Writers, std::size_t... I>
+  [[nodiscard]] static std::vector<bytes> notes(Store const& t,
+                                                Writers const& writers,
+                                                Only<I...> some) {
+    return notes_each(t, writers, some, std::make_index_sequence<sizeof...(I)>{});
+  }
+
+ private:
+  template <std::size_t I>
+  using Part = std::tuple_element_t<I, std::tuple<Parts...>>;
+
+  template <class Writers, std::size_t... I, std::size_t... J>
+  static result<void> note_each(Store& t,
+                                Writers& writers,
+                                bytes_view words,
+                                std::index_sequence<I...>,
+                                std::index_sequence<J...>) {
+    result<void> done = ok();
+    (detail::keep_first(done, resume_traits<Part<I>>::note(std::get<I>(t.stores()),
+                                                           std::get<J>(writers), words)) &&
+     ...);
+    return done;
+  }
+  template <std::size_t... I, std::size_t... J>
+  static auto resume_each(Store& t,
+                          Generation g,
+                          std::index_sequence<I...>,
+                          std::index_sequence<J...>) {
+    using Writers = std::tuple<writer_of<Part<I>>...>;
+    std::tuple<std::optional<writer_of<Part<I>>>...> made;
+    bool any = false;
+    auto done = t.check();
+    if (done) {
+      (detail::keep_first(done, detail::resume_part(std::get<I>(t.stores()), g, std::get<J>(made),
+                                                    any)) &&
+       ...);
+    }
+    if (done && !any) done = failure(errc::not_found, "resume: nothing was noted");
+    if (!done) return result<Writers>{detail::failed(done)};
+    return result<Writers>{Writers{*std::move(std::get<J>(made))...}};
+  }
+  template <class Writers, std::size_t... I, std::size_t... J>
+  static std::vector<bytes> notes_each(Store const& t,
+                                       Writers const& writers,
+                                       std::index_sequence<I...>,
+                                       std::index_sequence<J...>) {
+    std::vector<bytes> all;
+    (detail::add_notes(std::get<I>(t.stores()), std::get<J>(writers), all), ...);
+    return all;
+  }
+};
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/detail/crc32c_table.hpp
 // Computes CRC32C on any machine and in constant expressions, and the constants that the faster
 // ways need.
@@ -2315,6 +2487,7 @@ struct Building {
   std::string path;                           ///< its folder
   std::map<std::string, SealedFile> known{};  ///< files already synced, by name
   std::optional<error> broken{};              ///< what can't be mended: it can only be dropped
+  std::optional<bytes> noted{};               ///< the words of its last note
   bool updates = false;                       ///< whether it is to take updates once it is sealed
   bool sealing = false;  ///< a SEAL in the folder is ours, perhaps half written
   bool sealed = false;
@@ -2667,6 +2840,155 @@ template <file_system Fs>
       bytes.size() == sealed.size && (!sealed.digest || crc32c(bytes) == *sealed.digest);
   if (!same) return failure(errc::damaged, "read", path);
   return content;
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/backend/build_notes.hpp
+// Keeps beside an unsealed generation how far its build is, and brings the folder back to that.
+//
+// The file .holdfast-note: a SEAL of what was durable then, the words, u64 size of the SEAL, CRC32C.
+// The order of effects of a note:
+//   1. every file, then every directory     what the note will name is durable first
+//   2. the note under another name          synced
+//   3. rename, sync of the folder           a crash leaves the note before, or this one
+// To resume is to remove what the note does not name, and to cut what has grown since.
+#ifndef HOLDFAST_BACKEND_BUILD_NOTES_HPP
+#define HOLDFAST_BACKEND_BUILD_NOTES_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+inline constexpr std::string_view note_name = ".holdfast-note";
+inline constexpr std::string_view new_note_name = ".holdfast-note.new";
+inline constexpr std::size_t note_limit = std::size_t{64} << 10;  // bytes of the words
+
+[[nodiscard]] constexpr bool is_note(std::string_view name) noexcept {
+  return name == note_name || name == new_note_name;
+}
+
+struct BuildNote {
+  Seal durable;
+  bytes words;
+};
+[[nodiscard]] inline bytes encode_note(BuildNote const& note) {
+  auto out = encode_seal(note.durable);
+  auto const size = std::uint64_t{out.size()};
+  out.insert(out.end(), note.words.begin(), note.words.end());
+  auto const end = out.size();
+  out.resize(end + 12);
+  put_le(bytes_span{out}, end, size);
+  put_le(bytes_span{out}, end + 8, crc32c(bytes_view{out}.first(end + 8)));
+  return out;
+}
+/// `path` is for the error alone.
+[[nodiscard]] inline result<BuildNote> decode_note(bytes_view from, std::string_view path) {
+  auto const damaged = [&] { return failure(errc::damaged, "read the note of a build", path); };
+  if (from.size() < 12) return damaged();
+  auto const end = from.size() - 12;
+  if (crc32c(from.first(end + 8)) != get_le<std::uint32_t>(from, end + 8)) return damaged();
+  auto const size = get_le<std::uint64_t>(from, end);
+  if (size > end) return damaged();
+  HOLDFAST_TRY(durable, decode_seal(from.first(static_cast<std::size_t>(size)), path));
+  auto const words = from.subspan(static_cast<std::size_t>(size), end - size);
+  return BuildNote{std::move(durable), {words.begin(), words.end()}};
+}
+
+// Makes one file of the build durable, and says of it what a note does. A digest that was not taken
+// by the library may be of a file that goes on to grow: it is not kept.
+template <file_system Fs>
+[[nodiscard]] result<SealedFile> settle_for_note(Fs const& fs,
+                                                 Building const& building,
+                                                 std::string const& name) {
+  auto const path = join(building.path, name);
+  if (name.ends_with('/')) {
+    HOLDFAST_TRYV(fs.sync_directory(path));
+    return SealedFile{name, 0, std::nullopt};
+  }
+  auto const known = building.known.find(name);
+  if (known != building.known.end()) return known->second;
+  HOLDFAST_TRY(file, fs.open(path, Open::read));
+  HOLDFAST_TRYV(fs.sync(file));
+  HOLDFAST_TRY(size, fs.size(file));
+  return SealedFile{name, size, std::nullopt};
+}
+
+template <file_system Fs>
+[[nodiscard]] result<void> write_note(Fs const& fs, Building& building, bytes_view words) {
+  HOLDFAST_TRYV(building.writable());
+  if (building.sealing) return failure(errc::spent, "note: a seal was begun", building.path);
+  if (words.size() > note_limit) return failure(errc::too_large, "note", building.path);
+  BuildNote note{{.generation = building.generation, .parent = {}, .files = {}},
+                 {words.begin(), words.end()}};
+  std::vector<std::string> names;
+  HOLDFAST_TRYV(walk_tree(fs, building.path, std::string{}, is_note, names));
+  for (auto const& name : names) {
+    HOLDFAST_TRY(file, settle_for_note(fs, building, name));
+    note.durable.files.push_back(std::move(file));
+  }
+  std::sort(note.durable.files.begin(), note.durable.files.end(),
+            [](SealedFile const& a, SealedFile const& b) { return a.name < b.name; });
+  HOLDFAST_TRYV(fs.sync_directory(building.path));
+  HOLDFAST_TRYV(fs.sync_directory(parent_of(building.path)));
+  auto const fresh = join(building.path, new_note_name);
+  HOLDFAST_TRYV(remove_if_there(fs, fresh));
+  HOLDFAST_TRYV(write_new_file(fs, fresh, encode_note(note)));
+  HOLDFAST_TRYV(fs.rename(fresh, join(building.path, note_name)));
+  HOLDFAST_TRYV(fs.sync_directory(building.path));
+  building.noted = std::move(note.words);
+  return ok();
+}
+
+template <file_system Fs>
+[[nodiscard]] result<void> cut_to_note(Fs const& fs,
+                                       std::string const& path,
+                                       SealedFile const& noted) {
+  HOLDFAST_TRY(file, fs.open(path, Open::write));
+  HOLDFAST_TRY(size, fs.size(file));
+  if (size < noted.size) return failure(errc::damaged, "resume: shorter than it was", path);
+  if (size == noted.size) return ok();
+  HOLDFAST_TRYV(fs.resize(file, noted.size));
+  return fs.sync(file);
+}
+
+template <file_system Fs>
+[[nodiscard]] result<void> remove_notes(Fs const& fs, std::string const& folder) {
+  HOLDFAST_TRYV(remove_if_there(fs, join(folder, new_note_name)));
+  return remove_if_there(fs, join(folder, note_name));
+}
+
+/// The folder as it was at its last note. `not_found` where there is none, `damaged` where
+/// something that it names is gone.
+template <file_system Fs>
+[[nodiscard]] result<Building> resume_build(Fs const& fs, std::string const& path, Generation g) {
+  HOLDFAST_TRY(sealed, is_there(fs, join(path, "SEAL")));
+  if (sealed) return failure(errc::not_found, "resume: it was sealed", path);
+  HOLDFAST_TRY(content, read_file(fs, join(path, note_name), seal_limit + note_limit));
+  HOLDFAST_TRY(note, decode_note(content, path));
+  if (note.durable.generation != g) return failure(errc::damaged, "a note of another", path);
+  Building made{.generation = g, .path = path};
+  std::vector<std::string> names;
+  HOLDFAST_TRYV(walk_tree(fs, path, std::string{}, is_note, names));
+  std::size_t found = 0;
+  for (auto const& name : names) {
+    auto const* const file = note.durable.find(name);
+    bool const folder = name.ends_with('/');
+    auto const at = join(path, folder ? name.substr(0, name.size() - 1) : name);
+    if (file == nullptr) {
+      HOLDFAST_TRYV(fs.remove(at));  // a folder comes after all that is in it
+      continue;
+    }
+    ++found;
+    if (folder) continue;
+    HOLDFAST_TRYV(cut_to_note(fs, at, *file));
+    if (file->digest) made.known.insert_or_assign(name, *file);
+  }
+  if (found != note.durable.files.size()) return failure(errc::damaged, "resume: lost files", path);
+  made.noted = std::move(note.words);
+  return made;
 }
 }  // namespace detail
 
@@ -3430,8 +3752,13 @@ class SealedDirectory {
         .generation = building.generation, .parent = {}, .files = {}, .updates = building.updates};
     HOLDFAST_TRY(names, names_of(building.path, building.updates));
     for (auto const& name : names) {
+      if (building.noted && detail::is_note(name)) continue;
       HOLDFAST_TRY(file, settle(building, name, digest));
       seal.files.push_back(file);
+    }
+    // What is sealed can't be resumed. The last moment: until here a crash leaves its note.
+    if (building.noted) {
+      HOLDFAST_TRYV(detail::remove_notes(fs_, building.path));
     }
     std::sort(seal.files.begin(), seal.files.end(),
               [](SealedFile const& a, SealedFile const& b) { return a.name < b.name; });
@@ -3549,7 +3876,8 @@ class DirectoryWriter {
     HOLDFAST_TRYV(building_.writable());
     std::string const relative{name};
     auto const top = name.substr(0, name.find('/'));
-    if (!detail::is_relative_name(name) || top == SealedDirectory<Fs>::seal_name) {
+    bool const ours = top == SealedDirectory<Fs>::seal_name || detail::is_note(top);
+    if (!detail::is_relative_name(name) || ours) {
       return failure(errc::invalid, "put", relative);
     }
     for (auto slash = name.find('/'); slash != std::string_view::npos;
@@ -3570,6 +3898,7 @@ class DirectoryWriter {
   [[nodiscard]] std::string const& path() const noexcept { return building_.path; }
   [[nodiscard]] Generation generation() const noexcept { return building_.generation; }
   [[nodiscard]] Building& building() noexcept { return building_; }
+  [[nodiscard]] Building const& building() const noexcept { return building_; }
 
  private:
   // A file that was not written whole must not be sealed: it goes, or the whole building does.
@@ -3646,6 +3975,19 @@ class BasicDirectoryStore {
     HOLDFAST_TRY(building, folders_.copy(folders_, from, g));
     return writer{folders_.files(), std::move(building)};
   }
+  /// Files of the caller's own may only have grown by then; a note reads none of them.
+  [[nodiscard]] result<void> note(writer& w, bytes_view words) {
+    return w.building().note(detail::write_note(folders_.files(), w.building(), words));
+  }
+  /// As it was at the last note, exactly.
+  [[nodiscard]] result<writer> resume(Generation g) {
+    HOLDFAST_TRYV(folders_.usable("resume"));
+    HOLDFAST_TRY(building, detail::resume_build(folders_.files(), folders_.path_of(g), g));
+    return writer{folders_.files(), std::move(building)};
+  }
+  [[nodiscard]] std::vector<bytes> notes(writer const& w) const {
+    return {w.building().noted.value_or(bytes{})};
+  }
   /// Makes the same generation, sealed, in another store.
   [[nodiscard]] result<void> copy(Generation g, BasicDirectoryStore& to) const {
     HOLDFAST_TRY(building, to.folders_.copy(folders_, g, g));
@@ -3678,7 +4020,8 @@ class BasicDirectoryStore {
 
 /// On the real file system.
 using DirectoryStore = BasicDirectoryStore<Posix>;
-static_assert(publishing_store<DirectoryStore> && placed_store<DirectoryStore>);
+static_assert(publishing_store<DirectoryStore> && placed_store<DirectoryStore> &&
+              resuming_store<DirectoryStore>);
 
 HOLDFAST_END
 
@@ -5788,6 +6131,18 @@ inline constexpr std::size_t reserve = 512;  // bytes that a commit leaves for a
   m.fence = token;
   m.attempt = AttemptRecord{{m.next}, token, nonce, owner};
   m.next += 1;
+  return m;
+}
+
+/// Goes on with an attempt that its author, who is dead, can't commit any more.
+[[nodiscard]] inline result<Manifest> take_over(Manifest m,
+                                                FencingToken token,
+                                                Owner const& owner,
+                                                std::uint64_t nonce) {
+  if (token < m.fence) return failure(errc::fenced, "resume");
+  if (m.hold) return failure(errc::held, "resume", *m.hold);
+  m.fence = token;
+  m.attempt = AttemptRecord{m.attempt->generation, token, nonce, owner};
   return m;
 }
 
@@ -9208,6 +9563,16 @@ class BasicFileLock {
     return seen.last->holder;
   }
 
+  /// Force, a new file and a restart of the machine raise the epoch: within one, who had the lock
+  /// before has let go of it. No process outlives its machine's boot.
+  [[nodiscard]] bool has_ended(Owner const& earlier,
+                               FencingToken token,
+                               Grant const& ours) const noexcept {
+    auto const& self = core_->world.self();
+    bool const rebooted = earlier.host == self.host && earlier.boot != self.boot;
+    return rebooted || (token < ours.token && token.number >> 32 == ours.token.number >> 32);
+  }
+
   /// Takes the lock away from the holder that was seen (`conflict` if it is another by now). The
   /// old holder is not stopped: raise the fence of what it writes to first.
   [[nodiscard]] result<FencingToken> force(Holder const& seen_holder, FencingToken above) {
@@ -9908,6 +10273,8 @@ struct StagedOptions {
   double headroom = 0;
   /// And as many bytes beside.
   std::uint64_t min_free_bytes = 0;
+  /// Leave what a dead builder has noted for `resume`: opening and `recover` drop it otherwise.
+  bool keep_interrupted = false;
   /// Give the current generation its outside names, where the store can.
   bool publish = true;
   /// How long a generation outlives its outside name, for foreign readers that are just opening it.
@@ -12164,6 +12531,253 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/staged/catch_up.hpp
+// Brings a build up to a source that moved on meanwhile: most of it while updates go on, the last
+// bounded tail while none can come.
+//
+// The order of what counts:
+//   1. pull, round by round                 until little is left; updates of the home go on
+//   2. barrier, shared                      no process updates the home from here on; readers go on
+//   3. marks of the current generation      all that was acknowledged is at or below them
+//   4. pull                                 until the build has them too
+//   5. seal, commit, and only then the barrier is let go: nothing is acknowledged in between
+#ifndef HOLDFAST_STAGED_CATCH_UP_HPP
+#define HOLDFAST_STAGED_CATCH_UP_HPP
+
+HOLDFAST_BEGIN
+
+/// What a feed is asked for: to write what comes next into the writer that it is given with this.
+struct Pull {
+  Marks after;                  ///< the build has everything up to here
+  std::optional<Marks> upto{};  ///< nothing beyond: what a part that is carried over has
+  std::size_t most = 0;         ///< records at most
+  bool tail = false;            ///< updates of the home wait until the commit
+};
+/// What a feed did.
+struct Pulled {
+  Marks marks{};            ///< the build has everything up to here now
+  std::size_t records = 0;  ///< that were written; 0: the source has no more just now
+};
+
+/// How a build catches up. The bounds keep a source that is faster than the build from keeping it,
+/// or the updates that wait, for ever.
+struct CatchUpOptions {
+  /// What the writer has already; empty: what a copy began with, or catching up came to before.
+  Marks from{};
+  std::size_t records_a_round = 10'000;
+  std::size_t rounds = 1'000;         ///< before the tail
+  std::size_t near_records = 1'000;   ///< the tail begins once a round brought no more
+  std::size_t tail_records = 10'000;  ///< while updates wait
+};
+
+/// How a build caught up.
+struct CaughtUp {
+  Marks marks;  ///< of all that the build has: the commit gets them
+  std::size_t rounds = 0;
+  std::size_t records = 0;
+  std::size_t tail_records = 0;  ///< of these, while updates waited
+};
+
+namespace detail {
+/// How far the build has to come, by the marks of what is current.
+struct CatchUpGoal {
+  bool updates = false;            // somebody may update it
+  Marks least{};                   // of all that is current, its commit's among them
+  Marks updated{};                 // names that its updates have
+  std::optional<Marks> exactly{};  // of what is carried over
+};
+
+/// `own` are the marks of each part's updates. `torn` if parts that are carried over differ.
+[[nodiscard]] inline result<CatchUpGoal> catch_up_goal(Kept const& current,
+                                                       std::vector<std::optional<Marks>> const& own,
+                                                       std::vector<bool> const& carries) {
+  CatchUpGoal goal;
+  std::vector<Marks> parts;
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    if (!own[i]) continue;
+    goal.updates = true;
+    parts.push_back(merged(current.marks, *own[i]));
+    goal.updated = merged(std::move(goal.updated), *own[i]);
+    if (i >= carries.size() || !carries[i]) continue;
+    if (goal.exactly && *goal.exactly != parts.back()) {
+      return failure(errc::torn, "catch_up: parts that are carried over are at unequal marks");
+    }
+    goal.exactly = parts.back();
+  }
+  goal.least = least(parts);
+  return goal;
+}
+/// What the build has to come to. Of names that neither updates nor the feed have, as a commit may
+/// give them, nothing is known.
+[[nodiscard]] inline Marks wanted_of(CatchUpGoal const& goal, Marks const& at) {
+  auto wanted = goal.exactly ? *goal.exactly : goal.least;
+  if (at.empty()) return wanted;
+  std::erase_if(wanted, [&](auto const& mark) {
+    return !at.contains(mark.first) && !goal.updated.contains(mark.first);
+  });
+  return wanted;
+}
+
+/// The first name whose mark is below `wanted`; nothing where all are reached.
+[[nodiscard]] inline std::optional<std::string> short_of(Marks const& at, Marks const& wanted) {
+  for (auto const& [name, value] : wanted) {
+    auto const found = at.find(name);
+    if (found == at.end()) return name + ": no mark of " + std::to_string(value);
+    if (found->second >= value) continue;
+    return name + ": " + std::to_string(found->second) + " of " + std::to_string(value);
+  }
+  return std::nullopt;
+}
+
+/// Where the build is after a round. `invalid` where it did not move on, or moved too far.
+[[nodiscard]] inline result<Marks> moved_on(Marks const& at,
+                                            Pulled const& pulled,
+                                            std::optional<Marks> const& upto) {
+  auto next = merged(at, pulled.marks);
+  if (auto const back = short_of(next, at)) {
+    return failure(errc::invalid, "catch_up: the feed's marks went back", *back);
+  }
+  if (pulled.records != 0 && next == at) {
+    return failure(errc::invalid, "catch_up: the feed gave records without marks for them");
+  }
+  for (auto const& [name, value] : next) {
+    if (!upto) break;
+    auto const limit = upto->find(name);
+    if (limit == upto->end() || value <= limit->second) continue;
+    return failure(errc::invalid, "catch_up: the feed went past what is carried over", name);
+  }
+  return next;
+}
+
+/// One catching up. `Source` tells what is current, and keeps updates out.
+template <class Source>
+class CatchUp {
+ public:
+  using Quiet = typename Source::Quiet;
+
+  CatchUp(Source& source,
+          Kept const* current,
+          std::vector<bool> const& carries,
+          CatchUpOptions const& options)
+      : source_{source}, current_{current}, carries_{carries}, options_{options} {}
+
+  /// `marks` is where the build is, after an error too. `quiet` is held on success alone.
+  template <class Feed>
+  [[nodiscard]] result<CaughtUp> run(Feed feed, Marks& marks, Quiet& quiet) {
+    if (!options_.from.empty()) marks = options_.from;
+    LetGo let_go{quiet};
+    HOLDFAST_TRYV(chase_and_end(feed, marks, quiet));
+    let_go.armed = false;
+    done_.marks = marks;
+    return std::move(done_);
+  }
+
+ private:
+  // Whatever fails or throws, updates go on.
+  struct LetGo {
+    Quiet& quiet;
+    bool armed = true;
+    explicit LetGo(Quiet& held) noexcept : quiet{held} {}
+    LetGo(LetGo const&) = delete;
+    LetGo& operator=(LetGo const&) = delete;
+    ~LetGo() {
+      if (armed) quiet.reset();
+    }
+  };
+
+  template <class Feed>
+  [[nodiscard]] result<void> chase_and_end(Feed& feed, Marks& marks, Quiet& quiet) {
+    // Whoever catches up again holds it already.
+    if (!quiet) {
+      HOLDFAST_TRYV(chase(feed, marks));
+    }
+    return end(feed, marks, quiet);
+  }
+
+  template <class Feed>
+  [[nodiscard]] result<void> chase(Feed& feed, Marks& marks) {
+    bool const carrying = std::find(carries_.begin(), carries_.end(), true) != carries_.end();
+    for (; done_.rounds < options_.rounds; ++done_.rounds) {
+      std::optional<Marks> upto;
+      if (carrying) {
+        Quiet brief;
+        HOLDFAST_TRY(goal, goal_now(brief));
+        auto const wanted = wanted_of(goal, marks);
+        upto = std::move(goal.exactly);
+        if (upto && !short_of(marks, wanted)) return ok();
+      }
+      Pull const pull{marks, std::move(upto), options_.records_a_round, false};
+      HOLDFAST_TRY(records, ask(feed, pull, marks));
+      if (records <= options_.near_records) return ok();
+    }
+    return failure(errc::timed_out, "catch_up: the source is faster than the build",
+                   std::to_string(done_.rounds) + " rounds, " + std::to_string(done_.records) +
+                       " records: CatchUpOptions::rounds");
+  }
+
+  template <class Feed>
+  [[nodiscard]] result<void> end(Feed& feed, Marks& marks, Quiet& quiet) {
+    HOLDFAST_TRY(goal, goal_now(quiet));
+    for (;;) {
+      auto const missing = short_of(marks, wanted_of(goal, marks));
+      // Without updates there is no telling where the end is, but by the source.
+      if (!missing && goal.updates) break;
+      if (done_.tail_records >= options_.tail_records) {
+        return failure(errc::timed_out, "catch_up: the tail does not end",
+                       std::to_string(done_.tail_records) +
+                           " records: CatchUpOptions::tail_records" +
+                           (missing ? "; " + *missing : std::string{}));
+      }
+      Pull const pull{marks, goal.exactly, options_.tail_records - done_.tail_records, true};
+      HOLDFAST_TRY(records, ask(feed, pull, marks));
+      done_.tail_records += records;
+      if (records != 0) continue;
+      if (!missing) break;
+      return failure(errc::invalid, "catch_up: the feed ended before what readers see", *missing);
+    }
+    if (goal.exactly) marks = merged(std::move(marks), *goal.exactly);
+    return ok();
+  }
+
+  template <class Feed>
+  [[nodiscard]] result<std::size_t> ask(Feed& feed, Pull const& pull, Marks& marks) {
+    HOLDFAST_TRY(pulled, feed(pull));
+    HOLDFAST_TRY(next, moved_on(marks, pulled, pull.upto));
+    marks = std::move(next);
+    done_.records += pulled.records;
+    return pulled.records;
+  }
+
+  [[nodiscard]] result<CatchUpGoal> goal_now(Quiet& quiet) {
+    if (current_ == nullptr) return CatchUpGoal{};
+    HOLDFAST_TRY(own, source_.own_marks(*current_, quiet));
+    return catch_up_goal(*current_, own, carries_);
+  }
+
+  Source& source_;
+  Kept const* current_;
+  std::vector<bool> const& carries_;
+  CatchUpOptions const& options_;
+  CaughtUp done_{};
+};
+
+/// The marks of a commit: those that the build caught up to, and others of the caller's.
+[[nodiscard]] inline result<Marks> marks_of_commit(std::optional<Marks> const& caught,
+                                                   Marks const& given) {
+  if (!caught) return given;
+  for (auto const& [name, value] : given) {
+    auto const found = caught->find(name);
+    if (found == caught->end() || found->second == value) continue;
+    return failure(errc::invalid, "commit: another mark than the build caught up to", name);
+  }
+  return merged(*caught, given);
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/staged/readers.hpp
 // Shows readers one generation of everything, switches it in one store, and closes old ones when
 // nobody holds them.
@@ -12842,7 +13456,9 @@ class Keeper {
   // failure or force ended. Its author may still be alive: it is fenced out durably before anything
   // of it is dropped. Gives why an attempt could not be dropped: reading and reverting go on then,
   // building does not.
-  [[nodiscard]] result<Recovery> recover_locked(FencingToken token) {
+  // An attempt of one who is surely dead may stay, if it is to be resumed.
+  [[nodiscard]] result<Recovery> recover_locked(Grant const& grant, bool may_stay = false) {
+    auto const token = grant.token;
     HOLDFAST_TRYV(reopen());
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(loaded, source_.load());
@@ -12856,10 +13472,11 @@ class Keeper {
       std::optional<error> left;
       if (loaded) {
         HOLDFAST_TRYV(check_home(next, remains));
-        if (next.attempt && next.fence <= next.attempt->token) {
+        bool const stays = may_stay && next.attempt && has_ended(*next.attempt, grant);
+        if (!stays && next.attempt && next.fence <= next.attempt->token) {
           next = manifest::fence_out(std::move(next), token);
         } else {
-          left = clean(next);
+          left = clean(next, stays);
           if (next == loaded->manifest) {
             if (!left) settle_recovery();
             return Recovery{left};
@@ -12870,6 +13487,15 @@ class Keeper {
       bool const again = stored || stored.error().code() == errc::conflict;
       if (!again) return detail::failed(stored);
       if (round == 16) return failure(errc::busy, "recover", "the record changes all the time");
+    }
+  }
+
+  [[nodiscard]] bool has_ended([[maybe_unused]] AttemptRecord const& attempt,
+                               [[maybe_unused]] Grant const& ours) const {
+    if constexpr (vouching_lock<Locking>) {
+      return lock_.has_ended(attempt.owner, attempt.token, ours);
+    } else {
+      return false;
     }
   }
 
@@ -12908,9 +13534,9 @@ class Keeper {
 
   // Drops what the record lists as ended, and takes it out. The record is confirmed: a load gives
   // nothing else.
-  [[nodiscard]] std::optional<error> clean(Manifest& m) {
+  [[nodiscard]] std::optional<error> clean(Manifest& m, bool attempt_stays) {
     std::optional<error> left;
-    if (m.attempt) {
+    if (m.attempt && !attempt_stays) {
       auto const g = m.attempt->generation;
       auto const dropped = store_traits<Store>::drop(source_.store(), g);
       if (!dropped) left = dropped.error();
@@ -13062,6 +13688,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     Attempt(Attempt const&) = delete;
     Attempt& operator=(Attempt const&) = delete;
     virtual result<void> create(Store& store, Kept const* current) = 0;
+    virtual result<void> resume(Store& store) = 0;
     virtual result<void> seal(Store& store) = 0;
     virtual void close() noexcept = 0;  // the writer, whatever is written
 
@@ -13097,6 +13724,15 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       HOLDFAST_TRY(made, Selection::create(store, this->generation, current));
       this->writer.emplace(std::move(made));
       return ok();
+    }
+    result<void> resume([[maybe_unused]] Store& store) override {
+      if constexpr (requires { Selection::resume(store, this->generation); }) {
+        HOLDFAST_TRY(made, Selection::resume(store, this->generation));
+        this->writer.emplace(std::move(made));
+        return ok();
+      } else {
+        return failure(errc::not_found, "resume");
+      }
     }
     result<void> seal(Store& store) override { return Selection::seal(store, *this->writer); }
     void close() noexcept override { this->writer.reset(); }
@@ -13149,7 +13785,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(found, source_.load());
       if (!recovered_ || !found || found->manifest.attempt) {
-        HOLDFAST_TRY(recovery, recover_locked(attempt.grant.token));
+        HOLDFAST_TRY(recovery, recover_locked(attempt.grant));
         if (recovery.left) return failure(*recovery.left);
       }
       HOLDFAST_TRY(loaded, require_loaded("stage"));
@@ -13168,16 +13804,12 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       }
       HOLDFAST_TRY(next, std::move(planned));
       auto const text = manifest::encode(next);
-      auto parts = parts_of(next, attempt);
+      attempt.parts = parts_of(next, attempt);
       auto stored = store(loaded.version, as_bytes(text));
       if (stored) {  // from here on nothing may throw: the record lists it
         dropped_.clear();
         attempt.recorded = true;
-        attempt.generation = next.attempt->generation;
-        attempt.nonce = nonce;
-        attempt.version = stored.assume_value();
-        attempt.manifest = std::move(next);
-        attempt.parts = std::move(parts);
+        settle_record(attempt, std::move(next), stored.assume_value());
         return ok();
       }
       recovered_ = false;
@@ -13187,6 +13819,14 @@ class Builder : public Keeper<Store, Register, Locking, W> {
         return failure(stored.error().as(errc::sync_failed));
       if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
     }
+  }
+
+  // The record lists the attempt now.
+  static void settle_record(Attempt& attempt, Manifest next, Version version) noexcept {
+    attempt.generation = next.attempt->generation;
+    attempt.nonce = next.attempt->nonce;
+    attempt.version = version;
+    attempt.manifest = std::move(next);
   }
 
   // `m` lists the attempt.
@@ -13301,247 +13941,104 @@ HOLDFAST_END
 
 #endif
 
-// ------------ holdfast/staged/catch_up.hpp
-// Brings a build up to a source that moved on meanwhile: most of it while updates go on, the last
-// bounded tail while none can come.
+// ------------ holdfast/staged/resumer.hpp
+// Goes on with the build of a builder that is surely dead, from its last note.
 //
-// The order of what counts:
-//   1. pull, round by round                 until little is left; updates of the home go on
-//   2. barrier, shared                      no process updates the home from here on; readers go on
-//   3. marks of the current generation      all that was acknowledged is at or below them
-//   4. pull                                 until the build has them too
-//   5. seal, commit, and only then the barrier is let go: nothing is acknowledged in between
-#ifndef HOLDFAST_STAGED_CATCH_UP_HPP
-#define HOLDFAST_STAGED_CATCH_UP_HPP
+// The order of effects:
+//   1. stage lock: nobody builds; the lock vouches that the author of the attempt is gone
+//   2. register: {fence = token, attempt = the same generation, ours}   whoever might still come
+//                                                                        can't commit it
+//   3. store: back to the last note
+// Where the lock can't vouch, or nothing was noted, the attempt is dropped and another one begins.
+#ifndef HOLDFAST_STAGED_RESUMER_HPP
+#define HOLDFAST_STAGED_RESUMER_HPP
 
 HOLDFAST_BEGIN
 
-/// What a feed is asked for: to write what comes next into the writer that it is given with this.
-struct Pull {
-  Marks after;                  ///< the build has everything up to here
-  std::optional<Marks> upto{};  ///< nothing beyond: what a part that is carried over has
-  std::size_t most = 0;         ///< records at most
-  bool tail = false;            ///< updates of the home wait until the commit
-};
-/// What a feed did.
-struct Pulled {
-  Marks marks{};            ///< the build has everything up to here now
-  std::size_t records = 0;  ///< that were written; 0: the source has no more just now
-};
-
-/// How a build catches up. The bounds keep a source that is faster than the build from keeping it,
-/// or the updates that wait, for ever.
-struct CatchUpOptions {
-  /// What the writer has already; empty: what a copy began with, or catching up came to before.
-  Marks from{};
-  std::size_t records_a_round = 10'000;
-  std::size_t rounds = 1'000;         ///< before the tail
-  std::size_t near_records = 1'000;   ///< the tail begins once a round brought no more
-  std::size_t tail_records = 10'000;  ///< while updates wait
-};
-
-/// How a build caught up.
-struct CaughtUp {
-  Marks marks;  ///< of all that the build has: the commit gets them
-  std::size_t rounds = 0;
-  std::size_t records = 0;
-  std::size_t tail_records = 0;  ///< of these, while updates waited
-};
-
 namespace detail {
-/// How far the build has to come, by the marks of what is current.
-struct CatchUpGoal {
-  bool updates = false;            // somebody may update it
-  Marks least{};                   // of all that is current, its commit's among them
-  Marks updated{};                 // names that its updates have
-  std::optional<Marks> exactly{};  // of what is carried over
-};
-
-/// `own` are the marks of each part's updates. `torn` if parts that are carried over differ.
-[[nodiscard]] inline result<CatchUpGoal> catch_up_goal(Kept const& current,
-                                                       std::vector<std::optional<Marks>> const& own,
-                                                       std::vector<bool> const& carries) {
-  CatchUpGoal goal;
-  std::vector<Marks> parts;
-  for (std::size_t i = 0; i < own.size(); ++i) {
-    if (!own[i]) continue;
-    goal.updates = true;
-    parts.push_back(merged(current.marks, *own[i]));
-    goal.updated = merged(std::move(goal.updated), *own[i]);
-    if (i >= carries.size() || !carries[i]) continue;
-    if (goal.exactly && *goal.exactly != parts.back()) {
-      return failure(errc::torn, "catch_up: parts that are carried over are at unequal marks");
-    }
-    goal.exactly = parts.back();
-  }
-  goal.least = least(parts);
-  return goal;
-}
-/// What the build has to come to. Of names that neither updates nor the feed have, as a commit may
-/// give them, nothing is known.
-[[nodiscard]] inline Marks wanted_of(CatchUpGoal const& goal, Marks const& at) {
-  auto wanted = goal.exactly ? *goal.exactly : goal.least;
-  if (at.empty()) return wanted;
-  std::erase_if(wanted, [&](auto const& mark) {
-    return !at.contains(mark.first) && !goal.updated.contains(mark.first);
-  });
-  return wanted;
-}
-
-/// The first name whose mark is below `wanted`; nothing where all are reached.
-[[nodiscard]] inline std::optional<std::string> short_of(Marks const& at, Marks const& wanted) {
-  for (auto const& [name, value] : wanted) {
-    auto const found = at.find(name);
-    if (found == at.end()) return name + ": no mark of " + std::to_string(value);
-    if (found->second >= value) continue;
-    return name + ": " + std::to_string(found->second) + " of " + std::to_string(value);
-  }
-  return std::nullopt;
-}
-
-/// Where the build is after a round. `invalid` where it did not move on, or moved too far.
-[[nodiscard]] inline result<Marks> moved_on(Marks const& at,
-                                            Pulled const& pulled,
-                                            std::optional<Marks> const& upto) {
-  auto next = merged(at, pulled.marks);
-  if (auto const back = short_of(next, at)) {
-    return failure(errc::invalid, "catch_up: the feed's marks went back", *back);
-  }
-  if (pulled.records != 0 && next == at) {
-    return failure(errc::invalid, "catch_up: the feed gave records without marks for them");
-  }
-  for (auto const& [name, value] : next) {
-    if (!upto) break;
-    auto const limit = upto->find(name);
-    if (limit == upto->end() || value <= limit->second) continue;
-    return failure(errc::invalid, "catch_up: the feed went past what is carried over", name);
-  }
-  return next;
-}
-
-/// One catching up. `Source` tells what is current, and keeps updates out.
-template <class Source>
-class CatchUp {
+template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
+class Resumer : public Builder<Store, Register, Locking, W> {
  public:
-  using Quiet = typename Source::Quiet;
+  using Base = Builder<Store, Register, Locking, W>;
+  using typename Base::Attempt;
+  using typename Base::AttemptPtr;
+  using Base::Base;
 
-  CatchUp(Source& source,
-          Kept const* current,
-          std::vector<bool> const& carries,
-          CatchUpOptions const& options)
-      : source_{source}, current_{current}, carries_{carries}, options_{options} {}
+  /// All that the build has, and these words, durable on return.
+  template <class Note>
+  [[nodiscard]] result<void> note(Attempt& attempt, Note write) {
+    HOLDFAST_TRYV(Base::check_alive(attempt, "note"));
+    auto noted = write(Base::source_.store());
+    if (!noted && noted.error().code() == errc::sync_failed) attempt.lost = true;
+    return noted;
+  }
 
-  /// `marks` is where the build is, after an error too. `quiet` is held on success alone.
-  template <class Feed>
-  [[nodiscard]] result<CaughtUp> run(Feed feed, Marks& marks, Quiet& quiet) {
-    if (!options_.from.empty()) marks = options_.from;
-    LetGo let_go{quiet};
-    HOLDFAST_TRYV(chase_and_end(feed, marks, quiet));
-    let_go.armed = false;
-    done_.marks = marks;
-    return std::move(done_);
+  /// Ends this object's part in an attempt that stays in the record.
+  void leave(AttemptPtr attempt) noexcept {
+    if (Base::source_.born().left()) {
+      static_cast<void>(attempt.release());  // as with a discard
+      return;
+    }
+    std::lock_guard const guard{Base::mutex_};
+    Base::go(State::rolling_back, attempt->generation);
+    attempt->opened.reset();
+    attempt->close();
+    attempt->quiet.reset();
+    Base::go(State::none, attempt->generation);
+    Base::release(attempt->grant);
+    Base::recovered_ = false;
+    Base::building_ = false;
+  }
+
+ protected:
+  // True if it goes on with another's: then its writer is there.
+  [[nodiscard]] result<bool> take_over_or_begin(Attempt& attempt) {
+    HOLDFAST_TRY(taken, take_over(attempt));
+    if (taken) {
+      auto const resumed = attempt.resume(Base::source_.store());
+      attempt.recorded = resumed.has_value();
+      if (resumed) return true;
+      auto const code = resumed.error().code();
+      bool const nothing =
+          code == errc::not_found || code == errc::damaged || code == errc::foreign;
+      // What can pass must not cost what was built: the attempt stays for who comes next.
+      if (!nothing) return failed(resumed);
+      auto const left = Base::roll_back(attempt);
+      if (left) {
+        Base::recovered_ = false;
+        return failure(*left);
+      }
+    }
+    HOLDFAST_TRYV(Base::begin(attempt));
+    return false;
   }
 
  private:
-  // Whatever fails or throws, updates go on.
-  struct LetGo {
-    Quiet& quiet;
-    bool armed = true;
-    explicit LetGo(Quiet& held) noexcept : quiet{held} {}
-    LetGo(LetGo const&) = delete;
-    LetGo& operator=(LetGo const&) = delete;
-    ~LetGo() {
-      if (armed) quiet.reset();
-    }
-  };
-
-  template <class Feed>
-  [[nodiscard]] result<void> chase_and_end(Feed& feed, Marks& marks, Quiet& quiet) {
-    // Whoever catches up again holds it already.
-    if (!quiet) {
-      HOLDFAST_TRYV(chase(feed, marks));
-    }
-    return end(feed, marks, quiet);
-  }
-
-  template <class Feed>
-  [[nodiscard]] result<void> chase(Feed& feed, Marks& marks) {
-    bool const carrying = std::find(carries_.begin(), carries_.end(), true) != carries_.end();
-    for (; done_.rounds < options_.rounds; ++done_.rounds) {
-      std::optional<Marks> upto;
-      if (carrying) {
-        Quiet brief;
-        HOLDFAST_TRY(goal, goal_now(brief));
-        auto const wanted = wanted_of(goal, marks);
-        upto = std::move(goal.exactly);
-        if (upto && !short_of(marks, wanted)) return ok();
+  [[nodiscard]] result<bool> take_over(Attempt& attempt) {
+    HOLDFAST_TRYV(Base::reopen());
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(found, Base::source_.load());
+      if (!found || !found->manifest.attempt) return false;
+      if (!Base::has_ended(*found->manifest.attempt, attempt.grant)) return false;
+      if (attempt.needs_current && found->manifest.current.number == 0) return false;
+      HOLDFAST_TRY(remains, store_traits<Store>::generations(Base::source_.store()));
+      HOLDFAST_TRYV(Base::check_home(found->manifest, remains));
+      auto const nonce = Base::world_.random64();
+      HOLDFAST_TRY(next, manifest::take_over(found->manifest, attempt.grant.token,
+                                             Base::world_.self(), nonce));
+      auto const text = manifest::encode(next);
+      attempt.parts = Base::parts_of(next, attempt);
+      auto const stored = Base::store(found->version, as_bytes(text));
+      if (stored) {
+        Base::settle_record(attempt, std::move(next), stored.assume_value());
+        return true;
       }
-      Pull const pull{marks, std::move(upto), options_.records_a_round, false};
-      HOLDFAST_TRY(records, ask(feed, pull, marks));
-      if (records <= options_.near_records) return ok();
+      auto const code = stored.error().code();
+      if (code == errc::uncertain) return failure(stored.error().as(errc::sync_failed));
+      if (code != errc::conflict || round == 16) return failed(stored);
     }
-    return failure(errc::timed_out, "catch_up: the source is faster than the build",
-                   std::to_string(done_.rounds) + " rounds, " + std::to_string(done_.records) +
-                       " records: CatchUpOptions::rounds");
   }
-
-  template <class Feed>
-  [[nodiscard]] result<void> end(Feed& feed, Marks& marks, Quiet& quiet) {
-    HOLDFAST_TRY(goal, goal_now(quiet));
-    for (;;) {
-      auto const missing = short_of(marks, wanted_of(goal, marks));
-      // Without updates there is no telling where the end is, but by the source.
-      if (!missing && goal.updates) break;
-      if (done_.tail_records >= options_.tail_records) {
-        return failure(errc::timed_out, "catch_up: the tail does not end",
-                       std::to_string(done_.tail_records) +
-                           " records: CatchUpOptions::tail_records" +
-                           (missing ? "; " + *missing : std::string{}));
-      }
-      Pull const pull{marks, goal.exactly, options_.tail_records - done_.tail_records, true};
-      HOLDFAST_TRY(records, ask(feed, pull, marks));
-      done_.tail_records += records;
-      if (records != 0) continue;
-      if (!missing) break;
-      return failure(errc::invalid, "catch_up: the feed ended before what readers see", *missing);
-    }
-    if (goal.exactly) marks = merged(std::move(marks), *goal.exactly);
-    return ok();
-  }
-
-  template <class Feed>
-  [[nodiscard]] result<std::size_t> ask(Feed& feed, Pull const& pull, Marks& marks) {
-    HOLDFAST_TRY(pulled, feed(pull));
-    HOLDFAST_TRY(next, moved_on(marks, pulled, pull.upto));
-    marks = std::move(next);
-    done_.records += pulled.records;
-    return pulled.records;
-  }
-
-  [[nodiscard]] result<CatchUpGoal> goal_now(Quiet& quiet) {
-    if (current_ == nullptr) return CatchUpGoal{};
-    HOLDFAST_TRY(own, source_.own_marks(*current_, quiet));
-    return catch_up_goal(*current_, own, carries_);
-  }
-
-  Source& source_;
-  Kept const* current_;
-  std::vector<bool> const& carries_;
-  CatchUpOptions const& options_;
-  CaughtUp done_{};
 };
-
-/// The marks of a commit: those that the build caught up to, and others of the caller's.
-[[nodiscard]] inline result<Marks> marks_of_commit(std::optional<Marks> const& caught,
-                                                   Marks const& given) {
-  if (!caught) return given;
-  for (auto const& [name, value] : given) {
-    auto const found = caught->find(name);
-    if (found == caught->end() || found->second == value) continue;
-    return failure(errc::invalid, "commit: another mark than the build caught up to", name);
-  }
-  return merged(*caught, given);
-}
 }  // namespace detail
 
 HOLDFAST_END
@@ -13562,6 +14059,16 @@ struct Whole {
   static constexpr bool needs_current = false;
   [[nodiscard]] static result<Writer> create(Store& store, Generation g, Kept const*) {
     return store_traits<Store>::create(store, g);
+  }
+  [[nodiscard]] static result<Writer> resume(Store& store,
+                                             Generation g) requires resuming_store<Store> {
+    return resume_traits<Store>::resume(store, g);
+  }
+  [[nodiscard]] static result<void> note(Store& store, Writer& writer, bytes_view words) {
+    return resume_traits<Store>::note(store, writer, words);
+  }
+  [[nodiscard]] static std::vector<bytes> notes(Store const& store, Writer const& writer) {
+    return resume_traits<Store>::notes(store, writer);
   }
   [[nodiscard]] static result<void> seal(Store& store, Writer& writer) {
     return store_traits<Store>::seal(store, writer);
@@ -13603,6 +14110,16 @@ struct Some {
   [[nodiscard]] static result<Writer> create(Store& store, Generation g, Kept const*) {
     return store.create(g, Which{});
   }
+  [[nodiscard]] static result<Writer> resume(Store& store,
+                                             Generation g) requires resuming_store<Store> {
+    return resume_traits<Store>::resume(store, g, Which{});
+  }
+  [[nodiscard]] static result<void> note(Store& store, Writer& writer, bytes_view words) {
+    return resume_traits<Store>::note(store, writer, words, Which{});
+  }
+  [[nodiscard]] static std::vector<bytes> notes(Store const& store, Writer const& writer) {
+    return resume_traits<Store>::notes(store, writer, Which{});
+  }
   [[nodiscard]] static result<void> seal(Store& store, Writer& writer) {
     return store.seal(writer, Which{});
   }
@@ -13634,8 +14151,8 @@ HOLDFAST_BEGIN
 
 namespace detail {
 template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
-class StagedCore : public Builder<Store, Register, Locking, W> {
-  using Base = Builder<Store, Register, Locking, W>;
+class StagedCore : public Resumer<Store, Register, Locking, W> {
+  using Base = Resumer<Store, Register, Locking, W>;
   using Base::acquire, Base::collect_locked, Base::go, Base::publish_locked;
   using Base::begin, Base::building_, Base::check_alive, Base::discard_locked;
   using Base::mutex_, Base::options_, Base::recovered_, Base::recover_locked, Base::release;
@@ -13671,7 +14188,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     auto grant = acquire();
     if (grant) {
       Granted const granted{*this, grant.assume_value()};
-      HOLDFAST_TRYV(recover_locked(grant.assume_value().token));
+      HOLDFAST_TRYV(recover_locked(grant.assume_value(), options_.keep_interrupted));
       publish_locked();
     } else if (grant.error().code() != errc::busy) {
       return detail::failed(grant);
@@ -13686,25 +14203,33 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     HOLDFAST_TRYV(check_free("recover"));
     HOLDFAST_TRY(grant, acquire());
     Granted const granted{*this, grant};
-    HOLDFAST_TRY(recovery, recover_locked(grant.token));
+    HOLDFAST_TRY(recovery, recover_locked(grant, options_.keep_interrupted));
     if (recovery.left) return failure(*recovery.left);
     publish_locked();
     static_cast<void>(source_.refresh());
     return ok();
   }
 
+  /// `resume`: goes on with what a dead builder left, if there is anything to go on with.
   template <class Selection>
-  [[nodiscard]] result<AttemptPtr> stage() {
+  [[nodiscard]] result<AttemptPtr> stage(bool resume = false) {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(check_free("stage"));
     HOLDFAST_TRY(grant, acquire());
     auto attempt = Base::template own<Selection>(grant);
     Rollback rollback{*this, attempt};
-    HOLDFAST_TRYV(begin(*attempt));
+    bool resumed = false;
+    if (resume) {
+      HOLDFAST_TRY(taken, Base::take_over_or_begin(*attempt));
+      resumed = taken;
+    } else {
+      HOLDFAST_TRYV(begin(*attempt));
+    }
     building_ = true;
     go(State::initializing, attempt->generation);
     auto const& m = attempt->manifest;
-    auto created = attempt->create(source_.store(), manifest::find(m, m.current));
+    auto created = resumed ? result<void>{ok()}
+                           : attempt->create(source_.store(), manifest::find(m, m.current));
     if (!created) {
       attempt->others = created.error().code() == errc::exists;
       return detail::failed(created);
@@ -14320,6 +14845,11 @@ class [[nodiscard]] Ready : public detail::Handle<Core> {
   using reader_of_core = decltype(Core::Shown::reader);
 };
 
+namespace detail {
+template <class Core>
+using StoreOf = std::remove_reference_t<decltype(std::declval<Core&>().source().store())>;
+}  // namespace detail
+
 /// A build in progress. One thread at a time; the writer stays where it is when the handle moves.
 template <class Core, class Selection = typename Core::Whole>
 class [[nodiscard]] Stage : public detail::Handle<Core> {
@@ -14333,6 +14863,26 @@ class [[nodiscard]] Stage : public detail::Handle<Core> {
     return *static_cast<AttemptWith&>(*this->attempt_).writer;
   }
   typename Selection::Writer& writer() && = delete;
+
+  /// Makes all that was written up to now durable, with these words (at most 64 KiB, in the place
+  /// of the last ones): "done up to". Who resumes the build after a crash finds it as it was here.
+  /// An error leaves the note before; after `sync_failed` the build can only be dropped.
+  [[nodiscard]] result<void> note(bytes_view words) & requires resuming_store<detail::StoreOf<Core>> {
+    HOLDFAST_TRYV(this->check("note"));
+    return this->core_->note(*this->attempt_, [&](detail::StoreOf<Core>& store) {
+      return Selection::note(store, writer(), words);
+    });
+  }
+  /// The last words of each part that is built, empty where there are none: a crash amid a note
+  /// leaves it to some of them.
+  [[nodiscard]] std::vector<bytes> notes() & requires resuming_store<detail::StoreOf<Core>> {
+    if (!this->attempt_) return {};
+    return Selection::notes(this->core_->source().store(), writer());
+  }
+  /// Ends this handle and leaves the build, up to its last note, for who resumes it.
+  void leave() && noexcept {
+    if (this->attempt_) this->core_->leave(std::move(this->attempt_));
+  }
 
   /// Brings the build up to a source that moves on: `feed(writer, pull)` writes what comes after
   /// `pull.after`, and answers how far that is, in 0 records where there is no more. First while
@@ -15264,6 +15814,23 @@ class Staged {
       [[nodiscard]] result<Stage<Core, detail::Some<Store, I...>>> stage(Only<I...>) {
     if (!core_) return failure(errc::spent, "stage");
     HOLDFAST_TRY(attempt, core_->template stage<detail::Some<Store, I...>>());
+    return Stage<Core, detail::Some<Store, I...>>{core_, std::move(attempt)};
+  }
+
+  /// The same, going on with what a builder left that died, or let its handle `leave`: as it was at
+  /// its last note, which `notes` tells. Where it noted nothing, or is not surely dead, begins anew.
+  /// What it left is there as long as nobody calls `stage`, or opens the home without
+  /// `keep_interrupted`.
+  [[nodiscard]] result<stage_type> resume() requires resuming_store<Store> {
+    if (!core_) return failure(errc::spent, "resume");
+    HOLDFAST_TRY(attempt, core_->template stage<typename Core::Whole>(true));
+    return stage_type{core_, std::move(attempt)};
+  }
+  template <std::size_t... I>
+  requires(resuming_store<Store>&& detail::selects<Store, I...>)
+      [[nodiscard]] result<Stage<Core, detail::Some<Store, I...>>> resume(Only<I...>) {
+    if (!core_) return failure(errc::spent, "resume");
+    HOLDFAST_TRY(attempt, core_->template stage<detail::Some<Store, I...>>(true));
     return Stage<Core, detail::Some<Store, I...>>{core_, std::move(attempt)};
   }
 

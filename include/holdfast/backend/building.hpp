@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "holdfast/backend/seal_format.hpp"
+#include "holdfast/bytes.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
@@ -35,6 +36,7 @@ struct Building {
   std::string path;                           ///< its folder
   std::map<std::string, SealedFile> known{};  ///< files already synced, by name
   std::optional<error> broken{};              ///< what can't be mended: it can only be dropped
+  std::optional<bytes> noted{};               ///< the words of its last note
   bool updates = false;                       ///< whether it is to take updates once it is sealed
   bool sealing = false;  ///< a SEAL in the folder is ours, perhaps half written
   bool sealed = false;

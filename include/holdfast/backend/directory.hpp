@@ -19,6 +19,7 @@
 #include "holdfast/ids.hpp"
 #include "holdfast/posix.hpp"
 #include "holdfast/result.hpp"
+#include "holdfast/resume_concepts.hpp"
 
 HOLDFAST_BEGIN
 
@@ -40,7 +41,8 @@ class DirectoryWriter {
     HOLDFAST_TRYV(building_.writable());
     std::string const relative{name};
     auto const top = name.substr(0, name.find('/'));
-    if (!detail::is_relative_name(name) || top == SealedDirectory<Fs>::seal_name) {
+    bool const ours = top == SealedDirectory<Fs>::seal_name || detail::is_note(top);
+    if (!detail::is_relative_name(name) || ours) {
       return failure(errc::invalid, "put", relative);
     }
     for (auto slash = name.find('/'); slash != std::string_view::npos;
@@ -61,6 +63,7 @@ class DirectoryWriter {
   [[nodiscard]] std::string const& path() const noexcept { return building_.path; }
   [[nodiscard]] Generation generation() const noexcept { return building_.generation; }
   [[nodiscard]] Building& building() noexcept { return building_; }
+  [[nodiscard]] Building const& building() const noexcept { return building_; }
 
  private:
   // A file that was not written whole must not be sealed: it goes, or the whole building does.
@@ -137,6 +140,19 @@ class BasicDirectoryStore {
     HOLDFAST_TRY(building, folders_.copy(folders_, from, g));
     return writer{folders_.files(), std::move(building)};
   }
+  /// Files of the caller's own may only have grown by then; a note reads none of them.
+  [[nodiscard]] result<void> note(writer& w, bytes_view words) {
+    return w.building().note(detail::write_note(folders_.files(), w.building(), words));
+  }
+  /// As it was at the last note, exactly.
+  [[nodiscard]] result<writer> resume(Generation g) {
+    HOLDFAST_TRYV(folders_.usable("resume"));
+    HOLDFAST_TRY(building, detail::resume_build(folders_.files(), folders_.path_of(g), g));
+    return writer{folders_.files(), std::move(building)};
+  }
+  [[nodiscard]] std::vector<bytes> notes(writer const& w) const {
+    return {w.building().noted.value_or(bytes{})};
+  }
   /// Makes the same generation, sealed, in another store.
   [[nodiscard]] result<void> copy(Generation g, BasicDirectoryStore& to) const {
     HOLDFAST_TRY(building, to.folders_.copy(folders_, g, g));
@@ -169,7 +185,8 @@ class BasicDirectoryStore {
 
 /// On the real file system.
 using DirectoryStore = BasicDirectoryStore<Posix>;
-static_assert(publishing_store<DirectoryStore> && placed_store<DirectoryStore>);
+static_assert(publishing_store<DirectoryStore> && placed_store<DirectoryStore> &&
+              resuming_store<DirectoryStore>);
 
 HOLDFAST_END
 

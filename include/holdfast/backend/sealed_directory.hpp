@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "holdfast/backend/build_notes.hpp"
 #include "holdfast/backend/building.hpp"
 #include "holdfast/backend/file_tree.hpp"
 #include "holdfast/backend/free_space.hpp"
@@ -300,8 +301,13 @@ class SealedDirectory {
         .generation = building.generation, .parent = {}, .files = {}, .updates = building.updates};
     HOLDFAST_TRY(names, names_of(building.path, building.updates));
     for (auto const& name : names) {
+      if (building.noted && detail::is_note(name)) continue;
       HOLDFAST_TRY(file, settle(building, name, digest));
       seal.files.push_back(file);
+    }
+    // What is sealed can't be resumed. The last moment: until here a crash leaves its note.
+    if (building.noted) {
+      HOLDFAST_TRYV(detail::remove_notes(fs_, building.path));
     }
     std::sort(seal.files.begin(), seal.files.end(),
               [](SealedFile const& a, SealedFile const& b) { return a.name < b.name; });

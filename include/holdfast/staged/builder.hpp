@@ -42,6 +42,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     Attempt(Attempt const&) = delete;
     Attempt& operator=(Attempt const&) = delete;
     virtual result<void> create(Store& store, Kept const* current) = 0;
+    virtual result<void> resume(Store& store) = 0;
     virtual result<void> seal(Store& store) = 0;
     virtual void close() noexcept = 0;  // the writer, whatever is written
 
@@ -77,6 +78,15 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       HOLDFAST_TRY(made, Selection::create(store, this->generation, current));
       this->writer.emplace(std::move(made));
       return ok();
+    }
+    result<void> resume([[maybe_unused]] Store& store) override {
+      if constexpr (requires { Selection::resume(store, this->generation); }) {
+        HOLDFAST_TRY(made, Selection::resume(store, this->generation));
+        this->writer.emplace(std::move(made));
+        return ok();
+      } else {
+        return failure(errc::not_found, "resume");
+      }
     }
     result<void> seal(Store& store) override { return Selection::seal(store, *this->writer); }
     void close() noexcept override { this->writer.reset(); }
@@ -129,7 +139,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(found, source_.load());
       if (!recovered_ || !found || found->manifest.attempt) {
-        HOLDFAST_TRY(recovery, recover_locked(attempt.grant.token));
+        HOLDFAST_TRY(recovery, recover_locked(attempt.grant));
         if (recovery.left) return failure(*recovery.left);
       }
       HOLDFAST_TRY(loaded, require_loaded("stage"));
@@ -148,16 +158,12 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       }
       HOLDFAST_TRY(next, std::move(planned));
       auto const text = manifest::encode(next);
-      auto parts = parts_of(next, attempt);
+      attempt.parts = parts_of(next, attempt);
       auto stored = store(loaded.version, as_bytes(text));
       if (stored) {  // from here on nothing may throw: the record lists it
         dropped_.clear();
         attempt.recorded = true;
-        attempt.generation = next.attempt->generation;
-        attempt.nonce = nonce;
-        attempt.version = stored.assume_value();
-        attempt.manifest = std::move(next);
-        attempt.parts = std::move(parts);
+        settle_record(attempt, std::move(next), stored.assume_value());
         return ok();
       }
       recovered_ = false;
@@ -167,6 +173,14 @@ class Builder : public Keeper<Store, Register, Locking, W> {
         return failure(stored.error().as(errc::sync_failed));
       if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
     }
+  }
+
+  // The record lists the attempt now.
+  static void settle_record(Attempt& attempt, Manifest next, Version version) noexcept {
+    attempt.generation = next.attempt->generation;
+    attempt.nonce = next.attempt->nonce;
+    attempt.version = version;
+    attempt.manifest = std::move(next);
   }
 
   // `m` lists the attempt.

@@ -28,9 +28,9 @@
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/detail/manifest_text.hpp"
 #include "holdfast/detail/transitions.hpp"
-#include "holdfast/staged/builder.hpp"
 #include "holdfast/staged/catch_up.hpp"
 #include "holdfast/staged/housekeeping.hpp"
+#include "holdfast/staged/resumer.hpp"
 #include "holdfast/staged/selection.hpp"
 #include "holdfast/staged/source.hpp"
 #include "holdfast/world.hpp"
@@ -39,8 +39,8 @@ HOLDFAST_BEGIN
 
 namespace detail {
 template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
-class StagedCore : public Builder<Store, Register, Locking, W> {
-  using Base = Builder<Store, Register, Locking, W>;
+class StagedCore : public Resumer<Store, Register, Locking, W> {
+  using Base = Resumer<Store, Register, Locking, W>;
   using Base::acquire, Base::collect_locked, Base::go, Base::publish_locked;
   using Base::begin, Base::building_, Base::check_alive, Base::discard_locked;
   using Base::mutex_, Base::options_, Base::recovered_, Base::recover_locked, Base::release;
@@ -76,7 +76,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     auto grant = acquire();
     if (grant) {
       Granted const granted{*this, grant.assume_value()};
-      HOLDFAST_TRYV(recover_locked(grant.assume_value().token));
+      HOLDFAST_TRYV(recover_locked(grant.assume_value(), options_.keep_interrupted));
       publish_locked();
     } else if (grant.error().code() != errc::busy) {
       return detail::failed(grant);
@@ -91,25 +91,33 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     HOLDFAST_TRYV(check_free("recover"));
     HOLDFAST_TRY(grant, acquire());
     Granted const granted{*this, grant};
-    HOLDFAST_TRY(recovery, recover_locked(grant.token));
+    HOLDFAST_TRY(recovery, recover_locked(grant, options_.keep_interrupted));
     if (recovery.left) return failure(*recovery.left);
     publish_locked();
     static_cast<void>(source_.refresh());
     return ok();
   }
 
+  /// `resume`: goes on with what a dead builder left, if there is anything to go on with.
   template <class Selection>
-  [[nodiscard]] result<AttemptPtr> stage() {
+  [[nodiscard]] result<AttemptPtr> stage(bool resume = false) {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(check_free("stage"));
     HOLDFAST_TRY(grant, acquire());
     auto attempt = Base::template own<Selection>(grant);
     Rollback rollback{*this, attempt};
-    HOLDFAST_TRYV(begin(*attempt));
+    bool resumed = false;
+    if (resume) {
+      HOLDFAST_TRY(taken, Base::take_over_or_begin(*attempt));
+      resumed = taken;
+    } else {
+      HOLDFAST_TRYV(begin(*attempt));
+    }
     building_ = true;
     go(State::initializing, attempt->generation);
     auto const& m = attempt->manifest;
-    auto created = attempt->create(source_.store(), manifest::find(m, m.current));
+    auto created = resumed ? result<void>{ok()}
+                           : attempt->create(source_.store(), manifest::find(m, m.current));
     if (!created) {
       attempt->others = created.error().code() == errc::exists;
       return detail::failed(created);

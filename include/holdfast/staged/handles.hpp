@@ -7,11 +7,14 @@
 #include <memory>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
+#include "holdfast/bytes.hpp"
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
+#include "holdfast/resume_concepts.hpp"
 #include "holdfast/staged/catch_up.hpp"
 #include "holdfast/staged/core.hpp"
 
@@ -94,6 +97,11 @@ class [[nodiscard]] Ready : public detail::Handle<Core> {
   using reader_of_core = decltype(Core::Shown::reader);
 };
 
+namespace detail {
+template <class Core>
+using StoreOf = std::remove_reference_t<decltype(std::declval<Core&>().source().store())>;
+}  // namespace detail
+
 /// A build in progress. One thread at a time; the writer stays where it is when the handle moves.
 template <class Core, class Selection = typename Core::Whole>
 class [[nodiscard]] Stage : public detail::Handle<Core> {
@@ -107,6 +115,27 @@ class [[nodiscard]] Stage : public detail::Handle<Core> {
     return *static_cast<AttemptWith&>(*this->attempt_).writer;
   }
   typename Selection::Writer& writer() && = delete;
+
+  /// Makes all that was written up to now durable, with these words (at most 64 KiB, in the place
+  /// of the last ones): "done up to". Who resumes the build after a crash finds it as it was here.
+  /// An error leaves the note before; after `sync_failed` the build can only be dropped.
+  [[nodiscard]] result<void> note(bytes_view words) & requires
+      resuming_store<detail::StoreOf<Core>> {
+    HOLDFAST_TRYV(this->check("note"));
+    return this->core_->note(*this->attempt_, [&](detail::StoreOf<Core>& store) {
+      return Selection::note(store, writer(), words);
+    });
+  }
+  /// The last words of each part that is built, empty where there are none: a crash amid a note
+  /// leaves it to some of them.
+  [[nodiscard]] std::vector<bytes> notes() & requires resuming_store<detail::StoreOf<Core>> {
+    if (!this->attempt_) return {};
+    return Selection::notes(this->core_->source().store(), writer());
+  }
+  /// Ends this handle and leaves the build, up to its last note, for who resumes it.
+  void leave() && noexcept {
+    if (this->attempt_) this->core_->leave(std::move(this->attempt_));
+  }
 
   /// Brings the build up to a source that moves on: `feed(writer, pull)` writes what comes after
   /// `pull.after`, and answers how far that is, in 0 records where there is no more. First while

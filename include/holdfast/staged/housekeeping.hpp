@@ -31,6 +31,8 @@ struct StagedOptions {
   double headroom = 0;
   /// And as many bytes beside.
   std::uint64_t min_free_bytes = 0;
+  /// Leave what a dead builder has noted for `resume`: opening and `recover` drop it otherwise.
+  bool keep_interrupted = false;
   /// Give the current generation its outside names, where the store can.
   bool publish = true;
   /// How long a generation outlives its outside name, for foreign readers that are just opening it.

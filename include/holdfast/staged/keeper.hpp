@@ -19,6 +19,7 @@
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/detail/manifest_text.hpp"
 #include "holdfast/detail/transitions.hpp"
+#include "holdfast/resume_concepts.hpp"
 #include "holdfast/staged/housekeeping.hpp"
 #include "holdfast/staged/source.hpp"
 #include "holdfast/world.hpp"
@@ -141,7 +142,9 @@ class Keeper {
   // failure or force ended. Its author may still be alive: it is fenced out durably before anything
   // of it is dropped. Gives why an attempt could not be dropped: reading and reverting go on then,
   // building does not.
-  [[nodiscard]] result<Recovery> recover_locked(FencingToken token) {
+  // An attempt of one who is surely dead may stay, if it is to be resumed.
+  [[nodiscard]] result<Recovery> recover_locked(Grant const& grant, bool may_stay = false) {
+    auto const token = grant.token;
     HOLDFAST_TRYV(reopen());
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(loaded, source_.load());
@@ -155,10 +158,11 @@ class Keeper {
       std::optional<error> left;
       if (loaded) {
         HOLDFAST_TRYV(check_home(next, remains));
-        if (next.attempt && next.fence <= next.attempt->token) {
+        bool const stays = may_stay && next.attempt && has_ended(*next.attempt, grant);
+        if (!stays && next.attempt && next.fence <= next.attempt->token) {
           next = manifest::fence_out(std::move(next), token);
         } else {
-          left = clean(next);
+          left = clean(next, stays);
           if (next == loaded->manifest) {
             if (!left) settle_recovery();
             return Recovery{left};
@@ -169,6 +173,15 @@ class Keeper {
       bool const again = stored || stored.error().code() == errc::conflict;
       if (!again) return detail::failed(stored);
       if (round == 16) return failure(errc::busy, "recover", "the record changes all the time");
+    }
+  }
+
+  [[nodiscard]] bool has_ended([[maybe_unused]] AttemptRecord const& attempt,
+                               [[maybe_unused]] Grant const& ours) const {
+    if constexpr (vouching_lock<Locking>) {
+      return lock_.has_ended(attempt.owner, attempt.token, ours);
+    } else {
+      return false;
     }
   }
 
@@ -207,9 +220,9 @@ class Keeper {
 
   // Drops what the record lists as ended, and takes it out. The record is confirmed: a load gives
   // nothing else.
-  [[nodiscard]] std::optional<error> clean(Manifest& m) {
+  [[nodiscard]] std::optional<error> clean(Manifest& m, bool attempt_stays) {
     std::optional<error> left;
-    if (m.attempt) {
+    if (m.attempt && !attempt_stays) {
       auto const g = m.attempt->generation;
       auto const dropped = store_traits<Store>::drop(source_.store(), g);
       if (!dropped) left = dropped.error();

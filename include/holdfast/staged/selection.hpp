@@ -7,11 +7,14 @@
 #include <utility>
 #include <vector>
 
+#include "holdfast/adaptor/resumes.hpp"
+#include "holdfast/bytes.hpp"
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
+#include "holdfast/resume_concepts.hpp"
 
 HOLDFAST_BEGIN
 
@@ -22,6 +25,16 @@ struct Whole {
   static constexpr bool needs_current = false;
   [[nodiscard]] static result<Writer> create(Store& store, Generation g, Kept const*) {
     return store_traits<Store>::create(store, g);
+  }
+  [[nodiscard]] static result<Writer> resume(Store& store,
+                                             Generation g) requires resuming_store<Store> {
+    return resume_traits<Store>::resume(store, g);
+  }
+  [[nodiscard]] static result<void> note(Store& store, Writer& writer, bytes_view words) {
+    return resume_traits<Store>::note(store, writer, words);
+  }
+  [[nodiscard]] static std::vector<bytes> notes(Store const& store, Writer const& writer) {
+    return resume_traits<Store>::notes(store, writer);
   }
   [[nodiscard]] static result<void> seal(Store& store, Writer& writer) {
     return store_traits<Store>::seal(store, writer);
@@ -62,6 +75,16 @@ struct Some {
   static constexpr bool needs_current = true;  // for what is carried over
   [[nodiscard]] static result<Writer> create(Store& store, Generation g, Kept const*) {
     return store.create(g, Which{});
+  }
+  [[nodiscard]] static result<Writer> resume(Store& store,
+                                             Generation g) requires resuming_store<Store> {
+    return resume_traits<Store>::resume(store, g, Which{});
+  }
+  [[nodiscard]] static result<void> note(Store& store, Writer& writer, bytes_view words) {
+    return resume_traits<Store>::note(store, writer, words, Which{});
+  }
+  [[nodiscard]] static std::vector<bytes> notes(Store const& store, Writer const& writer) {
+    return resume_traits<Store>::notes(store, writer, Which{});
   }
   [[nodiscard]] static result<void> seal(Store& store, Writer& writer) {
     return store.seal(writer, Which{});
