@@ -40,6 +40,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/sqlite_connection.hpp
     include/holdfast/backend/sqlite_pool.hpp
     include/holdfast/backend/sqlite_reader.hpp
+    include/holdfast/backend/sqlite_seal.hpp
     include/holdfast/backend/sqlite_updates.hpp
     include/holdfast/backend/sqlite_writer.hpp
     include/holdfast/bytes.hpp
@@ -170,6 +171,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/register_scenario.hpp
     include/holdfast/testing/register_schedule.hpp
     include/holdfast/testing/register_subject.hpp
+    include/holdfast/testing/resume_scenario.hpp
     include/holdfast/testing/rocksdb_file_system.hpp
     include/holdfast/testing/rocksdb_files.hpp
     include/holdfast/testing/scenario.hpp

@@ -1780,22 +1780,12 @@ HOLDFAST_END
 HOLDFAST_BEGIN
 
 namespace detail {
-// A part that noted nothing begins anew, under the same number: the drop before is durable.
 template <resuming_store Part>
 [[nodiscard]] result<void> resume_part(Part& part,
                                        Generation g,
-                                       std::optional<writer_of<Part>>& into,
-                                       bool& any) {
-  auto resumed = resume_traits<Part>::resume(part, g);
-  if (resumed) {
-    any = true;
-    into.emplace(std::move(resumed).assume_value());
-    return ok();
-  }
-  if (resumed.error().code() != errc::not_found) return failed(resumed);
-  HOLDFAST_TRYV(store_traits<Part>::drop(part, g));
-  HOLDFAST_TRY(made, store_traits<Part>::create(part, g));
-  into.emplace(std::move(made));
+                                       std::optional<writer_of<Part>>& into) {
+  HOLDFAST_TRY(resumed, resume_traits<Part>::resume(part, g));
+  into.emplace(std::move(resumed));
   return ok();
 }
 template <class Part, class Writer>
@@ -1805,8 +1795,10 @@ void add_notes(Part const& part, Writer const& writer, std::vector<bytes>& all) 
 }
 }  // namespace detail
 
-/// In the order of the parts. A crash in a note leaves it to some of them: `notes` tells it of each,
-/// and each is exactly where its own note says.
+/// In the order of the parts. A crash in a note leaves it to some of them: `notes` tells it of
+/// each, and each is exactly where its own note says, at the last or the one before. Bring them to
+/// the same before the next note. Where one has no note, or is sealed, there is nothing to go on
+/// with: a part that began anew would be noted behind what the others have.
 template <resuming_store... Parts>
 struct resume_traits<Together<Parts...>> {
   using Store = Together<Parts...>;
@@ -1864,14 +1856,12 @@ struct resume_traits<Together<Parts...>> {
                           std::index_sequence<J...>) {
     using Writers = std::tuple<writer_of<Part<I>>...>;
     std::tuple<std::optional<writer_of<Part<I>>>...> made;
-    bool any = false;
     auto done = t.check();
     if (done) {
-      (detail::keep_first(done, detail::resume_part(std::get<I>(t.stores()), g, std::get<J>(made),
-                                                    any)) &&
+      (detail::keep_first(done,
+                          detail::resume_part(std::get<I>(t.stores()), g, std::get<J>(made))) &&
        ...);
     }
-    if (done && !any) done = failure(errc::not_found, "resume: nothing was noted");
     if (!done) return result<Writers>{detail::failed(done)};
     return result<Writers>{Writers{*std::move(std::get<J>(made))...}};
   }
@@ -2850,8 +2840,8 @@ HOLDFAST_END
 // ------------ holdfast/backend/build_notes.hpp
 // Keeps beside an unsealed generation how far its build is, and brings the folder back to that.
 //
-// The file .holdfast-note: a SEAL of what was durable then, the words, u64 size of the SEAL, CRC32C.
-// The order of effects of a note:
+// The file .holdfast-note: a SEAL of what was durable then, the words, u64 size of the SEAL,
+// CRC32C. The order of effects of a note:
 //   1. every file, then every directory     what the note will name is durable first
 //   2. the note under another name          synced
 //   3. rename, sync of the folder           a crash leaves the note before, or this one
@@ -13960,9 +13950,9 @@ template <generation_store Store, atomic_register Register, lock_policy Locking,
 class Resumer : public Builder<Store, Register, Locking, W> {
  public:
   using Base = Builder<Store, Register, Locking, W>;
+  using Base::Base;
   using typename Base::Attempt;
   using typename Base::AttemptPtr;
-  using Base::Base;
 
   /// All that the build has, and these words, durable on return.
   template <class Note>
@@ -14867,7 +14857,8 @@ class [[nodiscard]] Stage : public detail::Handle<Core> {
   /// Makes all that was written up to now durable, with these words (at most 64 KiB, in the place
   /// of the last ones): "done up to". Who resumes the build after a crash finds it as it was here.
   /// An error leaves the note before; after `sync_failed` the build can only be dropped.
-  [[nodiscard]] result<void> note(bytes_view words) & requires resuming_store<detail::StoreOf<Core>> {
+  [[nodiscard]] result<void> note(bytes_view words) & requires
+      resuming_store<detail::StoreOf<Core>> {
     HOLDFAST_TRYV(this->check("note"));
     return this->core_->note(*this->attempt_, [&](detail::StoreOf<Core>& store) {
       return Selection::note(store, writer(), words);
@@ -15818,8 +15809,8 @@ class Staged {
   }
 
   /// The same, going on with what a builder left that died, or let its handle `leave`: as it was at
-  /// its last note, which `notes` tells. Where it noted nothing, or is not surely dead, begins anew.
-  /// What it left is there as long as nobody calls `stage`, or opens the home without
+  /// its last note, which `notes` tells. Where it noted nothing, or is not surely dead, begins
+  /// anew. What it left is there as long as nobody calls `stage`, or opens the home without
   /// `keep_interrupted`.
   [[nodiscard]] result<stage_type> resume() requires resuming_store<Store> {
     if (!core_) return failure(errc::spent, "resume");

@@ -22,22 +22,12 @@
 HOLDFAST_BEGIN
 
 namespace detail {
-// A part that noted nothing begins anew, under the same number: the drop before is durable.
 template <resuming_store Part>
 [[nodiscard]] result<void> resume_part(Part& part,
                                        Generation g,
-                                       std::optional<writer_of<Part>>& into,
-                                       bool& any) {
-  auto resumed = resume_traits<Part>::resume(part, g);
-  if (resumed) {
-    any = true;
-    into.emplace(std::move(resumed).assume_value());
-    return ok();
-  }
-  if (resumed.error().code() != errc::not_found) return failed(resumed);
-  HOLDFAST_TRYV(store_traits<Part>::drop(part, g));
-  HOLDFAST_TRY(made, store_traits<Part>::create(part, g));
-  into.emplace(std::move(made));
+                                       std::optional<writer_of<Part>>& into) {
+  HOLDFAST_TRY(resumed, resume_traits<Part>::resume(part, g));
+  into.emplace(std::move(resumed));
   return ok();
 }
 template <class Part, class Writer>
@@ -48,7 +38,9 @@ void add_notes(Part const& part, Writer const& writer, std::vector<bytes>& all) 
 }  // namespace detail
 
 /// In the order of the parts. A crash in a note leaves it to some of them: `notes` tells it of
-/// each, and each is exactly where its own note says.
+/// each, and each is exactly where its own note says, at the last or the one before. Bring them to
+/// the same before the next note. Where one has no note, or is sealed, there is nothing to go on
+/// with: a part that began anew would be noted behind what the others have.
 template <resuming_store... Parts>
 struct resume_traits<Together<Parts...>> {
   using Store = Together<Parts...>;
@@ -106,14 +98,12 @@ struct resume_traits<Together<Parts...>> {
                           std::index_sequence<J...>) {
     using Writers = std::tuple<writer_of<Part<I>>...>;
     std::tuple<std::optional<writer_of<Part<I>>>...> made;
-    bool any = false;
     auto done = t.check();
     if (done) {
-      (detail::keep_first(
-           done, detail::resume_part(std::get<I>(t.stores()), g, std::get<J>(made), any)) &&
+      (detail::keep_first(done,
+                          detail::resume_part(std::get<I>(t.stores()), g, std::get<J>(made))) &&
        ...);
     }
-    if (done && !any) done = failure(errc::not_found, "resume: nothing was noted");
     if (!done) return result<Writers>{detail::failed(done)};
     return result<Writers>{Writers{*std::move(std::get<J>(made))...}};
   }

@@ -73,6 +73,7 @@ inline constexpr std::array catalogue{
     laws::s19,
     laws::published,
     laws::staged_recovers,
+    laws::resumes,
     laws::l1,
     laws::l2,
     laws::l5,
