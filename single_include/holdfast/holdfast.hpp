@@ -2419,6 +2419,12 @@ struct SealCursor {
   return file;
 }
 
+[[nodiscard]] inline bool has_undigested(Seal const& seal) {
+  return std::any_of(seal.files.begin(), seal.files.end(), [](SealedFile const& file) {
+    return !file.name.ends_with('/') && !file.digest;
+  });
+}
+
 /// `path` is for the error alone.
 [[nodiscard]] inline result<Seal> decode_seal(bytes_view from, std::string_view path) {
   auto const refuse = [&](errc code) { return failure(code, "read SEAL", path); };
@@ -3596,7 +3602,7 @@ class SealedDirectory {
   /// Checks every file as well as the SEAL allows, and says how well that is.
   [[nodiscard]] result<Verified> verify(Generation g) const {
     HOLDFAST_TRY(seal, seal_of(g));
-    bool const undigested = has_undigested(seal);
+    bool const undigested = detail::has_undigested(seal);
     HOLDFAST_TRYV(open(g, !undigested));
     if (seal.updates) return Verified::identity;
     return undigested ? Verified::names_and_sizes : Verified::digests;
@@ -3699,7 +3705,7 @@ class SealedDirectory {
     HOLDFAST_TRYV(check_names(seal));
     if (seal.updates) return ok();
     auto const folder = path_of(seal.generation);
-    if (check_digests && has_undigested(seal)) {
+    if (check_digests && detail::has_undigested(seal)) {
       return failure(errc::invalid, "verify: sealed without digests", folder);
     }
     for (auto const& file : seal.files) {
@@ -3822,12 +3828,6 @@ class SealedDirectory {
       }
     }
     return ok();
-  }
-
-  [[nodiscard]] static bool has_undigested(Seal const& seal) {
-    return std::any_of(seal.files.begin(), seal.files.end(), [](SealedFile const& file) {
-      return !file.name.ends_with('/') && !file.digest;
-    });
   }
 
   std::string name_;

@@ -13,7 +13,7 @@ ROWS = [
     ("0", IN_ORDER, ["version", "config", "bytes", "result", "ids", "guarantees",
                      "detail/crc32c_table", "detail/crc32c_streams", "detail/crc32c_x86",
                      "detail/crc32c_arm", "checksum"]),
-    ("1", IN_ORDER, ["event", "concepts", "update_concepts", "explain", "file_system", "file_ops",
+    ("1", IN_ORDER, ["event", "concepts", "update_concepts", "resume_concepts", "explain", "file_system", "file_ops",
                       "posix", "world", "segment"]),
     ("1t", IN_ORDER, ["report/text", "report/json"]),
     ("1r", APART, ["detail/", "report/observer"]),
