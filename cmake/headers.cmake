@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # Every public header. Written by cmake/update_headers.py, compared by a test.
 set(HOLDFAST_HEADERS
+    include/holdfast/adaptor/limits.hpp
     include/holdfast/adaptor/looks.hpp
     include/holdfast/adaptor/parts.hpp
     include/holdfast/adaptor/resumes.hpp

@@ -914,6 +914,65 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/adaptor/limits.hpp
+// Keeps a build within the bytes of disk that it may take: tells its writers, and adds up what they
+// took.
+#ifndef HOLDFAST_ADAPTOR_LIMITS_HPP
+#define HOLDFAST_ADAPTOR_LIMITS_HPP
+
+#include <tuple>
+
+HOLDFAST_BEGIN
+
+/// A writer that answers `no_space` to what would take it beyond so many bytes, as well as its
+/// backend can, and tells how many it took. What is no such writer is not counted before its seal.
+template <class T>
+concept limited_writer = requires(T& t, T const& c, std::uint64_t bytes) {
+  { t.limit(bytes) } -> gives<void>;
+  { c.taken() } -> gives<std::uint64_t>;
+};
+
+namespace detail {
+template <class Writer>
+[[nodiscard]] result<void> limit_build(Writer& writer, std::uint64_t bytes) {
+  if constexpr (limited_writer<Writer>) {
+    return writer.limit(bytes);
+  } else if constexpr (requires { std::tuple_size<Writer>::value; }) {
+    result<void> done = ok();
+    std::apply(
+        [&](auto&... part) {
+          static_cast<void>(((done ? void(done = limit_build(part, bytes)) : void()), ...));
+        },
+        writer);
+    return done;
+  } else {
+    return ok();
+  }
+}
+template <class Writer>
+[[nodiscard]] result<void> add_taken(Writer const& writer, std::uint64_t& all) {
+  if constexpr (limited_writer<Writer>) {
+    HOLDFAST_TRY(own, writer.taken());
+    all += own;
+    return ok();
+  } else if constexpr (requires { std::tuple_size<Writer>::value; }) {
+    result<void> done = ok();
+    std::apply(
+        [&](auto const&... part) {
+          static_cast<void>(((done ? void(done = add_taken(part, all)) : void()), ...));
+        },
+        writer);
+    return done;
+  } else {
+    return ok();
+  }
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/adaptor/parts.hpp
 // Speaks of the parts of a composed store: their names, their promises, and which of them are
 // meant.
@@ -921,7 +980,6 @@ HOLDFAST_END
 #define HOLDFAST_ADAPTOR_PARTS_HPP
 
 #include <iterator>
-#include <tuple>
 
 HOLDFAST_BEGIN
 
@@ -2484,10 +2542,17 @@ struct Building {
   std::map<std::string, SealedFile> known{};  ///< files already synced, by name
   std::optional<error> broken{};              ///< what can't be mended: it can only be dropped
   std::optional<bytes> noted{};               ///< the words of its last note
+  std::uint64_t limit = 0;                    ///< bytes that may be known; 0: none
   bool updates = false;                       ///< whether it is to take updates once it is sealed
   bool sealing = false;  ///< a SEAL in the folder is ours, perhaps half written
   bool sealed = false;
 
+  /// The bytes of the files that are known.
+  [[nodiscard]] std::uint64_t taken() const noexcept {
+    std::uint64_t all = 0;
+    for (auto const& [name, file] : known) all += file.size;
+    return all;
+  }
   /// Gives the outcome back, and remembers a failed sync: what was written before it is lost.
   template <class R>
   [[nodiscard]] R note(R outcome) {
@@ -3857,7 +3922,8 @@ struct DirectoryOptions {
 template <file_system Fs>
 class DirectoryWriter {
  public:
-  DirectoryWriter(Fs fs, Building building) : fs_{std::move(fs)}, building_{std::move(building)} {}
+  DirectoryWriter(Fs fs, Building building)
+      : fs_{std::move(fs)}, building_{std::move(building)}, taken_{building_.taken()} {}
 
   /// Makes the file `name` ("a", "a/b/c") with this content, durable on return but for its name.
   /// `exists` if there is one, `invalid` for a name that leads elsewhere. After an error nothing of
@@ -3875,14 +3941,25 @@ class DirectoryWriter {
       auto const made = fs_.make_directory(detail::join(path(), name.substr(0, slash)));
       if (!made && made.error().code() != errc::exists) return detail::failed(made);
     }
+    if (building_.limit != 0 &&
+        content.size() > building_.limit - std::min(taken_, building_.limit)) {
+      return failure(errc::no_space, "put: the build has a limit", relative);
+    }
     auto const path_of_file = detail::join(path(), name);
     HOLDFAST_TRY(file, fs_.open(path_of_file, Open::create));
     auto const crc = building_.note(detail::write_durably(fs_, file, content));
     if (!crc) return discard(path_of_file, crc.error());
     building_.known.insert_or_assign(relative,
                                      SealedFile{relative, content.size(), crc.assume_value()});
+    taken_ += content.size();
     return ok();
   }
+  /// Of what `put` writes; files of the caller's own count once they are sealed.
+  [[nodiscard]] result<void> limit(std::uint64_t most) noexcept {
+    building_.limit = most;
+    return ok();
+  }
+  [[nodiscard]] result<std::uint64_t> taken() const noexcept { return taken_; }
 
   /// The folder, for files of the caller's own: close them before seal, which finds and syncs them.
   [[nodiscard]] std::string const& path() const noexcept { return building_.path; }
@@ -3900,6 +3977,7 @@ class DirectoryWriter {
 
   Fs fs_;
   Building building_;
+  std::uint64_t taken_;
 };
 
 /// Reads a sealed generation; safe from many threads.
@@ -10261,6 +10339,10 @@ struct StagedOptions {
   /// current generation's parts that are to be built again are free, for each file system they lie
   /// on. 0: don't look.
   double headroom = 0;
+  /// Of disk that a build may take, of all parts that it builds: so many must be free before it is
+  /// begun, and what goes beyond is `no_space`, from the writers where they can tell, else from
+  /// `note`, `catch_up` and `seal`. 0: no limit.
+  std::uint64_t build_bytes = 0;
   /// And as many bytes beside.
   std::uint64_t min_free_bytes = 0;
   /// Leave what a dead builder has noted for `resume`: opening and `recover` drop it otherwise.
@@ -13380,7 +13462,32 @@ class Keeper {
     return status;
   }
 
+  /// Stops every commit until `unhold`, also one that is under way: it answers `held`. Needs only
+  /// the register.
+  [[nodiscard]] result<void> hold(std::string_view reason) {
+    if (reason.size() > manifest::max_reason) return failure(errc::too_large, "hold", reason);
+    return change("hold", [&](Manifest& m) { m.hold = std::string{reason}; });
+  }
+  [[nodiscard]] result<void> unhold() {
+    return change("unhold", [](Manifest& m) { m.hold.reset(); });
+  }
+
  protected:
+  // One store of the record, whoever builds; its new version makes a commit under way fail.
+  template <class Edit>
+  [[nodiscard]] result<void> change(char const* where, Edit edit) {
+    std::lock_guard const guard{mutex_};
+    if (source_.born().left()) return failure(errc::forked, where);
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(loaded, require_loaded(where));
+      auto next = loaded.manifest;
+      edit(next);
+      auto const stored = store(loaded.version, as_bytes(manifest::encode(next)));
+      if (stored) return ok();
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
   // The stage lock for a scope.
   struct Granted {
     Keeper& core;
@@ -13681,6 +13788,8 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     virtual result<void> resume(Store& store) = 0;
     virtual result<void> seal(Store& store) = 0;
     virtual void close() noexcept = 0;  // the writer, whatever is written
+    virtual result<void> limit(std::uint64_t bytes) = 0;
+    [[nodiscard]] virtual result<std::uint64_t> taken() const = 0;
 
     Grant grant;
     std::vector<bool> carries;  // which parts are not built but taken from the current generation
@@ -13726,6 +13835,12 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     }
     result<void> seal(Store& store) override { return Selection::seal(store, *this->writer); }
     void close() noexcept override { this->writer.reset(); }
+    result<void> limit(std::uint64_t bytes) override { return limit_build(*this->writer, bytes); }
+    [[nodiscard]] result<std::uint64_t> taken() const override {
+      std::uint64_t all = 0;
+      HOLDFAST_TRYV(add_taken(*this->writer, all));
+      return all;
+    }
   };
 
   using Base::Base;
@@ -13840,7 +13955,8 @@ class Builder : public Keeper<Store, Register, Locking, W> {
 
   // Parts on one file system share what is free there.
   [[nodiscard]] result<void> check_headroom(Manifest const& m, Attempt const& attempt) {
-    if (options_.headroom <= 0 && options_.min_free_bytes == 0) return ok();
+    auto const budget = options_.build_bytes;
+    if (options_.headroom <= 0 && options_.min_free_bytes == 0 && budget == 0) return ok();
     auto const* current = manifest::find(m, m.current);
     std::vector<Generation> const none(m.part_names.size());
     HOLDFAST_TRY(spaces, measure(current != nullptr ? current->parts : none));
@@ -13850,12 +13966,31 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       auto const like_now = options_.headroom * static_cast<double>(spaces[i]->used);
       auto const first = wanted.try_emplace(spaces[i]->device, options_.min_free_bytes).first;
       first->second += static_cast<std::uint64_t>(like_now);
-      if (first->second <= spaces[i]->free) continue;
+      auto const needed = std::max(first->second, budget);
+      if (needed <= spaces[i]->free) continue;
       return failure(errc::no_space, "stage",
-                     m.part_names[i] + ": " + std::to_string(first->second) + " bytes wanted, " +
+                     m.part_names[i] + ": " + std::to_string(needed) + " bytes wanted, " +
                          std::to_string(spaces[i]->free) + " free");
     }
     return ok();
+  }
+
+  // Before its seal as its writers tell, after it as the store does.
+  [[nodiscard]] result<void> check_budget(Attempt const& attempt, bool sealed) {
+    if (options_.build_bytes == 0) return ok();
+    std::uint64_t taken = 0;
+    if (sealed) {
+      HOLDFAST_TRY(spaces, measure(attempt.parts));
+      for (std::size_t i = 0; i < spaces.size(); ++i) {
+        if (spaces[i] && !attempt.carries[i]) taken += spaces[i]->used;
+      }
+    } else {
+      HOLDFAST_TRY(told, attempt.taken());
+      taken = told;
+    }
+    if (taken <= options_.build_bytes) return ok();
+    return failure(errc::no_space, "the build takes more than StagedOptions::build_bytes",
+                   std::to_string(taken) + " of " + std::to_string(options_.build_bytes));
   }
 
   // Bytes that a build may make of the record: an operator must still be able to hold and revert.
@@ -13958,6 +14093,7 @@ class Resumer : public Builder<Store, Register, Locking, W> {
   template <class Note>
   [[nodiscard]] result<void> note(Attempt& attempt, Note write) {
     HOLDFAST_TRYV(Base::check_alive(attempt, "note"));
+    HOLDFAST_TRYV(Base::check_budget(attempt, false));
     auto noted = write(Base::source_.store());
     if (!noted && noted.error().code() == errc::sync_failed) attempt.lost = true;
     return noted;
@@ -14224,6 +14360,9 @@ class StagedCore : public Resumer<Store, Register, Locking, W> {
       attempt->others = created.error().code() == errc::exists;
       return detail::failed(created);
     }
+    if (options_.build_bytes != 0) {
+      HOLDFAST_TRYV(attempt->limit(options_.build_bytes));
+    }
     go(State::processing, attempt->generation);
     rollback.armed = false;
     return attempt;
@@ -14237,10 +14376,14 @@ class StagedCore : public Resumer<Store, Register, Locking, W> {
                                           CatchUpOptions const& options,
                                           Feed feed) {
     HOLDFAST_TRYV(check_alive(attempt, "catch_up"));
+    auto const within = [&](Pull const& pull) -> result<Pulled> {
+      HOLDFAST_TRYV(Base::check_budget(attempt, false));
+      return feed(pull);
+    };
     attempt.caught_up.reset();
     auto const& before = attempt.manifest;
     CatchUp<Source> work{source_, manifest::find(before, before.current), attempt.carries, options};
-    auto caught = work.run(std::move(feed), attempt.marks, attempt.quiet);
+    auto caught = work.run(within, attempt.marks, attempt.quiet);
     if (caught) attempt.caught_up = attempt.marks;
     return caught;
   }
@@ -14248,7 +14391,9 @@ class StagedCore : public Resumer<Store, Register, Locking, W> {
   /// Durable, still unseen. May be called again after it failed, unless a sync failed.
   [[nodiscard]] result<void> seal(Attempt& attempt) {
     HOLDFAST_TRYV(check_alive(attempt, "seal"));
+    HOLDFAST_TRYV(Base::check_budget(attempt, false));
     auto sealed = attempt.seal(source_.store());
+    if (sealed) sealed = Base::check_budget(attempt, true);
     if (sealed) {
       go(State::ready_to_commit, attempt.generation);
     } else if (sealed.error().code() == errc::sync_failed) {
@@ -14379,32 +14524,7 @@ class StagedCore : public Resumer<Store, Register, Locking, W> {
     }
   }
 
-  /// Stops every commit until `unhold`, also one that is under way: it answers `held`. Needs only
-  /// the register.
-  [[nodiscard]] result<void> hold(std::string_view reason) {
-    if (reason.size() > manifest::max_reason) return failure(errc::too_large, "hold", reason);
-    return change("hold", [&](Manifest& m) { m.hold = std::string{reason}; });
-  }
-  [[nodiscard]] result<void> unhold() {
-    return change("unhold", [](Manifest& m) { m.hold.reset(); });
-  }
-
  private:
-  // One store of the record, whoever builds; its new version makes a commit under way fail.
-  template <class Edit>
-  [[nodiscard]] result<void> change(char const* where, Edit edit) {
-    std::lock_guard const guard{mutex_};
-    if (source_.born().left()) return failure(errc::forked, where);
-    for (int round = 0;; ++round) {
-      HOLDFAST_TRY(loaded, require_loaded(where));
-      auto next = loaded.manifest;
-      edit(next);
-      auto const stored = store(loaded.version, as_bytes(manifest::encode(next)));
-      if (stored) return ok();
-      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
-    }
-  }
-
   [[nodiscard]] Manifest committed(Attempt const& attempt,
                                    Marks const& marks,
                                    manifest::Retention const& keep) {

@@ -3,6 +3,8 @@
 #ifndef HOLDFAST_BACKEND_DIRECTORY_HPP
 #define HOLDFAST_BACKEND_DIRECTORY_HPP
 
+#include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,7 +34,8 @@ struct DirectoryOptions {
 template <file_system Fs>
 class DirectoryWriter {
  public:
-  DirectoryWriter(Fs fs, Building building) : fs_{std::move(fs)}, building_{std::move(building)} {}
+  DirectoryWriter(Fs fs, Building building)
+      : fs_{std::move(fs)}, building_{std::move(building)}, taken_{building_.taken()} {}
 
   /// Makes the file `name` ("a", "a/b/c") with this content, durable on return but for its name.
   /// `exists` if there is one, `invalid` for a name that leads elsewhere. After an error nothing of
@@ -50,14 +53,25 @@ class DirectoryWriter {
       auto const made = fs_.make_directory(detail::join(path(), name.substr(0, slash)));
       if (!made && made.error().code() != errc::exists) return detail::failed(made);
     }
+    if (building_.limit != 0 &&
+        content.size() > building_.limit - std::min(taken_, building_.limit)) {
+      return failure(errc::no_space, "put: the build has a limit", relative);
+    }
     auto const path_of_file = detail::join(path(), name);
     HOLDFAST_TRY(file, fs_.open(path_of_file, Open::create));
     auto const crc = building_.note(detail::write_durably(fs_, file, content));
     if (!crc) return discard(path_of_file, crc.error());
     building_.known.insert_or_assign(relative,
                                      SealedFile{relative, content.size(), crc.assume_value()});
+    taken_ += content.size();
     return ok();
   }
+  /// Of what `put` writes; files of the caller's own count once they are sealed.
+  [[nodiscard]] result<void> limit(std::uint64_t most) noexcept {
+    building_.limit = most;
+    return ok();
+  }
+  [[nodiscard]] result<std::uint64_t> taken() const noexcept { return taken_; }
 
   /// The folder, for files of the caller's own: close them before seal, which finds and syncs them.
   [[nodiscard]] std::string const& path() const noexcept { return building_.path; }
@@ -75,6 +89,7 @@ class DirectoryWriter {
 
   Fs fs_;
   Building building_;
+  std::uint64_t taken_;
 };
 
 /// Reads a sealed generation; safe from many threads.

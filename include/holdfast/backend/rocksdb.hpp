@@ -317,7 +317,8 @@ class BasicRocksStore {
 
   // From here on the folder is all there is: nothing in memory, no bulk beside, no lock.
   [[nodiscard]] static result<void> finish(writer& w) {
-    auto& [database, bulks] = *w.build_;
+    auto& database = w.build_->database;
+    auto& bulks = w.build_->bulks;
     if (w.building_.updates) {
       HOLDFAST_TRYV(detail::clear_rocks_marks(database));
     }

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "holdfast/adaptor/limits.hpp"
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/detail/manifest.hpp"
@@ -45,6 +46,8 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     virtual result<void> resume(Store& store) = 0;
     virtual result<void> seal(Store& store) = 0;
     virtual void close() noexcept = 0;  // the writer, whatever is written
+    virtual result<void> limit(std::uint64_t bytes) = 0;
+    [[nodiscard]] virtual result<std::uint64_t> taken() const = 0;
 
     Grant grant;
     std::vector<bool> carries;  // which parts are not built but taken from the current generation
@@ -90,6 +93,12 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     }
     result<void> seal(Store& store) override { return Selection::seal(store, *this->writer); }
     void close() noexcept override { this->writer.reset(); }
+    result<void> limit(std::uint64_t bytes) override { return limit_build(*this->writer, bytes); }
+    [[nodiscard]] result<std::uint64_t> taken() const override {
+      std::uint64_t all = 0;
+      HOLDFAST_TRYV(add_taken(*this->writer, all));
+      return all;
+    }
   };
 
   using Base::Base;
@@ -204,7 +213,8 @@ class Builder : public Keeper<Store, Register, Locking, W> {
 
   // Parts on one file system share what is free there.
   [[nodiscard]] result<void> check_headroom(Manifest const& m, Attempt const& attempt) {
-    if (options_.headroom <= 0 && options_.min_free_bytes == 0) return ok();
+    auto const budget = options_.build_bytes;
+    if (options_.headroom <= 0 && options_.min_free_bytes == 0 && budget == 0) return ok();
     auto const* current = manifest::find(m, m.current);
     std::vector<Generation> const none(m.part_names.size());
     HOLDFAST_TRY(spaces, measure(current != nullptr ? current->parts : none));
@@ -214,12 +224,31 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       auto const like_now = options_.headroom * static_cast<double>(spaces[i]->used);
       auto const first = wanted.try_emplace(spaces[i]->device, options_.min_free_bytes).first;
       first->second += static_cast<std::uint64_t>(like_now);
-      if (first->second <= spaces[i]->free) continue;
+      auto const needed = std::max(first->second, budget);
+      if (needed <= spaces[i]->free) continue;
       return failure(errc::no_space, "stage",
-                     m.part_names[i] + ": " + std::to_string(first->second) + " bytes wanted, " +
+                     m.part_names[i] + ": " + std::to_string(needed) + " bytes wanted, " +
                          std::to_string(spaces[i]->free) + " free");
     }
     return ok();
+  }
+
+  // Before its seal as its writers tell, after it as the store does.
+  [[nodiscard]] result<void> check_budget(Attempt const& attempt, bool sealed) {
+    if (options_.build_bytes == 0) return ok();
+    std::uint64_t taken = 0;
+    if (sealed) {
+      HOLDFAST_TRY(spaces, measure(attempt.parts));
+      for (std::size_t i = 0; i < spaces.size(); ++i) {
+        if (spaces[i] && !attempt.carries[i]) taken += spaces[i]->used;
+      }
+    } else {
+      HOLDFAST_TRY(told, attempt.taken());
+      taken = told;
+    }
+    if (taken <= options_.build_bytes) return ok();
+    return failure(errc::no_space, "the build takes more than StagedOptions::build_bytes",
+                   std::to_string(taken) + " of " + std::to_string(options_.build_bytes));
   }
 
   // Bytes that a build may make of the record: an operator must still be able to hold and revert.

@@ -122,6 +122,9 @@ class StagedCore : public Resumer<Store, Register, Locking, W> {
       attempt->others = created.error().code() == errc::exists;
       return detail::failed(created);
     }
+    if (options_.build_bytes != 0) {
+      HOLDFAST_TRYV(attempt->limit(options_.build_bytes));
+    }
     go(State::processing, attempt->generation);
     rollback.armed = false;
     return attempt;
@@ -135,10 +138,14 @@ class StagedCore : public Resumer<Store, Register, Locking, W> {
                                           CatchUpOptions const& options,
                                           Feed feed) {
     HOLDFAST_TRYV(check_alive(attempt, "catch_up"));
+    auto const within = [&](Pull const& pull) -> result<Pulled> {
+      HOLDFAST_TRYV(Base::check_budget(attempt, false));
+      return feed(pull);
+    };
     attempt.caught_up.reset();
     auto const& before = attempt.manifest;
     CatchUp<Source> work{source_, manifest::find(before, before.current), attempt.carries, options};
-    auto caught = work.run(std::move(feed), attempt.marks, attempt.quiet);
+    auto caught = work.run(within, attempt.marks, attempt.quiet);
     if (caught) attempt.caught_up = attempt.marks;
     return caught;
   }
@@ -146,7 +153,9 @@ class StagedCore : public Resumer<Store, Register, Locking, W> {
   /// Durable, still unseen. May be called again after it failed, unless a sync failed.
   [[nodiscard]] result<void> seal(Attempt& attempt) {
     HOLDFAST_TRYV(check_alive(attempt, "seal"));
+    HOLDFAST_TRYV(Base::check_budget(attempt, false));
     auto sealed = attempt.seal(source_.store());
+    if (sealed) sealed = Base::check_budget(attempt, true);
     if (sealed) {
       go(State::ready_to_commit, attempt.generation);
     } else if (sealed.error().code() == errc::sync_failed) {
@@ -277,32 +286,7 @@ class StagedCore : public Resumer<Store, Register, Locking, W> {
     }
   }
 
-  /// Stops every commit until `unhold`, also one that is under way: it answers `held`. Needs only
-  /// the register.
-  [[nodiscard]] result<void> hold(std::string_view reason) {
-    if (reason.size() > manifest::max_reason) return failure(errc::too_large, "hold", reason);
-    return change("hold", [&](Manifest& m) { m.hold = std::string{reason}; });
-  }
-  [[nodiscard]] result<void> unhold() {
-    return change("unhold", [](Manifest& m) { m.hold.reset(); });
-  }
-
  private:
-  // One store of the record, whoever builds; its new version makes a commit under way fail.
-  template <class Edit>
-  [[nodiscard]] result<void> change(char const* where, Edit edit) {
-    std::lock_guard const guard{mutex_};
-    if (source_.born().left()) return failure(errc::forked, where);
-    for (int round = 0;; ++round) {
-      HOLDFAST_TRY(loaded, require_loaded(where));
-      auto next = loaded.manifest;
-      edit(next);
-      auto const stored = store(loaded.version, as_bytes(manifest::encode(next)));
-      if (stored) return ok();
-      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
-    }
-  }
-
   [[nodiscard]] Manifest committed(Attempt const& attempt,
                                    Marks const& marks,
                                    manifest::Retention const& keep) {

@@ -29,6 +29,10 @@ struct StagedOptions {
   /// current generation's parts that are to be built again are free, for each file system they lie
   /// on. 0: don't look.
   double headroom = 0;
+  /// Of disk that a build may take, of all parts that it builds: so many must be free before it is
+  /// begun, and what goes beyond is `no_space`, from the writers where they can tell, else from
+  /// `note`, `catch_up` and `seal`. 0: no limit.
+  std::uint64_t build_bytes = 0;
   /// And as many bytes beside.
   std::uint64_t min_free_bytes = 0;
   /// Leave what a dead builder has noted for `resume`: opening and `recover` drop it otherwise.

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -76,7 +77,32 @@ class Keeper {
     return status;
   }
 
+  /// Stops every commit until `unhold`, also one that is under way: it answers `held`. Needs only
+  /// the register.
+  [[nodiscard]] result<void> hold(std::string_view reason) {
+    if (reason.size() > manifest::max_reason) return failure(errc::too_large, "hold", reason);
+    return change("hold", [&](Manifest& m) { m.hold = std::string{reason}; });
+  }
+  [[nodiscard]] result<void> unhold() {
+    return change("unhold", [](Manifest& m) { m.hold.reset(); });
+  }
+
  protected:
+  // One store of the record, whoever builds; its new version makes a commit under way fail.
+  template <class Edit>
+  [[nodiscard]] result<void> change(char const* where, Edit edit) {
+    std::lock_guard const guard{mutex_};
+    if (source_.born().left()) return failure(errc::forked, where);
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(loaded, require_loaded(where));
+      auto next = loaded.manifest;
+      edit(next);
+      auto const stored = store(loaded.version, as_bytes(manifest::encode(next)));
+      if (stored) return ok();
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
   // The stage lock for a scope.
   struct Granted {
     Keeper& core;

@@ -36,6 +36,7 @@ class Resumer : public Builder<Store, Register, Locking, W> {
   template <class Note>
   [[nodiscard]] result<void> note(Attempt& attempt, Note write) {
     HOLDFAST_TRYV(Base::check_alive(attempt, "note"));
+    HOLDFAST_TRYV(Base::check_budget(attempt, false));
     auto noted = write(Base::source_.store());
     if (!noted && noted.error().code() == errc::sync_failed) attempt.lost = true;
     return noted;
