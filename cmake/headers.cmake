@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # Every public header. Written by cmake/update_headers.py, compared by a test.
 set(HOLDFAST_HEADERS
+    include/holdfast/adaptor/copies.hpp
     include/holdfast/adaptor/limits.hpp
     include/holdfast/adaptor/looks.hpp
     include/holdfast/adaptor/parts.hpp
@@ -30,6 +31,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/rocksdb.hpp
     include/holdfast/backend/rocksdb_adopt.hpp
     include/holdfast/backend/rocksdb_bulk.hpp
+    include/holdfast/backend/rocksdb_copy.hpp
     include/holdfast/backend/rocksdb_database.hpp
     include/holdfast/backend/rocksdb_reader.hpp
     include/holdfast/backend/rocksdb_updates.hpp

@@ -3,6 +3,7 @@
 #ifndef HOLDFAST_HOLDFAST_HPP
 #define HOLDFAST_HOLDFAST_HPP
 
+#include "holdfast/adaptor/copies.hpp"
 #include "holdfast/adaptor/limits.hpp"
 #include "holdfast/adaptor/looks.hpp"
 #include "holdfast/adaptor/parts.hpp"

@@ -84,8 +84,9 @@ class Staged {
     return Stage<Core, detail::Some<Store, I...>>{core_, std::move(attempt)};
   }
 
-  /// The same, beginning as a copy of the current generation. `no_generation` before the first
-  /// commit.
+  /// The same, beginning as a copy of the current generation, as it is shown now: `marks` of the
+  /// stage tells how far that is, and `catch_up` goes on from there. What updates come after it, a
+  /// commit without catching up takes back. `no_generation` before the first commit.
   [[nodiscard]] auto stage_from_current() requires cloning_store<Store> {
     using Answer = result<stage_type>;
     if (!core_) return Answer{failure(errc::spent, "stage")};

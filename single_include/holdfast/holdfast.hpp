@@ -914,65 +914,6 @@ HOLDFAST_END
 
 #endif
 
-// ------------ holdfast/adaptor/limits.hpp
-// Keeps a build within the bytes of disk that it may take: tells its writers, and adds up what they
-// took.
-#ifndef HOLDFAST_ADAPTOR_LIMITS_HPP
-#define HOLDFAST_ADAPTOR_LIMITS_HPP
-
-#include <tuple>
-
-HOLDFAST_BEGIN
-
-/// A writer that answers `no_space` to what would take it beyond so many bytes, as well as its
-/// backend can, and tells how many it took. What is no such writer is not counted before its seal.
-template <class T>
-concept limited_writer = requires(T& t, T const& c, std::uint64_t bytes) {
-  { t.limit(bytes) } -> gives<void>;
-  { c.taken() } -> gives<std::uint64_t>;
-};
-
-namespace detail {
-template <class Writer>
-[[nodiscard]] result<void> limit_build(Writer& writer, std::uint64_t bytes) {
-  if constexpr (limited_writer<Writer>) {
-    return writer.limit(bytes);
-  } else if constexpr (requires { std::tuple_size<Writer>::value; }) {
-    result<void> done = ok();
-    std::apply(
-        [&](auto&... part) {
-          static_cast<void>(((done ? void(done = limit_build(part, bytes)) : void()), ...));
-        },
-        writer);
-    return done;
-  } else {
-    return ok();
-  }
-}
-template <class Writer>
-[[nodiscard]] result<void> add_taken(Writer const& writer, std::uint64_t& all) {
-  if constexpr (limited_writer<Writer>) {
-    HOLDFAST_TRY(own, writer.taken());
-    all += own;
-    return ok();
-  } else if constexpr (requires { std::tuple_size<Writer>::value; }) {
-    result<void> done = ok();
-    std::apply(
-        [&](auto const&... part) {
-          static_cast<void>(((done ? void(done = add_taken(part, all)) : void()), ...));
-        },
-        writer);
-    return done;
-  } else {
-    return ok();
-  }
-}
-}  // namespace detail
-
-HOLDFAST_END
-
-#endif
-
 // ------------ holdfast/adaptor/parts.hpp
 // Speaks of the parts of a composed store: their names, their promises, and which of them are
 // meant.
@@ -980,6 +921,7 @@ HOLDFAST_END
 #define HOLDFAST_ADAPTOR_PARTS_HPP
 
 #include <iterator>
+#include <tuple>
 
 HOLDFAST_BEGIN
 
@@ -1771,6 +1713,196 @@ requires(sizeof...(Parts) > 0) class Together {
 
   parts stores_;
 };
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/adaptor/copies.hpp
+// Copies the state that a reader shows, part by part: of parts that take updates that is the only
+// thing of one instant.
+#ifndef HOLDFAST_ADAPTOR_COPIES_HPP
+#define HOLDFAST_ADAPTOR_COPIES_HPP
+
+HOLDFAST_BEGIN
+
+/// `begin_as(reader, g)`: a writer of the new generation g that begins as what a reader, also of
+/// another store of the type, shows.
+template <class T>
+concept state_copying_store = updatable_store<T> &&
+    requires(T& t, reader_of<T> const& shown, Generation g) {
+  { t.begin_as(shown, g) } -> gives<writer_of<T>>;
+};
+
+namespace detail {
+template <class Store>
+struct CopiesShown {
+  using Reader = reader_of<Store>;
+  using Writer = writer_of<Store>;
+
+  /// What took no update is copied file by file, checked against its digests; where the first
+  /// update comes in between that is refused.
+  [[nodiscard]] static result<Writer> clone(Store& store,
+                                            Reader const& shown,
+                                            std::span<Generation const> from,
+                                            Generation g) {
+    HOLDFAST_TRY(old, only_one(from));
+    auto cloned = store_traits<Store>::clone(store, old, g);
+    if constexpr (state_copying_store<Store>) {
+      bool const moved = !cloned && cloned.error().code() == errc::invalid;
+      if (moved) return store.begin_as(shown, g);
+    }
+    return cloned;
+  }
+  [[nodiscard]] static result<void> copy(Store const& store,
+                                         Reader const& shown,
+                                         std::span<Generation const> from,
+                                         Store& to) {
+    HOLDFAST_TRY(g, only_one(from));
+    auto copied = store_traits<Store>::copy(store, g, to);
+    if constexpr (state_copying_store<Store>) {
+      if (copied || copied.error().code() != errc::invalid) return copied;
+      HOLDFAST_TRY(made, to.begin_as(shown, g));
+      return store_traits<Store>::seal(to, made);
+    } else {
+      return copied;
+    }
+  }
+};
+
+template <class... Parts>
+struct CopiesShown<Together<Parts...>> {
+  using Store = Together<Parts...>;
+  using Reader = typename Store::reader;
+  using Writer = typename Store::writer;
+  template <std::size_t I>
+  using Part = std::tuple_element_t<I, std::tuple<Parts...>>;
+
+  [[nodiscard]] static result<Writer> clone(Store& store,
+                                            Reader const& shown,
+                                            std::span<Generation const> from,
+                                            Generation g) {
+    return clone_each(store, shown, from, g, std::index_sequence_for<Parts...>{});
+  }
+  [[nodiscard]] static result<void> copy(Store const& store,
+                                         Reader const& shown,
+                                         std::span<Generation const> from,
+                                         Store& to) {
+    return copy_each(store, shown, from, to, std::index_sequence_for<Parts...>{});
+  }
+
+ private:
+  template <std::size_t I, class Made>
+  static result<void> clone_part(Store& store,
+                                 Reader const& shown,
+                                 std::span<Generation const> from,
+                                 Generation g,
+                                 Made& made) {
+    HOLDFAST_TRY(own, own_of<I>(store.stores(), from));
+    HOLDFAST_TRY(writer, CopiesShown<Part<I>>::clone(std::get<I>(store.stores()),
+                                                     std::get<I>(shown), own, g));
+    std::get<I>(made).emplace(std::move(writer));
+    return ok();
+  }
+  // What was made before one failed goes again: that one may have found another's remains.
+  template <std::size_t I, class Made>
+  static result<void> undo(Store& store, Generation g, Made& made) {
+    if (!std::get<I>(made)) return ok();
+    std::get<I>(made).reset();
+    return store_traits<Part<I>>::drop(std::get<I>(store.stores()), g);
+  }
+  template <std::size_t... I>
+  static result<Writer> clone_each(Store& store,
+                                   Reader const& shown,
+                                   std::span<Generation const> from,
+                                   Generation g,
+                                   std::index_sequence<I...>) {
+    std::tuple<std::optional<writer_of<Part<I>>>...> made;
+    auto done = store.check();
+    if (done) (keep_first(done, clone_part<I>(store, shown, from, g, made)) && ...);
+    if (done) return Writer{*std::move(std::get<I>(made))...};
+    result<void> undone = ok();
+    (keep_first(undone, undo<I>(store, g, made)), ...);
+    return failed(undone ? done : undone);
+  }
+  template <std::size_t I>
+  static result<void> copy_part(Store const& store,
+                                Reader const& shown,
+                                std::span<Generation const> from,
+                                Store& to) {
+    HOLDFAST_TRY(own, own_of<I>(store.stores(), from));
+    return CopiesShown<Part<I>>::copy(std::get<I>(store.stores()), std::get<I>(shown), own,
+                                      std::get<I>(to.stores()));
+  }
+  template <std::size_t... I>
+  static result<void> copy_each(Store const& store,
+                                Reader const& shown,
+                                std::span<Generation const> from,
+                                Store& to,
+                                std::index_sequence<I...>) {
+    auto done = store.check();
+    if (done) (keep_first(done, copy_part<I>(store, shown, from, to)) && ...);
+    return done;
+  }
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/adaptor/limits.hpp
+// Keeps a build within the bytes of disk that it may take: tells its writers, and adds up what they
+// took.
+#ifndef HOLDFAST_ADAPTOR_LIMITS_HPP
+#define HOLDFAST_ADAPTOR_LIMITS_HPP
+
+HOLDFAST_BEGIN
+
+/// A writer that answers `no_space` to what would take it beyond so many bytes, as well as its
+/// backend can, and tells how many it took. What is no such writer is not counted before its seal.
+template <class T>
+concept limited_writer = requires(T& t, T const& c, std::uint64_t bytes) {
+  { t.limit(bytes) } -> gives<void>;
+  { c.taken() } -> gives<std::uint64_t>;
+};
+
+namespace detail {
+template <class Writer>
+[[nodiscard]] result<void> limit_build(Writer& writer, std::uint64_t bytes) {
+  if constexpr (limited_writer<Writer>) {
+    return writer.limit(bytes);
+  } else if constexpr (requires { std::tuple_size<Writer>::value; }) {
+    result<void> done = ok();
+    std::apply(
+        [&](auto&... part) {
+          static_cast<void>(((done ? void(done = limit_build(part, bytes)) : void()), ...));
+        },
+        writer);
+    return done;
+  } else {
+    return ok();
+  }
+}
+template <class Writer>
+[[nodiscard]] result<void> add_taken(Writer const& writer, std::uint64_t& all) {
+  if constexpr (limited_writer<Writer>) {
+    HOLDFAST_TRY(own, writer.taken());
+    all += own;
+    return ok();
+  } else if constexpr (requires { std::tuple_size<Writer>::value; }) {
+    result<void> done = ok();
+    std::apply(
+        [&](auto const&... part) {
+          static_cast<void>(((done ? void(done = add_taken(part, all)) : void()), ...));
+        },
+        writer);
+    return done;
+  } else {
+    return ok();
+  }
+}
+}  // namespace detail
 
 HOLDFAST_END
 
@@ -5893,8 +6025,16 @@ class MemoryStore {
   /// A new generation that begins as a copy of `from`.
   [[nodiscard]] result<writer> clone(Generation from, Generation g) requires std::copyable<T> {
     HOLDFAST_TRY(old, open(from));
+    if (!old.marks_.empty()) return refuse(errc::invalid, "copy: it has taken updates");
     HOLDFAST_TRY(made, create(g));
     *made.value_ = *old;
+    return made;
+  }
+  /// A new generation that begins as what this reader shows.
+  [[nodiscard]] result<writer> begin_as(reader const& shown,
+                                        Generation g) requires std::copyable<T> {
+    HOLDFAST_TRY(made, create(g));
+    *made.value_ = *shown;
     return made;
   }
   [[nodiscard]] result<void> seal(writer& w) {
@@ -13785,6 +13925,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     Attempt(Attempt const&) = delete;
     Attempt& operator=(Attempt const&) = delete;
     virtual result<void> create(Store& store, Kept const* current) = 0;
+    virtual result<void> create_shown(Store& store, Shown const& current) = 0;
     virtual result<void> resume(Store& store) = 0;
     virtual result<void> seal(Store& store) = 0;
     virtual void close() noexcept = 0;  // the writer, whatever is written
@@ -13794,6 +13935,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     Grant grant;
     std::vector<bool> carries;  // which parts are not built but taken from the current generation
     bool needs_current = false;
+    bool copies_shown = false;  // begins as a copy of what may take updates meanwhile
     bool recorded = false;  // the record lists it: from here on it is rolled back, not just let go
     Generation generation{};
     std::uint64_t nonce = 0;
@@ -13822,7 +13964,23 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     result<void> create(Store& store, Kept const* current) override {
       HOLDFAST_TRY(made, Selection::create(store, this->generation, current));
       this->writer.emplace(std::move(made));
+      if constexpr (requires { &Selection::create_shown; }) this->marks = current->marks;
       return ok();
+    }
+    result<void> create_shown([[maybe_unused]] Store& store,
+                              [[maybe_unused]] Shown const& current) override {
+      if constexpr (requires {
+                      Selection::create_shown(store, this->generation, current.kept,
+                                              current.reader);
+                    }) {
+        HOLDFAST_TRY(
+            made, Selection::create_shown(store, this->generation, current.kept, current.reader));
+        this->writer.emplace(std::move(made));
+        this->marks = current.kept.marks;
+        return ok();
+      } else {
+        return failure(errc::invalid, "copy");
+      }
     }
     result<void> resume([[maybe_unused]] Store& store) override {
       if constexpr (requires { Selection::resume(store, this->generation); }) {
@@ -13877,6 +14035,9 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       auto carries = Selection::carries(source_.store(), source_.part_names().size());
       auto made = std::make_unique<AttemptOf<Selection>>(std::move(grant), std::move(carries));
       made->needs_current = Selection::needs_current;
+      made->copies_shown = updatable_store<Store> && requires {
+        &Selection::create_shown;
+      };
       return made;
     }
     HOLDFAST_CAUGHT {
@@ -14208,6 +14369,13 @@ struct Whole {
 template <cloning_store Store>
 struct Copied : Whole<Store> {
   static constexpr bool needs_current = true;
+  /// As it is shown to whoever opens it now.
+  [[nodiscard]] static result<writer_of<Store>> create_shown(Store& store,
+                                                             Generation g,
+                                                             Kept const& current,
+                                                             reader_of<Store> const& shown) {
+    return CopiesShown<Store>::clone(store, shown, current.parts, g);
+  }
   [[nodiscard]] static result<writer_of<Store>> create(Store& store,
                                                        Generation g,
                                                        Kept const* current) {
@@ -14354,8 +14522,7 @@ class StagedCore : public Resumer<Store, Register, Locking, W> {
     building_ = true;
     go(State::initializing, attempt->generation);
     auto const& m = attempt->manifest;
-    auto created = resumed ? result<void>{ok()}
-                           : attempt->create(source_.store(), manifest::find(m, m.current));
+    auto created = resumed ? result<void>{ok()} : create(*attempt, manifest::find(m, m.current));
     if (!created) {
       attempt->others = created.error().code() == errc::exists;
       return detail::failed(created);
@@ -14534,6 +14701,15 @@ class StagedCore : public Resumer<Store, Register, Locking, W> {
   [[nodiscard]] bool fits(Manifest const& m, std::size_t beside = 0) {
     return manifest::encode(m).size() + beside <= Base::room() &&
            manifest::size_of_marks(m) <= manifest::max_marks;
+  }
+
+  // All parts of a copy are at the marks of one instant, whatever updates come meanwhile.
+  [[nodiscard]] result<void> create(Attempt& attempt, Kept const* current) {
+    if (!attempt.copies_shown || current == nullptr) {
+      return attempt.create(source_.store(), current);
+    }
+    HOLDFAST_TRY(shown, source_.open(*current));
+    return attempt.create_shown(source_.store(), *shown);
   }
 
   // There is one copy of a part, at the marks of its last update: the others are at those of a
@@ -14768,7 +14944,12 @@ template <class Source, class Store, atomic_register Register, world W = Native>
   HOLDFAST_TRY(remains, store_traits<Store>::generations(to));
   if (!remains.empty()) return failure(errc::exists, "backup", "generations lie there already");
   HOLDFAST_TRY(held, hold_generation(source, std::nullopt, "backup"));
-  if constexpr (requires { source.store().copy_parts(held.kept.parts, to); }) {
+  if constexpr (updatable_store<Store>) {
+    // A state of one instant is open before anything is copied: updates go on meanwhile.
+    HOLDFAST_TRY(shown, source.open(held.kept));
+    HOLDFAST_TRYV(CopiesShown<Store>::copy(source.store(), shown->reader, held.kept.parts, to));
+    held.kept.marks = shown->kept.marks;
+  } else if constexpr (requires { source.store().copy_parts(held.kept.parts, to); }) {
     HOLDFAST_TRYV(source.store().copy_parts(held.kept.parts, to));
   } else {
     HOLDFAST_TRYV(store_traits<Store>::copy(source.store(), held.kept.generation, to));
@@ -15945,8 +16126,9 @@ class Staged {
     return Stage<Core, detail::Some<Store, I...>>{core_, std::move(attempt)};
   }
 
-  /// The same, beginning as a copy of the current generation. `no_generation` before the first
-  /// commit.
+  /// The same, beginning as a copy of the current generation, as it is shown now: `marks` of the
+  /// stage tells how far that is, and `catch_up` goes on from there. What updates come after it, a
+  /// commit without catching up takes back. `no_generation` before the first commit.
   [[nodiscard]] auto stage_from_current() requires cloning_store<Store> {
     using Answer = result<stage_type>;
     if (!core_) return Answer{failure(errc::spent, "stage")};

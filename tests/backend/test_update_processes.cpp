@@ -310,6 +310,29 @@ TEST_CASE("builds that catch up take back nothing that another process has ackno
   reader.end();
 }
 
+TEST_CASE("copies that are made while another process updates are of one instant",
+          "[updates][copy][processes]") {
+  support::Place const place{support::On::memory};
+  auto const home = place / "home";
+  auto db = hf::open_staged(home, hf::StagedOptions{.publish_grace_ms = 0}, stats(), keys());
+  REQUIRE(db);
+  REQUIRE(build(db.value(), 5));
+  Actor updater{[&] { return update_unbroken(home); }};
+  updater.start();
+  for (int i = 0; i < 6; ++i) {
+    auto const to = place / ("copy " + std::to_string(i));
+    auto const copied = db.value().backup(to, stats(), keys());
+    CAPTURE(copied ? std::string{} : copied.error().text());
+    REQUIRE(copied);
+    auto const follower = hf::open_view(to, stats(), keys());
+    REQUIRE(follower);
+    auto const view = follower.value().view();
+    REQUIRE(view);
+    CHECK(wrong_in(view.value()).empty());
+  }
+  updater.end();
+}
+
 TEST_CASE("who may only read a home follows its updates, or is told why not",
           "[updates][processes]") {
   support::Place const place{support::On::memory};

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "holdfast/backend/rocksdb_copy.hpp"
 #include "holdfast/backend/rocksdb_database.hpp"
 #include "holdfast/backend/rocksdb_reader.hpp"
 #include "holdfast/backend/rocksdb_updates.hpp"
@@ -91,6 +92,12 @@ class BasicRocksStore {
     HOLDFAST_TRYV(check_places());
     HOLDFAST_TRY(building, folders_.copy(folders_, from, g, is_table));
     return start(std::move(building), false);
+  }
+  /// A new generation that begins as what this reader, of whatever store, shows.
+  [[nodiscard]] result<writer> begin_as(reader const& shown, Generation g) {
+    HOLDFAST_TRY(made, create(g));
+    HOLDFAST_TRYV(detail::copy_rocks_state(made, shown));
+    return std::move(made);
   }
   /// Makes the same generation, sealed, in another store. `invalid` once it has taken an update.
   [[nodiscard]] result<void> copy(Generation g, BasicRocksStore& to) const {

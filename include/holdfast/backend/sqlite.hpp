@@ -87,13 +87,20 @@ class BasicSqliteStore {
   }
 
   /// A new generation that begins as a copy of `from`; the schema is not run again. `invalid` once
-  /// `from` has taken an update: a build goes on from the marks of a commit.
+  /// `from` has taken an update: `begin_as` copies one state of it.
   [[nodiscard]] result<writer> clone(Generation from, Generation g) {
     HOLDFAST_TRYV(usable());
     HOLDFAST_TRY(updates, folders_.updates(from));
     if (updates) return copy_state(from, *this, g);
     HOLDFAST_TRY(building, folders_.copy(folders_, from, g));
     return start(std::move(building), Open::write);
+  }
+  /// A new generation that begins as what this reader, of whatever store, shows.
+  [[nodiscard]] result<writer> begin_as(reader const& shown, Generation g) {
+    HOLDFAST_TRYV(usable());
+    HOLDFAST_TRY(lease, shown.connection());
+    HOLDFAST_TRY(building, folders_.create(g));
+    return start(std::move(building), Open::create, lease.handle());
   }
   /// Makes the same generation, sealed, in another store. `invalid` once it has taken an update.
   [[nodiscard]] result<void> copy(Generation g, BasicSqliteStore& to) const {

@@ -43,6 +43,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     Attempt(Attempt const&) = delete;
     Attempt& operator=(Attempt const&) = delete;
     virtual result<void> create(Store& store, Kept const* current) = 0;
+    virtual result<void> create_shown(Store& store, Shown const& current) = 0;
     virtual result<void> resume(Store& store) = 0;
     virtual result<void> seal(Store& store) = 0;
     virtual void close() noexcept = 0;  // the writer, whatever is written
@@ -52,6 +53,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     Grant grant;
     std::vector<bool> carries;  // which parts are not built but taken from the current generation
     bool needs_current = false;
+    bool copies_shown = false;  // begins as a copy of what may take updates meanwhile
     bool recorded = false;  // the record lists it: from here on it is rolled back, not just let go
     Generation generation{};
     std::uint64_t nonce = 0;
@@ -80,7 +82,23 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     result<void> create(Store& store, Kept const* current) override {
       HOLDFAST_TRY(made, Selection::create(store, this->generation, current));
       this->writer.emplace(std::move(made));
+      if constexpr (requires { &Selection::create_shown; }) this->marks = current->marks;
       return ok();
+    }
+    result<void> create_shown([[maybe_unused]] Store& store,
+                              [[maybe_unused]] Shown const& current) override {
+      if constexpr (requires {
+                      Selection::create_shown(store, this->generation, current.kept,
+                                              current.reader);
+                    }) {
+        HOLDFAST_TRY(
+            made, Selection::create_shown(store, this->generation, current.kept, current.reader));
+        this->writer.emplace(std::move(made));
+        this->marks = current.kept.marks;
+        return ok();
+      } else {
+        return failure(errc::invalid, "copy");
+      }
     }
     result<void> resume([[maybe_unused]] Store& store) override {
       if constexpr (requires { Selection::resume(store, this->generation); }) {
@@ -135,6 +153,9 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       auto carries = Selection::carries(source_.store(), source_.part_names().size());
       auto made = std::make_unique<AttemptOf<Selection>>(std::move(grant), std::move(carries));
       made->needs_current = Selection::needs_current;
+      made->copies_shown = updatable_store<Store> && requires {
+        &Selection::create_shown;
+      };
       return made;
     }
     HOLDFAST_CAUGHT {

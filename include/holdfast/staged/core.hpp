@@ -116,8 +116,7 @@ class StagedCore : public Resumer<Store, Register, Locking, W> {
     building_ = true;
     go(State::initializing, attempt->generation);
     auto const& m = attempt->manifest;
-    auto created = resumed ? result<void>{ok()}
-                           : attempt->create(source_.store(), manifest::find(m, m.current));
+    auto created = resumed ? result<void>{ok()} : create(*attempt, manifest::find(m, m.current));
     if (!created) {
       attempt->others = created.error().code() == errc::exists;
       return detail::failed(created);
@@ -296,6 +295,15 @@ class StagedCore : public Resumer<Store, Register, Locking, W> {
   [[nodiscard]] bool fits(Manifest const& m, std::size_t beside = 0) {
     return manifest::encode(m).size() + beside <= Base::room() &&
            manifest::size_of_marks(m) <= manifest::max_marks;
+  }
+
+  // All parts of a copy are at the marks of one instant, whatever updates come meanwhile.
+  [[nodiscard]] result<void> create(Attempt& attempt, Kept const* current) {
+    if (!attempt.copies_shown || current == nullptr) {
+      return attempt.create(source_.store(), current);
+    }
+    HOLDFAST_TRY(shown, source_.open(*current));
+    return attempt.create_shown(source_.store(), *shown);
   }
 
   // There is one copy of a part, at the marks of its last update: the others are at those of a

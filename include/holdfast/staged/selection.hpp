@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "holdfast/adaptor/copies.hpp"
 #include "holdfast/adaptor/resumes.hpp"
 #include "holdfast/bytes.hpp"
 #include "holdfast/concepts.hpp"
@@ -48,6 +49,13 @@ struct Whole {
 template <cloning_store Store>
 struct Copied : Whole<Store> {
   static constexpr bool needs_current = true;
+  /// As it is shown to whoever opens it now.
+  [[nodiscard]] static result<writer_of<Store>> create_shown(Store& store,
+                                                             Generation g,
+                                                             Kept const& current,
+                                                             reader_of<Store> const& shown) {
+    return CopiesShown<Store>::clone(store, shown, current.parts, g);
+  }
   [[nodiscard]] static result<writer_of<Store>> create(Store& store,
                                                        Generation g,
                                                        Kept const* current) {
