@@ -164,6 +164,12 @@ class Staged {
     return detail::back_up_to<Store>(core_->source(), to, std::move(stores)...);
   }
 
+  /// What a generation takes of the disk, also one that is being built, with what updates added;
+  /// nothing where its stores can't tell.
+  [[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes(Generation g) const {
+    if (!core_) return failure(errc::spent, "disk_bytes");
+    return core_->disk_bytes(g);
+  }
   [[nodiscard]] result<Status> status() const {
     if (!core_) return failure(errc::spent, "status");
     return core_->status();

@@ -1059,6 +1059,79 @@ result<void> measure_each(Stores const& stores,
   (keep_first(done, measure_part<I>(stores, generations, all)) && ...);
   return done;
 }
+/// What each part's own generation takes of the disk, as far as the parts tell; none: nothing.
+template <class Store>
+[[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes_of(
+    Store const& store, std::span<Generation const> generations);
+template <std::size_t I, class Stores>
+result<void> add_disk_bytes(Stores const& stores,
+                            std::span<Generation const> generations,
+                            std::optional<std::uint64_t>& all) {
+  HOLDFAST_TRY(own, own_of<I>(stores, generations));
+  HOLDFAST_TRY(part, disk_bytes_of(std::get<I>(stores), own));
+  if (part) all = all.value_or(0) + *part;
+  return ok();
+}
+template <class Stores, std::size_t... I>
+result<void> add_each_disk_bytes(Stores const& stores,
+                                 std::span<Generation const> generations,
+                                 std::optional<std::uint64_t>& all,
+                                 std::index_sequence<I...>) {
+  result<void> done = ok();
+  (keep_first(done, add_disk_bytes<I>(stores, generations, all)) && ...);
+  return done;
+}
+template <class Store>
+[[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes_of(
+    Store const& store, std::span<Generation const> generations) {
+  std::optional<std::uint64_t> all;
+  if constexpr (requires { store.disk_bytes(Generation{}); }) {
+    HOLDFAST_TRY(g, only_one(generations));
+    auto const found = store.disk_bytes(g);
+    // A part that is carried over has no folder of it.
+    if (!found && found.error().code() != errc::not_found) return failed(found);
+    all = found ? found.assume_value() : std::optional<std::uint64_t>{0};
+  } else if constexpr (requires { store.stores(); }) {
+    using Stores = std::remove_cvref_t<decltype(store.stores())>;
+    HOLDFAST_TRYV(add_each_disk_bytes(store.stores(), generations, all,
+                                      std::make_index_sequence<std::tuple_size_v<Stores>>{}));
+  }
+  return all;
+}
+
+/// Has any of these taken an update, as far as the parts tell?
+template <class Store>
+[[nodiscard]] result<bool> any_updated(Store const& store, std::span<Generation const> generations);
+template <std::size_t I, class Stores>
+result<void> ask_updated(Stores const& stores, std::span<Generation const> generations, bool& any) {
+  HOLDFAST_TRY(own, own_of<I>(stores, generations));
+  HOLDFAST_TRY(part, any_updated(std::get<I>(stores), own));
+  any = any || part;
+  return ok();
+}
+template <class Stores, std::size_t... I>
+result<void> ask_each_updated(Stores const& stores,
+                              std::span<Generation const> generations,
+                              bool& any,
+                              std::index_sequence<I...>) {
+  result<void> done = ok();
+  (keep_first(done, ask_updated<I>(stores, generations, any)) && ...);
+  return done;
+}
+template <class Store>
+[[nodiscard]] result<bool> any_updated(Store const& store,
+                                       std::span<Generation const> generations) {
+  bool any = false;
+  if constexpr (requires { store.updated(Generation{}); }) {
+    HOLDFAST_TRY(g, only_one(generations));
+    return store.updated(g);
+  } else if constexpr (requires { store.stores(); }) {
+    using Stores = std::remove_cvref_t<decltype(store.stores())>;
+    HOLDFAST_TRYV(ask_each_updated(store.stores(), generations, any,
+                                   std::make_index_sequence<std::tuple_size_v<Stores>>{}));
+  }
+  return any;
+}
 }  // namespace detail
 
 HOLDFAST_END
@@ -2744,7 +2817,8 @@ struct Entry {
 ///   object, also of the same process, lapses when the file is closed, and converts a range that
 ///   the same `file` holds already. `false` = held by another.
 /// - `rename` replaces a file or symlink atomically; `link` and `symlink` never replace (`exists`).
-/// - A model may offer `free_space(path)`, the bytes that are free there for this process.
+/// - A model may offer `free_space(path)`, the bytes that are free there for this process, and
+///   `disk_size(path)`, what a file takes.
 /// - `remove` takes a file, a symlink or an empty directory; `list` is sorted by name.
 /// One that also has `void start_writeback(file&, Range) noexcept` is asked to begin writing what a
 /// large file got so far, and to take no error away from the sync that follows.
@@ -2956,6 +3030,26 @@ template <file_system Fs, class Skip>
     }
   }
   return ok();
+}
+
+/// What all files below `folder` take of the disk, while others may be writing there; nothing where
+/// the file system can't tell.
+template <file_system Fs>
+[[nodiscard]] result<std::optional<std::uint64_t>> tree_size(Fs const& fs,
+                                                             std::string const& folder) {
+  if constexpr (!requires { fs.disk_size(folder); }) return std::optional<std::uint64_t>{};
+  std::vector<std::string> names;
+  auto const all = [](std::string_view) { return false; };
+  HOLDFAST_TRYV(walk_tree(fs, folder, std::string{}, all, names));
+  std::uint64_t sum = 0;
+  for (auto const& name : names) {
+    if (name.ends_with('/')) continue;
+    if constexpr (requires { fs.disk_size(folder); }) {
+      auto const size = fs.disk_size(join(folder, name));
+      if (size) sum += size.assume_value();  // else it is gone by now
+    }
+  }
+  return std::optional{sum};
 }
 
 /// CRC32C of a file's first `size` bytes; `damaged` if there are fewer.
@@ -3555,6 +3649,13 @@ struct Posix {
     struct statvfs seen {};
     if (::statvfs(path.c_str(), &seen) != 0) return detail::os_error("statvfs", path);
     return std::uint64_t{seen.f_bavail} * seen.f_frsize;
+  }
+
+  /// What a file takes of the disk, without opening it: closing it would drop a database's locks.
+  [[nodiscard]] result<std::uint64_t> disk_size(std::string const& path) const {
+    struct stat seen {};
+    if (::lstat(path.c_str(), &seen) != 0) return detail::os_error("stat", path);
+    return static_cast<std::uint64_t>(seen.st_blocks) * 512;
   }
 
   [[nodiscard]] result<void> make_directory(std::string const& path) const {
@@ -4211,6 +4312,10 @@ class BasicDirectoryStore {
   /// Points the symlink `home/name/current` at the folder of g.
   [[nodiscard]] result<void> publish(Generation g) { return folders_.publish(g, {}); }
   [[nodiscard]] result<Space> space(Generation g) const { return folders_.space(g); }
+  /// Of the disk, sealed or not, with what updates added.
+  [[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes(Generation g) const {
+    return detail::tree_size(folders_.files(), folders_.path_of(g));
+  }
   [[nodiscard]] result<Verified> verify(Generation g) const { return folders_.verify(g); }
 
  private:
@@ -6066,6 +6171,10 @@ class MemoryStore {
     return all;
   }
 
+  [[nodiscard]] result<bool> updated(Generation g) const requires std::copyable<T> {
+    HOLDFAST_TRY(now, open(g));
+    return !now.marks_.empty();
+  }
   /// Every generation takes updates.
   [[nodiscard]] result<bool> updates(Generation) const requires std::copyable<T> { return true; }
   [[nodiscard]] result<void> apply(Generation g,
@@ -10530,7 +10639,10 @@ struct Status {
   State state = State::none;         ///< of this object's own run
   std::optional<error> trouble;      ///< why the current generation can't be shown
   std::vector<Generation> foreign;   ///< generations that the record does not list; left alone
-  std::vector<PinState> pins{};      ///< of every generation that is retained or retires
+  /// Retained ones that have taken updates since their commit, so that their marks have moved on.
+  std::vector<Generation> updated{};
+  std::optional<Marks> shown{};  ///< marks of what this object shows, moved on by updates
+  std::vector<PinState> pins{};  ///< of every generation that is retained or retires
 };
 
 namespace detail {
@@ -10551,6 +10663,15 @@ void add_pins(Source& source, Status& status) {
   if (!status.manifest) return;
   for (auto const& kept : status.manifest->retained) add(kept.generation);
   for (auto const& retiring : status.manifest->retiring) add(retiring.generation);
+}
+// A generation that can't be looked at leaves a status a status, too.
+template <class Source>
+void add_updated(Source& source, Status& status) {
+  if (!status.manifest) return;
+  for (auto const& kept : status.manifest->retained) {
+    auto const updated = any_updated(source.store(), kept.parts);
+    if (updated && updated.assume_value()) status.updated.push_back(kept.generation);
+  }
 }
 /// Does what may fail without changing the outcome, and says how it went.
 template <class Work>
@@ -10868,7 +10989,8 @@ inline void put_attempt(Json& json, Status const& status, std::int64_t wall_ns) 
   });
 }
 
-inline void put_manifest(Json& json, Manifest const& m) {
+inline void put_manifest(Json& json, Status const& status) {
+  auto const& m = *status.manifest;
   json.field("current", m.current.number)
       .field("sequence", m.sequence)
       .field("next", m.next)
@@ -10878,12 +11000,14 @@ inline void put_manifest(Json& json, Manifest const& m) {
   });
   auto const* const current = manifest::find(m, m.current);
   put(json, "marks", current != nullptr ? current->marks : Marks{});
+  put(json, "shown_marks", status.shown.value_or(Marks{}));
   json.key("retained").array([&] {
     for (auto const& kept : m.retained) {
       json.object([&] {
         json.field("generation", kept.generation.number).field("sequence", kept.sequence);
         put(json, "marks", kept.marks);
         put(json, "parts", kept.parts);
+        json.field("updated", contains(status.updated, kept.generation));
       });
     }
   });
@@ -10931,7 +11055,7 @@ inline void put_pins(Json& json, Status const& status) {
     json.field("committed", status.manifest && status.manifest->current.number != 0)
         .field("state", name(status.state));
     if (status.manifest) {
-      detail::put_manifest(json, *status.manifest);
+      detail::put_manifest(json, status);
       detail::put_retiring(json, *status.manifest, wall_ns);
     }
     detail::put_attempt(json, status, wall_ns);
@@ -12293,7 +12417,7 @@ struct ReprocessHooks {
   std::function<bool(error const&)> retryable{};
   std::function<void(RunProgress const&)> on_progress{};  ///< each progress_report_interval_ms
   std::function<void(RunProgress const&)> on_health{};    ///< each health_check_interval_ms
-  /// How much disk the stage takes, for reports.
+  /// How much disk the stage takes, for reports. None: as the home's stores tell.
   std::function<result<std::uint64_t>(Generation)> disk_bytes{};
 };
 
@@ -12498,11 +12622,7 @@ class Reprocess {
     auto const attempt = attempt_;
     lock.unlock();
     if (attempt) attempt->look(run);
-    if (run.running && run.generation.number != 0 && hooks_.disk_bytes) {
-      auto const used =
-          detail::guarded("disk_bytes", [&] { return hooks_.disk_bytes(run.generation); });
-      if (used) run.disk_bytes = used.assume_value();
-    }
+    if (run.running && run.generation.number != 0) add_disk_bytes(run);
     return run;
   }
 
@@ -12516,6 +12636,18 @@ class Reprocess {
   }
 
  private:
+  // By the hook, else as the home's stores tell.
+  void add_disk_bytes(RunProgress& run) const {
+    if (hooks_.disk_bytes) {
+      auto const used =
+          detail::guarded("disk_bytes", [&] { return hooks_.disk_bytes(run.generation); });
+      if (used) run.disk_bytes = used.assume_value();
+    } else if constexpr (requires { db_->disk_bytes(run.generation); }) {
+      auto const used = db_->disk_bytes(run.generation);
+      if (used) run.disk_bytes = used.assume_value();
+    }
+  }
+
   using TaskList = detail::TaskList<task_type>;
   using Tasks = typename TaskList::Tasks;
   using Flight = detail::Flight<Tasks>;
@@ -13439,6 +13571,15 @@ class Source {
     return Pin<Shown>{std::move(keeper), protection.shown};
   }
 
+  /// Those of the generation that is shown, if one is.
+  [[nodiscard]] std::optional<Marks> shown_marks() {
+    auto const protection = readers_.protect();
+    if (protection.shown == nullptr) return std::nullopt;
+    auto marks = protection.shown->kept.marks;
+    protection.release();
+    return marks;
+  }
+
   /// Why the last `refresh` showed nothing new, if it failed.
   [[nodiscard]] std::optional<error> trouble() {
     std::lock_guard const guard{refreshing_};
@@ -13586,6 +13727,10 @@ class Keeper {
     return shown.has_value();
   }
 
+  [[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes(Generation g) {
+    std::vector<Generation> const parts(source_.part_names().size(), g);
+    return disk_bytes_of(source_.store(), parts);
+  }
   /// What the record says now; nothing on a home that was never written.
   [[nodiscard]] result<Status> status() {
     if (source_.born().left()) return failure(errc::forked, "status");
@@ -13597,6 +13742,8 @@ class Keeper {
     status.state = state();
     status.trouble = source_.trouble();
     add_pins(source_, status);
+    add_updated(source_, status);
+    status.shown = source_.shown_marks();
     std::lock_guard const guard{mutex_};
     status.foreign = foreign_;
     return status;
@@ -15040,6 +15187,8 @@ class Follower {
     if (loaded) status.manifest = std::move(loaded->manifest);
     status.trouble = source_->trouble();
     detail::add_pins(*source_, status);
+    detail::add_updated(*source_, status);
+    status.shown = source_->shown_marks();
     return status;
   }
 
@@ -16206,6 +16355,12 @@ class Staged {
     return detail::back_up_to<Store>(core_->source(), to, std::move(stores)...);
   }
 
+  /// What a generation takes of the disk, also one that is being built, with what updates added;
+  /// nothing where its stores can't tell.
+  [[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes(Generation g) const {
+    if (!core_) return failure(errc::spent, "disk_bytes");
+    return core_->disk_bytes(g);
+  }
   [[nodiscard]] result<Status> status() const {
     if (!core_) return failure(errc::spent, "status");
     return core_->status();

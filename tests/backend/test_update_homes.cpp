@@ -83,6 +83,7 @@ TEST_CASE("a home of two databases is updated, followed, and opened again", "[up
     REQUIRE_FALSE(other);
     CHECK(other.error().code() == hf::errc::busy);
     CHECK(other.error().text().find("held by pid") != std::string::npos);
+    CHECK(db.status().value().updated.empty());
     for (std::uint64_t i = 3; i <= 9; ++i) {
       REQUIRE(feed(updater, i));
       CHECK(shown(updater) == std::to_string(i));
@@ -94,6 +95,13 @@ TEST_CASE("a home of two databases is updated, followed, and opened again", "[up
     REQUIRE(feed(updater, 10));
     CHECK(follower.refresh().value());
     CHECK(shown(follower) == "10");
+    auto const status = follower.status().value();
+    CHECK(status.updated == std::vector<hf::Generation>{{1}});
+    CHECK(status.shown == at(10));
+    CHECK(status.manifest->retained.front().marks == at(2));
+    auto const disk = db.disk_bytes({1}).value();
+    REQUIRE(disk);
+    CHECK(*disk > 8192);
   }
   CHECK(db.refresh().value());
   CHECK(shown(db) == "10");

@@ -191,6 +191,10 @@ class BasicDirectoryStore {
   /// Points the symlink `home/name/current` at the folder of g.
   [[nodiscard]] result<void> publish(Generation g) { return folders_.publish(g, {}); }
   [[nodiscard]] result<Space> space(Generation g) const { return folders_.space(g); }
+  /// Of the disk, sealed or not, with what updates added.
+  [[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes(Generation g) const {
+    return detail::tree_size(folders_.files(), folders_.path_of(g));
+  }
   [[nodiscard]] result<Verified> verify(Generation g) const { return folders_.verify(g); }
 
  private:

@@ -125,6 +125,10 @@ class MemoryStore {
     return all;
   }
 
+  [[nodiscard]] result<bool> updated(Generation g) const requires std::copyable<T> {
+    HOLDFAST_TRY(now, open(g));
+    return !now.marks_.empty();
+  }
   /// Every generation takes updates.
   [[nodiscard]] result<bool> updates(Generation) const requires std::copyable<T> { return true; }
   [[nodiscard]] result<void> apply(Generation g,

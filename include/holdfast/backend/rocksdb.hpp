@@ -158,7 +158,12 @@ class BasicRocksStore {
     return Verified::own_checksums;
   }
 
+  /// Of the disk, sealed or not, with what updates added.
+  [[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes(Generation g) const {
+    return detail::tree_size(folders_.files(), folders_.path_of(g));
+  }
   [[nodiscard]] result<bool> updates(Generation g) const { return folders_.updates(g); }
+  [[nodiscard]] result<bool> updated(Generation g) const { return folders_.updated(g); }
   /// A batch may name families by the handles of any reader of g. RocksDB tells a failed sync of
   /// its log as `io`; after a failed write it may refuse others until the store is opened again.
   [[nodiscard]] result<void> apply(Generation g, batch_type const& batch, Marks const& marks) {

@@ -195,7 +195,13 @@ class BasicSqliteStore {
   /// Says `names_and_sizes` if g was sealed without a digest, `identity` if it takes updates.
   [[nodiscard]] result<Verified> verify(Generation g) const { return folders_.verify(g); }
 
+  /// Of the disk, sealed or not, with what updates added.
+  [[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes(Generation g) const {
+    return detail::tree_size(folders_.files(), folders_.path_of(g));
+  }
   [[nodiscard]] result<bool> updates(Generation g) const { return folders_.updates(g); }
+  /// Has g taken an update?
+  [[nodiscard]] result<bool> updated(Generation g) const { return folders_.updated(g); }
   /// `fenced` if another connection has written since; `poisoned` after a failed sync, until the
   /// store is opened again.
   [[nodiscard]] result<void> apply(Generation g, batch_type const& batch, Marks const& marks) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "holdfast/adaptor/looks.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/event.hpp"
@@ -80,7 +81,10 @@ struct Status {
   State state = State::none;         ///< of this object's own run
   std::optional<error> trouble;      ///< why the current generation can't be shown
   std::vector<Generation> foreign;   ///< generations that the record does not list; left alone
-  std::vector<PinState> pins{};      ///< of every generation that is retained or retires
+  /// Retained ones that have taken updates since their commit, so that their marks have moved on.
+  std::vector<Generation> updated{};
+  std::optional<Marks> shown{};  ///< marks of what this object shows, moved on by updates
+  std::vector<PinState> pins{};  ///< of every generation that is retained or retires
 };
 
 namespace detail {
@@ -101,6 +105,15 @@ void add_pins(Source& source, Status& status) {
   if (!status.manifest) return;
   for (auto const& kept : status.manifest->retained) add(kept.generation);
   for (auto const& retiring : status.manifest->retiring) add(retiring.generation);
+}
+// A generation that can't be looked at leaves a status a status, too.
+template <class Source>
+void add_updated(Source& source, Status& status) {
+  if (!status.manifest) return;
+  for (auto const& kept : status.manifest->retained) {
+    auto const updated = any_updated(source.store(), kept.parts);
+    if (updated && updated.assume_value()) status.updated.push_back(kept.generation);
+  }
 }
 /// Does what may fail without changing the outcome, and says how it went.
 template <class Work>

@@ -61,6 +61,10 @@ class Keeper {
     return shown.has_value();
   }
 
+  [[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes(Generation g) {
+    std::vector<Generation> const parts(source_.part_names().size(), g);
+    return disk_bytes_of(source_.store(), parts);
+  }
   /// What the record says now; nothing on a home that was never written.
   [[nodiscard]] result<Status> status() {
     if (source_.born().left()) return failure(errc::forked, "status");
@@ -72,6 +76,8 @@ class Keeper {
     status.state = state();
     status.trouble = source_.trouble();
     add_pins(source_, status);
+    add_updated(source_, status);
+    status.shown = source_.shown_marks();
     std::lock_guard const guard{mutex_};
     status.foreign = foreign_;
     return status;

@@ -252,6 +252,15 @@ class Source {
     return Pin<Shown>{std::move(keeper), protection.shown};
   }
 
+  /// Those of the generation that is shown, if one is.
+  [[nodiscard]] std::optional<Marks> shown_marks() {
+    auto const protection = readers_.protect();
+    if (protection.shown == nullptr) return std::nullopt;
+    auto marks = protection.shown->kept.marks;
+    protection.release();
+    return marks;
+  }
+
   /// Why the last `refresh` showed nothing new, if it failed.
   [[nodiscard]] std::optional<error> trouble() {
     std::lock_guard const guard{refreshing_};

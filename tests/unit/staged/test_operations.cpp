@@ -251,6 +251,20 @@ TEST_CASE("a builder whose file of pins was replaced stops, and drops nothing th
   CHECK(support::text_in(view.value()) == "one");
 }
 
+TEST_CASE("what a build takes of the disk is told while it is written", "[staged][headroom]") {
+  support::Place const place{support::On::memory};
+  auto const home = place / "home";
+  auto db = hf::open_staged(home, Folders{"keys"}, Folders{"stats"}).value();
+  auto stage = db.stage().value();
+  CHECK(db.disk_bytes({1}).value() == std::uint64_t{0});
+  REQUIRE(std::get<0>(stage.writer()).put("a/b", hf::bytes(40'000)));
+  REQUIRE(std::get<1>(stage.writer()).put("a", hf::bytes(40'000)));
+  auto const both = db.disk_bytes({1}).value();
+  CHECK(both >= std::uint64_t{80'000});
+  CHECK(both <= std::uint64_t{100'000});
+  CHECK(db.disk_bytes({2}).value() == std::uint64_t{0});
+}
+
 TEST_CASE("files beyond what a build may take are refused before they are written",
           "[staged][headroom]") {
   support::Place const place{support::On::memory};
