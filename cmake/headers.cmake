@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSL-1.0
 # Every public header. Written by cmake/update_headers.py, compared by a test.
 set(HOLDFAST_HEADERS
+    include/holdfast/adaptor/copies.hpp
+    include/holdfast/adaptor/limits.hpp
     include/holdfast/adaptor/looks.hpp
     include/holdfast/adaptor/parts.hpp
+    include/holdfast/adaptor/resumes.hpp
     include/holdfast/adaptor/together.hpp
     include/holdfast/adaptor/updates.hpp
     include/holdfast/backend/adopt.hpp
     include/holdfast/backend/barrier_file.hpp
+    include/holdfast/backend/build_notes.hpp
     include/holdfast/backend/building.hpp
     include/holdfast/backend/directory.hpp
     include/holdfast/backend/file_blobs.hpp
@@ -28,6 +32,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/rocksdb.hpp
     include/holdfast/backend/rocksdb_adopt.hpp
     include/holdfast/backend/rocksdb_bulk.hpp
+    include/holdfast/backend/rocksdb_copy.hpp
     include/holdfast/backend/rocksdb_database.hpp
     include/holdfast/backend/rocksdb_reader.hpp
     include/holdfast/backend/rocksdb_updates.hpp
@@ -40,6 +45,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/backend/sqlite_pool.hpp
     include/holdfast/backend/sqlite_reader.hpp
     include/holdfast/backend/sqlite_register.hpp
+    include/holdfast/backend/sqlite_seal.hpp
     include/holdfast/backend/sqlite_updates.hpp
     include/holdfast/backend/sqlite_writer.hpp
     include/holdfast/bytes.hpp
@@ -123,9 +129,11 @@ set(HOLDFAST_HEADERS
     include/holdfast/reprocess/task.hpp
     include/holdfast/reprocess/task_list.hpp
     include/holdfast/result.hpp
+    include/holdfast/resume_concepts.hpp
     include/holdfast/segment.hpp
     include/holdfast/staged.hpp
     include/holdfast/staged/builder.hpp
+    include/holdfast/staged/catch_up.hpp
     include/holdfast/staged/core.hpp
     include/holdfast/staged/follower.hpp
     include/holdfast/staged/handles.hpp
@@ -137,6 +145,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/staged/rebuild.hpp
     include/holdfast/staged/rebuild_plan.hpp
     include/holdfast/staged/refused.hpp
+    include/holdfast/staged/resumer.hpp
     include/holdfast/staged/selection.hpp
     include/holdfast/staged/source.hpp
     include/holdfast/staged/updater.hpp
@@ -191,6 +200,7 @@ set(HOLDFAST_HEADERS
     include/holdfast/testing/register_scenario.hpp
     include/holdfast/testing/register_schedule.hpp
     include/holdfast/testing/register_subject.hpp
+    include/holdfast/testing/resume_scenario.hpp
     include/holdfast/testing/rocksdb_file_system.hpp
     include/holdfast/testing/rocksdb_files.hpp
     include/holdfast/testing/scenario.hpp

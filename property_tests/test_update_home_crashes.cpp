@@ -19,6 +19,7 @@ using namespace hf::testing;  // NOLINT(google-build-using-namespace)
 
 struct Databases {
   static constexpr std::size_t parts = 2;
+  static constexpr bool one_process = true;
   using Sqlite = crash::UpdatedSqlite<SerialFiles<>>;
   using Rocks = crash::UpdatedRocks<SerialFiles<>>;
   using Store = hf::Together<Sqlite::Store, Rocks::Store>;
@@ -29,6 +30,10 @@ struct Databases {
   }
   [[nodiscard]] hf::result<void> put(Store::writer& writer, Files const& files) const {
     HOLDFAST_TRYV(crash::put_rows((*std::get<0>(writer)).handle(), files));
+    return crash::put_pairs(*std::get<1>(writer), files, crash::RocksWay::puts);
+  }
+  [[nodiscard]] hf::result<void> put_over(Store::writer& writer, Files const& files) const {
+    HOLDFAST_TRYV(Sqlite{}.batch(files).run((*std::get<0>(writer)).handle()));
     return crash::put_pairs(*std::get<1>(writer), files, crash::RocksWay::puts);
   }
   [[nodiscard]] hf::result<Files> get(Store::reader const& reader, std::size_t part) const {
@@ -52,6 +57,24 @@ TEST_CASE("a home of two databases that take updates keeps its laws in every cra
                                                                               .max_states = 60,
                                                                               .thin = 16,
                                                                               .trash = false});
+      CHECK(report == "");
+    }
+  }
+}
+
+TEST_CASE("a build that catches up with the updates of two databases misses none of them",
+          "[sqlite][rocksdb][updates][catch_up]") {
+  for (auto const mode : {CrashMode::process, CrashMode::ext4}) {
+    CAPTURE(name(mode));
+    for (std::uint64_t number = 1; number <= 2; ++number) {
+      auto const report =
+          crash::broken(update_home_scenario("catching up", Databases{}, caught_up_plan(number)),
+                        {.mode = mode,
+                         .seed = number,
+                         .subsets = 8,
+                         .max_states = 40,
+                         .thin = 32,
+                         .trash = false});
       CHECK(report == "");
     }
   }

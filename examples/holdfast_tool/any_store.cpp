@@ -69,6 +69,11 @@ hf::result<void> AnyStore::check_part(std::string const& part, Generation g) con
   return hf::ok();
 }
 
+hf::result<std::uint32_t> AnyStore::seal_format(std::string const& part, Generation g) const {
+  HOLDFAST_TRY(updates, folders(part, g).updates(g));
+  return updates ? hf::detail::updatable_seal_format : hf::detail::seal_format;
+}
+
 hf::result<void> AnyStore::drop(Generation g) {
   hf::result<void> all = hf::ok();
   for (auto const& part : names_) keep_first(all, folders(part).drop(g));

@@ -61,6 +61,9 @@ class AnyStore {
 
   /// One part alone: is it as its SEAL says, by names and sizes?
   [[nodiscard]] hf::result<void> check_part(std::string const& part, hf::Generation g) const;
+  /// That of its SEAL.
+  [[nodiscard]] hf::result<std::uint32_t> seal_format(std::string const& part,
+                                                      hf::Generation g) const;
   /// What one part has remains of.
   [[nodiscard]] hf::result<std::vector<hf::Generation>> generations_of(
       std::string const& part) const {

@@ -64,6 +64,20 @@ std::int64_t Args::grace_ms() const {
   constexpr std::uint64_t century = std::uint64_t{100} * 366 * 24 * 3600;
   return static_cast<std::int64_t>(std::min(number("--grace", 0), century) * 1000);
 }
+std::optional<hf::Marks> Args::marks() const {
+  hf::Marks marks;
+  auto const all = get("--marks");
+  for (std::string_view rest{all}; !rest.empty();) {
+    auto const one = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(one.size() + 1, rest.size()));
+    auto const equals = one.rfind('=');
+    auto const value = equals == one.npos ? std::nullopt : parse(one.substr(equals + 1));
+    if (!value || equals == 0) return std::nullopt;
+    if (!marks.emplace(one.substr(0, equals), *value).second) return std::nullopt;
+  }
+  if (marks.empty() && has("--marks")) return std::nullopt;
+  return marks;
+}
 std::optional<std::uint64_t> Args::generation() const {
   return parse(operand_);
 }
@@ -99,6 +113,7 @@ std::optional<Args> Args::read(Command const& command,
   }
   args.home_ = operands[0];
   if (operands.size() == 2) args.operand_ = operands[1];
+  if (!args.marks()) return why = "--marks needs NAME=N,...", std::nullopt;
   bool const number = command.operand == "G" || command.operand == "[G]";
   if (number && operands.size() == 2 && args.generation().value_or(0) == 0) {
     return why = "'" + args.operand_ + "' is no number of a generation", std::nullopt;

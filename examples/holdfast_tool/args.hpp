@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
 
 namespace tool {
@@ -43,6 +44,8 @@ class Args {
   [[nodiscard]] std::uint64_t number(std::string_view option, std::uint64_t otherwise) const;
   /// `--grace` in milliseconds; without it, the library's own.
   [[nodiscard]] std::int64_t grace_ms() const;
+  /// `--marks` as NAME=N,...; empty without it; nothing if it is not so.
+  [[nodiscard]] std::optional<hf::Marks> marks() const;
   /// The operand as a generation; nothing if it was left out.
   [[nodiscard]] std::optional<std::uint64_t> generation() const;
 

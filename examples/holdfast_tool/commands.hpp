@@ -12,6 +12,7 @@ int inspect(Args const& args);
 int status(Args const& args);
 int plan(Args const& args);
 int verify(Args const& args);
+int upgrade(Args const& args);
 int backup(Args const& args);  // writes to its destination
 
 int collect(Args const& args);

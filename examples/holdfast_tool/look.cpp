@@ -75,6 +75,8 @@ Remains look_at_remains(AnyStore const& store, std::string const& part, Generati
     if (ignored) break;
   }
   remains.sealed = fs::exists(folder + "/SEAL", ignored);
+  remains.updated = fs::exists(folder + "/UPDATED", ignored);
+  if (auto const format = store.seal_format(part, g)) remains.format = format.assume_value();
   auto const checked = store.check_part(part, g);
   if (!checked) remains.wrong = checked.error();
   return remains;
@@ -161,6 +163,13 @@ hf::result<Look> look_once(std::string const& home) {
 }
 }  // namespace
 
+bool Look::updated(hf::Kept const& kept) const {
+  for (std::size_t i = 0; i < parts.size() && i < kept.parts.size(); ++i) {
+    auto const found = parts[i].generations.find(kept.parts[i]);
+    if (found != parts[i].generations.end() && found->second.updated) return true;
+  }
+  return false;
+}
 std::uint64_t Look::bytes_of(Generation g) const {
   std::uint64_t all = 0;
   for (auto const& part : parts) {

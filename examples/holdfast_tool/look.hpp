@@ -20,6 +20,8 @@ namespace tool {
 struct Remains {
   std::uint64_t bytes = 0;  ///< as the disk counts them
   bool sealed = false;
+  std::uint32_t format = 0;          ///< of its SEAL; 0: none that can be read
+  bool updated = false;              ///< it was changed in place since
   std::int64_t touched_ns = 0;       ///< when anything in it last changed, by the wall clock
   std::optional<hf::error> wrong{};  ///< why it can't be opened
 };
@@ -52,6 +54,8 @@ struct Look {
   std::vector<std::string> aside{};  ///< records that were moved aside
 
   [[nodiscard]] std::uint64_t bytes_of(hf::Generation g) const;
+  /// Has one of its parts taken updates since it was sealed?
+  [[nodiscard]] bool updated(hf::Kept const& kept) const;
   [[nodiscard]] std::vector<hf::Generation> generations() const;
   [[nodiscard]] Pin const* pin(hf::Generation g) const;
   /// The first part of it that can't be opened, in words; empty if all can.

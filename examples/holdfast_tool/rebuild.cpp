@@ -105,6 +105,7 @@ std::string apply_command(Args const& args,
   auto command =
       "holdfast_tool rebuild-register " + quoted(args.home()) + " " + number(chosen.generation);
   if (!parts.told || args.has("--parts")) command += " --parts " + quoted(joined(parts.names, ","));
+  if (args.has("--marks")) command += " --marks " + quoted(args.get("--marks"));
   if (!plan.trouble) command += " --force";
   return command + " --apply";
 }
@@ -135,13 +136,16 @@ int answer(Args const& args,
   } else {
     print(plan, chosen);
     if (applied.done) {
+      bool const marked = !applied.rebuilt.marks.empty();
       std::printf(
-          "done: generation %s is current. Its marks are lost: set them with the next commit.\n"
-          "It takes no updates before that.\n"
+          "done: generation %s is current. %s\n"
           "Programs that had the home open for writing must open it again. Other generations "
           "stay,\n"
           "and are foreign from now on. The old record: %s\n",
           number(applied.rebuilt.generation).c_str(),
+          marked ? "It has the marks that were given, and takes updates."
+                 : "Its marks are lost: set them with the next commit.\n"
+                   "It takes no updates before that.",
           applied.rebuilt.moved_aside.empty() ? "there was none"
                                               : joined(applied.rebuilt.moved_aside, ", ").c_str());
     } else if (chosen != nullptr) {
@@ -191,8 +195,9 @@ int rebuild_register(Args const& args) {
                     hf::error{hf::errc::invalid, "rebuild the register",
                               "the order of the parts is not known; give it with --parts A,B"});
     }
-    auto done = hf::rebuild_register(args.home(), *chosen, {.replace_usable = args.has("--force")},
-                                     AnyStore{names.names});
+    auto done = hf::rebuild_register(
+        args.home(), *chosen, {.replace_usable = args.has("--force"), .marks = *args.marks()},
+        AnyStore{names.names});
     if (!done) return refuse(args, done.error());
     applied = {std::move(done).assume_value(), true};
   }

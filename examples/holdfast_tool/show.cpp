@@ -56,7 +56,8 @@ void print_record(Look const& look) {
     for (auto const& [name, value] : kept->marks) {
       marks.push_back(hf::printable(name) + "=" + std::to_string(value));
     }
-    line("marks", marks.empty() ? "none" : joined(marks, " "));
+    line("marks", (marks.empty() ? "none" : joined(marks, " ")) +
+                      (look.updated(*kept) ? " and later: it took updates since" : ""));
   }
   std::vector<std::string> retained, retiring;
   for (auto const& each : m.retained) retained.push_back(describe(look, each));
@@ -134,6 +135,7 @@ void put_kept(hf::Json& json, Look const& look, hf::Kept const& kept) {
     json.field("committed_ms", kept.committed_ms)
         .field("age_ms", look.now_ns / 1'000'000 - kept.committed_ms)
         .field("bytes", look.bytes_of(kept.generation))
+        .field("updated", look.updated(kept))
         .field("wrong", look.wrong_with(kept));
     put_marks(json, kept.marks);
   });
@@ -162,6 +164,7 @@ void put_attempt(hf::Json& json, Look const& look) {
     auto const attempt = attempt_of(look);
     json.field("generation", look.record->attempt->generation.number)
         .field("phase", attempt.phase)
+        .field("bytes", look.bytes_of(look.record->attempt->generation))
         .field("silent_ms", attempt.silent_ns / 1'000'000)
         .field("pid", look.record->attempt->owner.pid)
         .field("holds_the_lock", attempt.held);

@@ -51,7 +51,8 @@ struct Entry {
 ///   object, also of the same process, lapses when the file is closed, and converts a range that
 ///   the same `file` holds already. `false` = held by another.
 /// - `rename` replaces a file or symlink atomically; `link` and `symlink` never replace (`exists`).
-/// - A model may offer `free_space(path)`, the bytes that are free there for this process.
+/// - A model may offer `free_space(path)`, the bytes that are free there for this process, and
+///   `disk_size(path)`, what a file takes.
 /// - `remove` takes a file, a symlink or an empty directory; `list` is sorted by name.
 /// One that also has `void start_writeback(file&, Range) noexcept` is asked to begin writing what a
 /// large file got so far, and to take no error away from the sync that follows.

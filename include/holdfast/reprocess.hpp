@@ -146,11 +146,7 @@ class Reprocess {
     auto const attempt = attempt_;
     lock.unlock();
     if (attempt) attempt->look(run);
-    if (run.running && run.generation.number != 0 && hooks_.disk_bytes) {
-      auto const used =
-          detail::guarded("disk_bytes", [&] { return hooks_.disk_bytes(run.generation); });
-      if (used) run.disk_bytes = used.assume_value();
-    }
+    if (run.running && run.generation.number != 0) add_disk_bytes(run);
     return run;
   }
 
@@ -164,6 +160,18 @@ class Reprocess {
   }
 
  private:
+  // By the hook, else as the home's stores tell.
+  void add_disk_bytes(RunProgress& run) const {
+    if (hooks_.disk_bytes) {
+      auto const used =
+          detail::guarded("disk_bytes", [&] { return hooks_.disk_bytes(run.generation); });
+      if (used) run.disk_bytes = used.assume_value();
+    } else if constexpr (requires { db_->disk_bytes(run.generation); }) {
+      auto const used = db_->disk_bytes(run.generation);
+      if (used) run.disk_bytes = used.assume_value();
+    }
+  }
+
   using TaskList = detail::TaskList<task_type>;
   using Tasks = typename TaskList::Tasks;
   using Flight = detail::Flight<Tasks>;

@@ -23,6 +23,7 @@
 #include "holdfast/file_ops.hpp"
 #include "holdfast/lock_concepts.hpp"
 #include "holdfast/policy/file_lock.hpp"
+#include "holdfast/resume_concepts.hpp"
 #include "holdfast/staged/core.hpp"
 #include "holdfast/staged/follower.hpp"
 #include "holdfast/staged/handles.hpp"
@@ -67,8 +68,26 @@ class Staged {
     return Stage<Core, detail::Some<Store, I...>>{core_, std::move(attempt)};
   }
 
-  /// The same, beginning as a copy of the current generation. `no_generation` before the first
-  /// commit.
+  /// The same, going on with what a builder left that died, or let its handle `leave`: as it was at
+  /// its last note, which `notes` tells. Where it noted nothing, or is not surely dead, begins
+  /// anew. What it left is there as long as nobody calls `stage`, or opens the home without
+  /// `keep_interrupted`.
+  [[nodiscard]] result<stage_type> resume() requires resuming_store<Store> {
+    if (!core_) return failure(errc::spent, "resume");
+    HOLDFAST_TRY(attempt, core_->template stage<typename Core::Whole>(true));
+    return stage_type{core_, std::move(attempt)};
+  }
+  template <std::size_t... I>
+  requires(resuming_store<Store>&& detail::selects<Store, I...>)
+      [[nodiscard]] result<Stage<Core, detail::Some<Store, I...>>> resume(Only<I...>) {
+    if (!core_) return failure(errc::spent, "resume");
+    HOLDFAST_TRY(attempt, core_->template stage<detail::Some<Store, I...>>(true));
+    return Stage<Core, detail::Some<Store, I...>>{core_, std::move(attempt)};
+  }
+
+  /// The same, beginning as a copy of the current generation, as it is shown now: `marks` of the
+  /// stage tells how far that is, and `catch_up` goes on from there. What updates come after it, a
+  /// commit without catching up takes back. `no_generation` before the first commit.
   [[nodiscard]] auto stage_from_current() requires cloning_store<Store> {
     using Answer = result<stage_type>;
     if (!core_) return Answer{failure(errc::spent, "stage")};
@@ -146,6 +165,12 @@ class Staged {
     return detail::back_up_to<Store>(core_->source(), to, std::move(stores)...);
   }
 
+  /// What a generation takes of the disk, also one that is being built, with what updates added;
+  /// nothing where its stores can't tell.
+  [[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes(Generation g) const {
+    if (!core_) return failure(errc::spent, "disk_bytes");
+    return core_->disk_bytes(g);
+  }
   [[nodiscard]] result<Status> status() const {
     if (!core_) return failure(errc::spent, "status");
     return core_->status();

@@ -53,6 +53,7 @@ class StateStore {
   struct writer {
     hf::Building building;
     Files files;
+    void put_over(Files const& over) { files = changed({{}, std::move(files)}, over, {}).files; }
   };
   struct reader {
     State state;

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "flawed_lock.hpp"
@@ -11,7 +12,11 @@
 #include "flawed_store.hpp"
 #include "flaws.hpp"
 #include "holdfast/adaptor/together.hpp"
+#include "holdfast/backend/directory.hpp"
+#include "holdfast/file_ops.hpp"
 #include "holdfast/staged.hpp"
+#include "holdfast/testing/resume_scenario.hpp"
+#include "holdfast/testing/simulated_files.hpp"
 #include "holdfast/testing/staged_subject.hpp"
 #include "mutant.hpp"
 
@@ -104,6 +109,61 @@ struct Home {
   }
 };
 
+// A home whose builds are resumed, of two directories over files with one flaw.
+struct Unsynced : hf::testing::SimulatedFiles {
+  explicit Unsynced(SimulatedFiles files) : SimulatedFiles{std::move(files)} {}
+  [[nodiscard]] hf::result<void> sync(file&) const { return hf::ok(); }
+};
+struct Kept : hf::testing::SimulatedFiles {
+  explicit Kept(SimulatedFiles files) : SimulatedFiles{std::move(files)} {}
+  [[nodiscard]] hf::result<void> remove(std::string const& path) const {
+    return path.find("/unnoted") != path.npos ? hf::result<void>{hf::ok()} : SimulatedFiles::remove(path);
+  }
+};
+template <class Fs>
+struct ResumedHome {
+  using Folders = hf::BasicDirectoryStore<Fs>;
+  using Both = hf::Together<Folders, Folders>;
+  static constexpr std::size_t parts = 2;
+
+  [[nodiscard]] auto open(SimulatedProcess const& p) const {
+    using Register =
+        hf::BasicFileRegister<hf::testing::SimulatedFiles, hf::testing::SimulatedWorld>;
+    using Lock = hf::BasicFileLock<hf::testing::SimulatedFiles, hf::testing::SimulatedWorld>;
+    auto const made = hf::detail::make_directories(p.files, "/db");
+    Both both{Folders{"keys", {}, Fs{p.files}}, Folders{"stats", {}, Fs{p.files}}};
+    both.place("/db");
+    auto opened = hf::open_staged(hf::StagedOptions{.keep_interrupted = true, .publish = false},
+                                  std::move(both), Register{"/db/CURRENT", p.files, p.world},
+                                  Lock{"/db/LOCK", p.files, p.world}, p.world);
+    return made ? std::move(opened) : decltype(opened){hf::failure(made.error())};
+  }
+  [[nodiscard]] hf::result<void> put(SimulatedProcess const&,
+                                     typename Both::writer& writer,
+                                     std::size_t part,
+                                     hf::testing::Files const& files) const {
+    auto& own = part == 0 ? std::get<0>(writer) : std::get<1>(writer);
+    return own.put(files.front().name, files.front().content);
+  }
+  [[nodiscard]] hf::result<hf::testing::Files> get(typename Both::reader const& reader,
+                                                   std::size_t part) const {
+    auto const& own = part == 0 ? std::get<0>(reader) : std::get<1>(reader);
+    hf::testing::Files files;
+    for (auto const& name : own.names()) {
+      HOLDFAST_TRY(content, own.get(name));
+      files.push_back({name, content});
+    }
+    return files;
+  }
+};
+template <class Fs>
+Mutant resumed(char const* name) {
+  return {hf::testing::laws::resumes.id, name,
+          hf::testing::resume_subject("mutant", ResumedHome<Fs>{}),
+          hf::testing::resume_subject("a home of two directories that is resumed",
+                                      ResumedHome<hf::testing::SimulatedFiles>{})};
+}
+
 Mutant one(Law const& law, char const* name, Flaws const& flaws) {
   return {law.id, name, staged_subject("mutant", Home{flaws}),
           staged_subject("a home of two directory stores", Home{})};
@@ -139,6 +199,8 @@ Mutants of_homes() {
       one(s19, "a list kept beside makes the commit fail", {.reg = Flaw::fails_after_the_store}),
       one(published, "published when sealed", {.first = Flaw::publishes_when_it_seals}),
       one(staged_recovers, "second store unsynced", {.second_files = Flaw::no_file_sync}),
-      one(staged_recovers, "collection before the switch is synced", unsynced_record)};
+      one(staged_recovers, "collection before the switch is synced", unsynced_record),
+      resumed<Unsynced>("files are not synced"),
+      resumed<Kept>("what came after the note stays")};
 }
 }  // namespace mutants

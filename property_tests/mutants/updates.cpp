@@ -3,9 +3,12 @@
 #include <cstddef>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "flawed_updates.hpp"
 #include "holdfast/adaptor/together.hpp"
+#include "holdfast/backend/barrier_file.hpp"
+#include "holdfast/testing/simulated_files.hpp"
 #include "holdfast/testing/store_subject.hpp"
 #include "holdfast/testing/update_home.hpp"
 #include "mutant.hpp"
@@ -33,6 +36,15 @@ struct States {
   [[nodiscard]] Files batch(Files const& files) const { return files; }
 };
 
+// Whoever enters the barrier beside others finds it free, and takes nothing.
+struct UnbarredFiles : hf::testing::SimulatedFiles {
+  explicit UnbarredFiles(SimulatedFiles files) : SimulatedFiles{std::move(files)} {}
+  [[nodiscard]] hf::result<bool> try_lock(file& f, hf::Range range, hf::Mode mode) const {
+    bool const beside = range.at == hf::detail::barrier_itself.at && mode == hf::Mode::shared;
+    return beside ? hf::result<bool>{true} : SimulatedFiles::try_lock(f, range, mode);
+  }
+};
+
 // A home of two such stores.
 struct TwoStates {
   static constexpr std::size_t parts = 2;
@@ -46,10 +58,21 @@ struct TwoStates {
     std::get<0>(writer).files = std::get<1>(writer).files = files;
     return hf::ok();
   }
+  [[nodiscard]] hf::result<void> put_over(Store::writer& writer, Files const& files) const {
+    std::get<0>(writer).put_over(files);
+    std::get<1>(writer).put_over(files);
+    return hf::ok();
+  }
   [[nodiscard]] hf::result<Files> get(Store::reader const& reader, std::size_t part) const {
     return part == 0 ? std::get<0>(reader).state.files : std::get<1>(reader).state.files;
   }
   [[nodiscard]] std::tuple<Files, Files> batch(Files const& files) const { return {files, files}; }
+};
+
+struct UnbarredStates : TwoStates {
+  [[nodiscard]] static UnbarredFiles files(SimulatedProcess const& p) {
+    return UnbarredFiles{p.files};
+  }
 };
 
 Mutant one(Law const& law, char const* name, UpdateFlaw flaw) {
@@ -72,6 +95,10 @@ Mutants of_updates() {
       one(update_stays, "readers follow", UpdateFlaw::readers_follow),
       {update_equal.id, "readers do not tell their marks",
        hf::testing::update_home_subject("mutant", TwoStates{UpdateFlaw::readers_without_marks}),
-       hf::testing::update_home_subject("a home of two stores of states", TwoStates{})}};
+       hf::testing::update_home_subject("a home of two stores of states", TwoStates{})},
+      {update_caught_up.id, "the tail keeps no update out",
+       hf::testing::caught_up_subject("mutant", UnbarredStates{}),
+       hf::testing::caught_up_subject("a home of two stores of states that catches up",
+                                      TwoStates{})}};
 }
 }  // namespace mutants

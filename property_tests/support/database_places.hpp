@@ -16,6 +16,7 @@
 #include "holdfast/backend/file_register.hpp"
 #include "holdfast/file_ops.hpp"
 #include "holdfast/policy/file_lock.hpp"
+#include "holdfast/resume_concepts.hpp"
 #include "holdfast/staged.hpp"
 #include "holdfast/testing/files.hpp"
 #include "holdfast/testing/simulated_disk.hpp"
@@ -69,6 +70,16 @@ class GroundedStore {
   [[nodiscard]] hf::result<writer> create(hf::Generation g) {
     HOLDFAST_TRY(made, store_.create(g));
     return writer{ground_, std::move(made)};
+  }
+  [[nodiscard]] auto note(writer& w, hf::bytes_view words) requires hf::resuming_store<Store> {
+    return store_.note(*w, words);
+  }
+  [[nodiscard]] hf::result<writer> resume(hf::Generation g) requires hf::resuming_store<Store> {
+    HOLDFAST_TRY(made, store_.resume(g));
+    return writer{ground_, std::move(made)};
+  }
+  [[nodiscard]] auto notes(writer const& w) const requires hf::resuming_store<Store> {
+    return store_.notes(*w);
   }
   [[nodiscard]] hf::result<void> seal(writer& w) { return store_.seal(*w); }
   [[nodiscard]] hf::result<reader> open(hf::Generation g) const {

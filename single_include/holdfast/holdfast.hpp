@@ -998,6 +998,79 @@ result<void> measure_each(Stores const& stores,
   (keep_first(done, measure_part<I>(stores, generations, all)) && ...);
   return done;
 }
+/// What each part's own generation takes of the disk, as far as the parts tell; none: nothing.
+template <class Store>
+[[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes_of(
+    Store const& store, std::span<Generation const> generations);
+template <std::size_t I, class Stores>
+result<void> add_disk_bytes(Stores const& stores,
+                            std::span<Generation const> generations,
+                            std::optional<std::uint64_t>& all) {
+  HOLDFAST_TRY(own, own_of<I>(stores, generations));
+  HOLDFAST_TRY(part, disk_bytes_of(std::get<I>(stores), own));
+  if (part) all = all.value_or(0) + *part;
+  return ok();
+}
+template <class Stores, std::size_t... I>
+result<void> add_each_disk_bytes(Stores const& stores,
+                                 std::span<Generation const> generations,
+                                 std::optional<std::uint64_t>& all,
+                                 std::index_sequence<I...>) {
+  result<void> done = ok();
+  (keep_first(done, add_disk_bytes<I>(stores, generations, all)) && ...);
+  return done;
+}
+template <class Store>
+[[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes_of(
+    Store const& store, std::span<Generation const> generations) {
+  std::optional<std::uint64_t> all;
+  if constexpr (requires { store.disk_bytes(Generation{}); }) {
+    HOLDFAST_TRY(g, only_one(generations));
+    auto const found = store.disk_bytes(g);
+    // A part that is carried over has no folder of it.
+    if (!found && found.error().code() != errc::not_found) return failed(found);
+    all = found ? found.assume_value() : std::optional<std::uint64_t>{0};
+  } else if constexpr (requires { store.stores(); }) {
+    using Stores = std::remove_cvref_t<decltype(store.stores())>;
+    HOLDFAST_TRYV(add_each_disk_bytes(store.stores(), generations, all,
+                                      std::make_index_sequence<std::tuple_size_v<Stores>>{}));
+  }
+  return all;
+}
+
+/// Has any of these taken an update, as far as the parts tell?
+template <class Store>
+[[nodiscard]] result<bool> any_updated(Store const& store, std::span<Generation const> generations);
+template <std::size_t I, class Stores>
+result<void> ask_updated(Stores const& stores, std::span<Generation const> generations, bool& any) {
+  HOLDFAST_TRY(own, own_of<I>(stores, generations));
+  HOLDFAST_TRY(part, any_updated(std::get<I>(stores), own));
+  any = any || part;
+  return ok();
+}
+template <class Stores, std::size_t... I>
+result<void> ask_each_updated(Stores const& stores,
+                              std::span<Generation const> generations,
+                              bool& any,
+                              std::index_sequence<I...>) {
+  result<void> done = ok();
+  (keep_first(done, ask_updated<I>(stores, generations, any)) && ...);
+  return done;
+}
+template <class Store>
+[[nodiscard]] result<bool> any_updated(Store const& store,
+                                       std::span<Generation const> generations) {
+  bool any = false;
+  if constexpr (requires { store.updated(Generation{}); }) {
+    HOLDFAST_TRY(g, only_one(generations));
+    return store.updated(g);
+  } else if constexpr (requires { store.stores(); }) {
+    using Stores = std::remove_cvref_t<decltype(store.stores())>;
+    HOLDFAST_TRYV(ask_each_updated(store.stores(), generations, any,
+                                   std::make_index_sequence<std::tuple_size_v<Stores>>{}));
+  }
+  return any;
+}
 }  // namespace detail
 
 HOLDFAST_END
@@ -1657,6 +1730,358 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/adaptor/copies.hpp
+// Copies the state that a reader shows, part by part: of parts that take updates that is the only
+// thing of one instant.
+#ifndef HOLDFAST_ADAPTOR_COPIES_HPP
+#define HOLDFAST_ADAPTOR_COPIES_HPP
+
+HOLDFAST_BEGIN
+
+/// `begin_as(reader, g)`: a writer of the new generation g that begins as what a reader, also of
+/// another store of the type, shows.
+template <class T>
+concept state_copying_store = updatable_store<T> &&
+    requires(T& t, reader_of<T> const& shown, Generation g) {
+  { t.begin_as(shown, g) } -> gives<writer_of<T>>;
+};
+
+namespace detail {
+template <class Store>
+struct CopiesShown {
+  using Reader = reader_of<Store>;
+  using Writer = writer_of<Store>;
+
+  /// What took no update is copied file by file, checked against its digests; where the first
+  /// update comes in between that is refused.
+  [[nodiscard]] static result<Writer> clone(Store& store,
+                                            Reader const& shown,
+                                            std::span<Generation const> from,
+                                            Generation g) {
+    HOLDFAST_TRY(old, only_one(from));
+    auto cloned = store_traits<Store>::clone(store, old, g);
+    if constexpr (state_copying_store<Store>) {
+      bool const moved = !cloned && cloned.error().code() == errc::invalid;
+      if (moved) return store.begin_as(shown, g);
+    }
+    return cloned;
+  }
+  [[nodiscard]] static result<void> copy(Store const& store,
+                                         Reader const& shown,
+                                         std::span<Generation const> from,
+                                         Store& to) {
+    HOLDFAST_TRY(g, only_one(from));
+    auto copied = store_traits<Store>::copy(store, g, to);
+    if constexpr (state_copying_store<Store>) {
+      if (copied || copied.error().code() != errc::invalid) return copied;
+      HOLDFAST_TRY(made, to.begin_as(shown, g));
+      return store_traits<Store>::seal(to, made);
+    } else {
+      return copied;
+    }
+  }
+};
+
+template <class... Parts>
+struct CopiesShown<Together<Parts...>> {
+  using Store = Together<Parts...>;
+  using Reader = typename Store::reader;
+  using Writer = typename Store::writer;
+  template <std::size_t I>
+  using Part = std::tuple_element_t<I, std::tuple<Parts...>>;
+
+  [[nodiscard]] static result<Writer> clone(Store& store,
+                                            Reader const& shown,
+                                            std::span<Generation const> from,
+                                            Generation g) {
+    return clone_each(store, shown, from, g, std::index_sequence_for<Parts...>{});
+  }
+  [[nodiscard]] static result<void> copy(Store const& store,
+                                         Reader const& shown,
+                                         std::span<Generation const> from,
+                                         Store& to) {
+    return copy_each(store, shown, from, to, std::index_sequence_for<Parts...>{});
+  }
+
+ private:
+  template <std::size_t I, class Made>
+  static result<void> clone_part(Store& store,
+                                 Reader const& shown,
+                                 std::span<Generation const> from,
+                                 Generation g,
+                                 Made& made) {
+    HOLDFAST_TRY(own, own_of<I>(store.stores(), from));
+    HOLDFAST_TRY(writer, CopiesShown<Part<I>>::clone(std::get<I>(store.stores()),
+                                                     std::get<I>(shown), own, g));
+    std::get<I>(made).emplace(std::move(writer));
+    return ok();
+  }
+  // What was made before one failed goes again: that one may have found another's remains.
+  template <std::size_t I, class Made>
+  static result<void> undo(Store& store, Generation g, Made& made) {
+    if (!std::get<I>(made)) return ok();
+    std::get<I>(made).reset();
+    return store_traits<Part<I>>::drop(std::get<I>(store.stores()), g);
+  }
+  template <std::size_t... I>
+  static result<Writer> clone_each(Store& store,
+                                   Reader const& shown,
+                                   std::span<Generation const> from,
+                                   Generation g,
+                                   std::index_sequence<I...>) {
+    std::tuple<std::optional<writer_of<Part<I>>>...> made;
+    auto done = store.check();
+    if (done) (keep_first(done, clone_part<I>(store, shown, from, g, made)) && ...);
+    if (done) return Writer{*std::move(std::get<I>(made))...};
+    result<void> undone = ok();
+    (keep_first(undone, undo<I>(store, g, made)), ...);
+    return failed(undone ? done : undone);
+  }
+  template <std::size_t I>
+  static result<void> copy_part(Store const& store,
+                                Reader const& shown,
+                                std::span<Generation const> from,
+                                Store& to) {
+    HOLDFAST_TRY(own, own_of<I>(store.stores(), from));
+    return CopiesShown<Part<I>>::copy(std::get<I>(store.stores()), std::get<I>(shown), own,
+                                      std::get<I>(to.stores()));
+  }
+  template <std::size_t... I>
+  static result<void> copy_each(Store const& store,
+                                Reader const& shown,
+                                std::span<Generation const> from,
+                                Store& to,
+                                std::index_sequence<I...>) {
+    auto done = store.check();
+    if (done) (keep_first(done, copy_part<I>(store, shown, from, to)) && ...);
+    return done;
+  }
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/adaptor/limits.hpp
+// Keeps a build within the bytes of disk that it may take: tells its writers, and adds up what they
+// took.
+#ifndef HOLDFAST_ADAPTOR_LIMITS_HPP
+#define HOLDFAST_ADAPTOR_LIMITS_HPP
+
+HOLDFAST_BEGIN
+
+/// A writer that answers `no_space` to what would take it beyond so many bytes, as well as its
+/// backend can, and tells how many it took. What is no such writer is not counted before its seal.
+template <class T>
+concept limited_writer = requires(T& t, T const& c, std::uint64_t bytes) {
+  { t.limit(bytes) } -> gives<void>;
+  { c.taken() } -> gives<std::uint64_t>;
+};
+
+namespace detail {
+template <class Writer>
+[[nodiscard]] result<void> limit_build(Writer& writer, std::uint64_t bytes) {
+  if constexpr (limited_writer<Writer>) {
+    return writer.limit(bytes);
+  } else if constexpr (requires { std::tuple_size<Writer>::value; }) {
+    result<void> done = ok();
+    std::apply(
+        [&](auto&... part) {
+          static_cast<void>(((done ? void(done = limit_build(part, bytes)) : void()), ...));
+        },
+        writer);
+    return done;
+  } else {
+    return ok();
+  }
+}
+template <class Writer>
+[[nodiscard]] result<void> add_taken(Writer const& writer, std::uint64_t& all) {
+  if constexpr (limited_writer<Writer>) {
+    HOLDFAST_TRY(own, writer.taken());
+    all += own;
+    return ok();
+  } else if constexpr (requires { std::tuple_size<Writer>::value; }) {
+    result<void> done = ok();
+    std::apply(
+        [&](auto const&... part) {
+          static_cast<void>(((done ? void(done = add_taken(part, all)) : void()), ...));
+        },
+        writer);
+    return done;
+  } else {
+    return ok();
+  }
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/resume_concepts.hpp
+// Says what going on with an interrupted build asks of a store, and of the lock that its dead
+// builder had.
+#ifndef HOLDFAST_RESUME_CONCEPTS_HPP
+#define HOLDFAST_RESUME_CONCEPTS_HPP
+
+HOLDFAST_BEGIN
+
+/// Forwards each operation of a store to the member of the same name.
+template <class T>
+struct member_resume_traits {
+  template <class U, class Writer>
+  static auto note(U& t, Writer& w, bytes_view words) -> decltype(t.note(w, words)) {
+    return t.note(w, words);
+  }
+  template <class U>
+  static auto resume(U& t, Generation g) -> decltype(t.resume(g)) {
+    return t.resume(g);
+  }
+  template <class U, class Writer>
+  static auto notes(U const& t, Writer const& w) -> decltype(t.notes(w)) {
+    return t.notes(w);
+  }
+};
+/// How holdfast goes on with the build of a store; specialise it as `store_traits`.
+template <class T>
+struct resume_traits : member_resume_traits<T> {};
+
+/// Goes on with an unsealed generation that its dead builder left. Law HF-STAGED-022:
+/// - `note(writer, words)`: all that was written before it, and these words, are durable on return.
+/// - `resume(g)`: a writer with all that was written before the last note; of what came after it
+///   nothing is there, but where the store says so. `not_found` where nothing was noted, or g was
+///   sealed.
+/// - `notes(writer)`: the last words of each part, empty where there are none.
+template <class T>
+concept resuming_store = generation_store<T> &&
+    requires(T& t, T const& c, Generation g, writer_of<T>& w, bytes_view words) {
+  { resume_traits<T>::note(t, w, words) } -> gives<void>;
+  { resume_traits<T>::resume(t, g) } -> gives<writer_of<T>>;
+  { resume_traits<T>::notes(c, w) } -> std::same_as<std::vector<bytes>>;
+};
+
+/// Can tell that who had a token before is gone: he let go of the lock or died, and nobody took it
+/// from him. False is always right.
+template <class T>
+concept vouching_lock = lock_policy<T> &&
+    requires(T const& t, Owner const& earlier, FencingToken token, grant_of<T> const& ours) {
+  { t.has_ended(earlier, token, ours) } -> std::same_as<bool>;
+};
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/adaptor/resumes.hpp
+// Notes and resumes the build of a composed store part by part: each has a note of its own.
+#ifndef HOLDFAST_ADAPTOR_RESUMES_HPP
+#define HOLDFAST_ADAPTOR_RESUMES_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+template <resuming_store Part>
+[[nodiscard]] result<void> resume_part(Part& part,
+                                       Generation g,
+                                       std::optional<writer_of<Part>>& into) {
+  HOLDFAST_TRY(resumed, resume_traits<Part>::resume(part, g));
+  into.emplace(std::move(resumed));
+  return ok();
+}
+template <class Part, class Writer>
+void add_notes(Part const& part, Writer const& writer, std::vector<bytes>& all) {
+  auto own = resume_traits<Part>::notes(part, writer);
+  all.insert(all.end(), std::make_move_iterator(own.begin()), std::make_move_iterator(own.end()));
+}
+}  // namespace detail
+
+/// In the order of the parts. A crash in a note leaves it to some of them: `notes` tells it of
+/// each, and each is exactly where its own note says, at the last or the one before. Bring them to
+/// the same before the next note. Where one has no note, or is sealed, there is nothing to go on
+/// with: a part that began anew would be noted behind what the others have.
+template <resuming_store... Parts>
+struct resume_traits<Together<Parts...>> {
+  using Store = Together<Parts...>;
+  static constexpr std::index_sequence_for<Parts...> every{};
+
+  template <class Writers>
+  [[nodiscard]] static result<void> note(Store& t, Writers& writers, bytes_view words) {
+    return note(t, writers, words, every);
+  }
+  template <class Writers, std::size_t... I>
+  [[nodiscard]] static result<void> note(Store& t,
+                                         Writers& writers,
+                                         bytes_view words,
+                                         Only<I...> some) {
+    return note_each(t, writers, words, some, std::make_index_sequence<sizeof...(I)>{});
+  }
+  [[nodiscard]] static result<typename Store::writer> resume(Store& t, Generation g) {
+    return resume(t, g, every);
+  }
+  template <std::size_t... I>
+  [[nodiscard]] static auto resume(Store& t, Generation g, Only<I...> some) {
+    return resume_each(t, g, some, std::make_index_sequence<sizeof...(I)>{});
+  }
+  template <class Writers>
+  [[nodiscard]] static std::vector<bytes> notes(Store const& t, Writers const& writers) {
+    return notes(t, writers, every);
+  }
+  template <class Writers, std::size_t... I>
+  [[nodiscard]] static std::vector<bytes> notes(Store const& t,
+                                                Writers const& writers,
+                                                Only<I...> some) {
+    return notes_each(t, writers, some, std::make_index_sequence<sizeof...(I)>{});
+  }
+
+ private:
+  template <std::size_t I>
+  using Part = std::tuple_element_t<I, std::tuple<Parts...>>;
+
+  template <class Writers, std::size_t... I, std::size_t... J>
+  static result<void> note_each(Store& t,
+                                Writers& writers,
+                                bytes_view words,
+                                std::index_sequence<I...>,
+                                std::index_sequence<J...>) {
+    result<void> done = ok();
+    (detail::keep_first(done, resume_traits<Part<I>>::note(std::get<I>(t.stores()),
+                                                           std::get<J>(writers), words)) &&
+     ...);
+    return done;
+  }
+  template <std::size_t... I, std::size_t... J>
+  static auto resume_each(Store& t,
+                          Generation g,
+                          std::index_sequence<I...>,
+                          std::index_sequence<J...>) {
+    using Writers = std::tuple<writer_of<Part<I>>...>;
+    std::tuple<std::optional<writer_of<Part<I>>>...> made;
+    auto done = t.check();
+    if (done) {
+      (detail::keep_first(done,
+                          detail::resume_part(std::get<I>(t.stores()), g, std::get<J>(made))) &&
+       ...);
+    }
+    if (!done) return result<Writers>{detail::failed(done)};
+    return result<Writers>{Writers{*std::move(std::get<J>(made))...}};
+  }
+  template <class Writers, std::size_t... I, std::size_t... J>
+  static std::vector<bytes> notes_each(Store const& t,
+                                       Writers const& writers,
+                                       std::index_sequence<I...>,
+                                       std::index_sequence<J...>) {
+    std::vector<bytes> all;
+    (detail::add_notes(std::get<I>(t.stores()), std::get<J>(writers), all), ...);
+    return all;
+  }
+};
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/detail/crc32c_table.hpp
 // Computes CRC32C on any machine and in constant expressions, and the constants that the faster
 // ways need.
@@ -2196,6 +2621,12 @@ struct SealCursor {
   return file;
 }
 
+[[nodiscard]] inline bool has_undigested(Seal const& seal) {
+  return std::any_of(seal.files.begin(), seal.files.end(), [](SealedFile const& file) {
+    return !file.name.ends_with('/') && !file.digest;
+  });
+}
+
 /// `path` is for the error alone.
 [[nodiscard]] inline result<Seal> decode_seal(bytes_view from, std::string_view path) {
   auto const refuse = [&](errc code) { return failure(code, "read SEAL", path); };
@@ -2254,10 +2685,18 @@ struct Building {
   std::string path;                           ///< its folder
   std::map<std::string, SealedFile> known{};  ///< files already synced, by name
   std::optional<error> broken{};              ///< what can't be mended: it can only be dropped
+  std::optional<bytes> noted{};               ///< the words of its last note
+  std::uint64_t limit = 0;                    ///< bytes that may be known; 0: none
   bool updates = false;                       ///< whether it is to take updates once it is sealed
   bool sealing = false;  ///< a SEAL in the folder is ours, perhaps half written
   bool sealed = false;
 
+  /// The bytes of the files that are known.
+  [[nodiscard]] std::uint64_t taken() const noexcept {
+    std::uint64_t all = 0;
+    for (auto const& [name, file] : known) all += file.size;
+    return all;
+  }
   /// Gives the outcome back, and remembers a failed sync: what was written before it is lost.
   template <class R>
   [[nodiscard]] R note(R outcome) {
@@ -2317,7 +2756,8 @@ struct Entry {
 ///   object, also of the same process, lapses when the file is closed, and converts a range that
 ///   the same `file` holds already. `false` = held by another.
 /// - `rename` replaces a file or symlink atomically; `link` and `symlink` never replace (`exists`).
-/// - A model may offer `free_space(path)`, the bytes that are free there for this process.
+/// - A model may offer `free_space(path)`, the bytes that are free there for this process, and
+///   `disk_size(path)`, what a file takes.
 /// - `remove` takes a file, a symlink or an empty directory; `list` is sorted by name.
 /// One that also has `void start_writeback(file&, Range) noexcept` is asked to begin writing what a
 /// large file got so far, and to take no error away from the sync that follows.
@@ -2531,6 +2971,26 @@ template <file_system Fs, class Skip>
   return ok();
 }
 
+/// What all files below `folder` take of the disk, while others may be writing there; nothing where
+/// the file system can't tell.
+template <file_system Fs>
+[[nodiscard]] result<std::optional<std::uint64_t>> tree_size(Fs const& fs,
+                                                             std::string const& folder) {
+  if constexpr (!requires { fs.disk_size(folder); }) return std::optional<std::uint64_t>{};
+  std::vector<std::string> names;
+  auto const all = [](std::string_view) { return false; };
+  HOLDFAST_TRYV(walk_tree(fs, folder, std::string{}, all, names));
+  std::uint64_t sum = 0;
+  for (auto const& name : names) {
+    if (name.ends_with('/')) continue;
+    if constexpr (requires { fs.disk_size(folder); }) {
+      auto const size = fs.disk_size(join(folder, name));
+      if (size) sum += size.assume_value();  // else it is gone by now
+    }
+  }
+  return std::optional{sum};
+}
+
 /// CRC32C of a file's first `size` bytes; `damaged` if there are fewer.
 template <file_system Fs>
 [[nodiscard]] result<std::uint32_t> digest_file(Fs const& fs,
@@ -2606,6 +3066,155 @@ template <file_system Fs>
       bytes.size() == sealed.size && (!sealed.digest || crc32c(bytes) == *sealed.digest);
   if (!same) return failure(errc::damaged, "read", path);
   return content;
+}
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/backend/build_notes.hpp
+// Keeps beside an unsealed generation how far its build is, and brings the folder back to that.
+//
+// The file .holdfast-note: a SEAL of what was durable then, the words, u64 size of the SEAL,
+// CRC32C. The order of effects of a note:
+//   1. every file, then every directory     what the note will name is durable first
+//   2. the note under another name          synced
+//   3. rename, sync of the folder           a crash leaves the note before, or this one
+// To resume is to remove what the note does not name, and to cut what has grown since.
+#ifndef HOLDFAST_BACKEND_BUILD_NOTES_HPP
+#define HOLDFAST_BACKEND_BUILD_NOTES_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+inline constexpr std::string_view note_name = ".holdfast-note";
+inline constexpr std::string_view new_note_name = ".holdfast-note.new";
+inline constexpr std::size_t note_limit = std::size_t{64} << 10;  // bytes of the words
+
+[[nodiscard]] constexpr bool is_note(std::string_view name) noexcept {
+  return name == note_name || name == new_note_name;
+}
+
+struct BuildNote {
+  Seal durable;
+  bytes words;
+};
+[[nodiscard]] inline bytes encode_note(BuildNote const& note) {
+  auto out = encode_seal(note.durable);
+  auto const size = std::uint64_t{out.size()};
+  out.insert(out.end(), note.words.begin(), note.words.end());
+  auto const end = out.size();
+  out.resize(end + 12);
+  put_le(bytes_span{out}, end, size);
+  put_le(bytes_span{out}, end + 8, crc32c(bytes_view{out}.first(end + 8)));
+  return out;
+}
+/// `path` is for the error alone.
+[[nodiscard]] inline result<BuildNote> decode_note(bytes_view from, std::string_view path) {
+  auto const damaged = [&] { return failure(errc::damaged, "read the note of a build", path); };
+  if (from.size() < 12) return damaged();
+  auto const end = from.size() - 12;
+  if (crc32c(from.first(end + 8)) != get_le<std::uint32_t>(from, end + 8)) return damaged();
+  auto const size = get_le<std::uint64_t>(from, end);
+  if (size > end) return damaged();
+  HOLDFAST_TRY(durable, decode_seal(from.first(static_cast<std::size_t>(size)), path));
+  auto const words = from.subspan(static_cast<std::size_t>(size), end - size);
+  return BuildNote{std::move(durable), {words.begin(), words.end()}};
+}
+
+// Makes one file of the build durable, and says of it what a note does. A digest that was not taken
+// by the library may be of a file that goes on to grow: it is not kept.
+template <file_system Fs>
+[[nodiscard]] result<SealedFile> settle_for_note(Fs const& fs,
+                                                 Building const& building,
+                                                 std::string const& name) {
+  auto const path = join(building.path, name);
+  if (name.ends_with('/')) {
+    HOLDFAST_TRYV(fs.sync_directory(path));
+    return SealedFile{name, 0, std::nullopt};
+  }
+  auto const known = building.known.find(name);
+  if (known != building.known.end()) return known->second;
+  HOLDFAST_TRY(file, fs.open(path, Open::read));
+  HOLDFAST_TRYV(fs.sync(file));
+  HOLDFAST_TRY(size, fs.size(file));
+  return SealedFile{name, size, std::nullopt};
+}
+
+template <file_system Fs>
+[[nodiscard]] result<void> write_note(Fs const& fs, Building& building, bytes_view words) {
+  HOLDFAST_TRYV(building.writable());
+  if (building.sealing) return failure(errc::spent, "note: a seal was begun", building.path);
+  if (words.size() > note_limit) return failure(errc::too_large, "note", building.path);
+  BuildNote note{{.generation = building.generation, .parent = {}, .files = {}},
+                 {words.begin(), words.end()}};
+  std::vector<std::string> names;
+  HOLDFAST_TRYV(walk_tree(fs, building.path, std::string{}, is_note, names));
+  for (auto const& name : names) {
+    HOLDFAST_TRY(file, settle_for_note(fs, building, name));
+    note.durable.files.push_back(std::move(file));
+  }
+  std::sort(note.durable.files.begin(), note.durable.files.end(),
+            [](SealedFile const& a, SealedFile const& b) { return a.name < b.name; });
+  HOLDFAST_TRYV(fs.sync_directory(building.path));
+  HOLDFAST_TRYV(fs.sync_directory(parent_of(building.path)));
+  auto const fresh = join(building.path, new_note_name);
+  HOLDFAST_TRYV(remove_if_there(fs, fresh));
+  HOLDFAST_TRYV(write_new_file(fs, fresh, encode_note(note)));
+  HOLDFAST_TRYV(fs.rename(fresh, join(building.path, note_name)));
+  HOLDFAST_TRYV(fs.sync_directory(building.path));
+  building.noted = std::move(note.words);
+  return ok();
+}
+
+template <file_system Fs>
+[[nodiscard]] result<void> cut_to_note(Fs const& fs,
+                                       std::string const& path,
+                                       SealedFile const& noted) {
+  HOLDFAST_TRY(file, fs.open(path, Open::write));
+  HOLDFAST_TRY(size, fs.size(file));
+  if (size < noted.size) return failure(errc::damaged, "resume: shorter than it was", path);
+  if (size == noted.size) return ok();
+  HOLDFAST_TRYV(fs.resize(file, noted.size));
+  return fs.sync(file);
+}
+
+template <file_system Fs>
+[[nodiscard]] result<void> remove_notes(Fs const& fs, std::string const& folder) {
+  HOLDFAST_TRYV(remove_if_there(fs, join(folder, new_note_name)));
+  return remove_if_there(fs, join(folder, note_name));
+}
+
+/// The folder as it was at its last note. `not_found` where there is none, `damaged` where
+/// something that it names is gone.
+template <file_system Fs>
+[[nodiscard]] result<Building> resume_build(Fs const& fs, std::string const& path, Generation g) {
+  HOLDFAST_TRY(sealed, is_there(fs, join(path, "SEAL")));
+  if (sealed) return failure(errc::not_found, "resume: it was sealed", path);
+  HOLDFAST_TRY(content, read_file(fs, join(path, note_name), seal_limit + note_limit));
+  HOLDFAST_TRY(note, decode_note(content, path));
+  if (note.durable.generation != g) return failure(errc::damaged, "a note of another", path);
+  Building made{.generation = g, .path = path};
+  std::vector<std::string> names;
+  HOLDFAST_TRYV(walk_tree(fs, path, std::string{}, is_note, names));
+  std::size_t found = 0;
+  for (auto const& name : names) {
+    auto const* const file = note.durable.find(name);
+    bool const folder = name.ends_with('/');
+    auto const at = join(path, folder ? name.substr(0, name.size() - 1) : name);
+    if (file == nullptr) {
+      HOLDFAST_TRYV(fs.remove(at));  // a folder comes after all that is in it
+      continue;
+    }
+    ++found;
+    if (folder) continue;
+    HOLDFAST_TRYV(cut_to_note(fs, at, *file));
+    if (file->digest) made.known.insert_or_assign(name, *file);
+  }
+  if (found != note.durable.files.size()) return failure(errc::damaged, "resume: lost files", path);
+  made.noted = std::move(note.words);
+  return made;
 }
 }  // namespace detail
 
@@ -3010,6 +3619,13 @@ struct Posix {
     return std::uint64_t{seen.f_bavail} * seen.f_frsize;
   }
 
+  /// What a file takes of the disk, without opening it: closing it would drop a database's locks.
+  [[nodiscard]] result<std::uint64_t> disk_size(std::string const& path) const {
+    struct stat seen {};
+    if (::lstat(path.c_str(), &seen) != 0) return detail::os_error("stat", path);
+    return static_cast<std::uint64_t>(seen.st_blocks) * 512;
+  }
+
   [[nodiscard]] result<void> make_directory(std::string const& path) const {
     if (::mkdir(path.c_str(), 0777) != 0) return detail::os_error("make directory", path);
     return ok();
@@ -3252,7 +3868,7 @@ class SealedDirectory {
   /// Checks every file as well as the SEAL allows, and says how well that is.
   [[nodiscard]] result<Verified> verify(Generation g) const {
     HOLDFAST_TRY(seal, seal_of(g));
-    bool const undigested = has_undigested(seal);
+    bool const undigested = detail::has_undigested(seal);
     HOLDFAST_TRYV(open(g, !undigested));
     if (seal.updates) return Verified::identity;
     return undigested ? Verified::names_and_sizes : Verified::digests;
@@ -3355,7 +3971,7 @@ class SealedDirectory {
     HOLDFAST_TRYV(check_names(seal));
     if (seal.updates) return ok();
     auto const folder = path_of(seal.generation);
-    if (check_digests && has_undigested(seal)) {
+    if (check_digests && detail::has_undigested(seal)) {
       return failure(errc::invalid, "verify: sealed without digests", folder);
     }
     for (auto const& file : seal.files) {
@@ -3398,8 +4014,13 @@ class SealedDirectory {
         .generation = building.generation, .parent = {}, .files = {}, .updates = building.updates};
     HOLDFAST_TRY(names, names_of(building.path, building.updates));
     for (auto const& name : names) {
+      if (building.noted && detail::is_note(name)) continue;
       HOLDFAST_TRY(file, settle(building, name, digest));
       seal.files.push_back(file);
+    }
+    // What is sealed can't be resumed. The last moment: until here a crash leaves its note.
+    if (building.noted) {
+      HOLDFAST_TRYV(detail::remove_notes(fs_, building.path));
     }
     std::sort(seal.files.begin(), seal.files.end(),
               [](SealedFile const& a, SealedFile const& b) { return a.name < b.name; });
@@ -3475,12 +4096,6 @@ class SealedDirectory {
     return ok();
   }
 
-  [[nodiscard]] static bool has_undigested(Seal const& seal) {
-    return std::any_of(seal.files.begin(), seal.files.end(), [](SealedFile const& file) {
-      return !file.name.ends_with('/') && !file.digest;
-    });
-  }
-
   std::string name_;
   std::optional<std::string> root_;
   Fs fs_;
@@ -3508,7 +4123,8 @@ struct DirectoryOptions {
 template <file_system Fs>
 class DirectoryWriter {
  public:
-  DirectoryWriter(Fs fs, Building building) : fs_{std::move(fs)}, building_{std::move(building)} {}
+  DirectoryWriter(Fs fs, Building building)
+      : fs_{std::move(fs)}, building_{std::move(building)}, taken_{building_.taken()} {}
 
   /// Makes the file `name` ("a", "a/b/c") with this content, durable on return but for its name.
   /// `exists` if there is one, `invalid` for a name that leads elsewhere. After an error nothing of
@@ -3517,7 +4133,8 @@ class DirectoryWriter {
     HOLDFAST_TRYV(building_.writable());
     std::string const relative{name};
     auto const top = name.substr(0, name.find('/'));
-    if (!detail::is_relative_name(name) || top == SealedDirectory<Fs>::seal_name) {
+    bool const ours = top == SealedDirectory<Fs>::seal_name || detail::is_note(top);
+    if (!detail::is_relative_name(name) || ours) {
       return failure(errc::invalid, "put", relative);
     }
     for (auto slash = name.find('/'); slash != std::string_view::npos;
@@ -3525,19 +4142,31 @@ class DirectoryWriter {
       auto const made = fs_.make_directory(detail::join(path(), name.substr(0, slash)));
       if (!made && made.error().code() != errc::exists) return detail::failed(made);
     }
+    if (building_.limit != 0 &&
+        content.size() > building_.limit - std::min(taken_, building_.limit)) {
+      return failure(errc::no_space, "put: the build has a limit", relative);
+    }
     auto const path_of_file = detail::join(path(), name);
     HOLDFAST_TRY(file, fs_.open(path_of_file, Open::create));
     auto const crc = building_.note(detail::write_durably(fs_, file, content));
     if (!crc) return discard(path_of_file, crc.error());
     building_.known.insert_or_assign(relative,
                                      SealedFile{relative, content.size(), crc.assume_value()});
+    taken_ += content.size();
     return ok();
   }
+  /// Of what `put` writes; files of the caller's own count once they are sealed.
+  [[nodiscard]] result<void> limit(std::uint64_t most) noexcept {
+    building_.limit = most;
+    return ok();
+  }
+  [[nodiscard]] result<std::uint64_t> taken() const noexcept { return taken_; }
 
   /// The folder, for files of the caller's own: close them before seal, which finds and syncs them.
   [[nodiscard]] std::string const& path() const noexcept { return building_.path; }
   [[nodiscard]] Generation generation() const noexcept { return building_.generation; }
   [[nodiscard]] Building& building() noexcept { return building_; }
+  [[nodiscard]] Building const& building() const noexcept { return building_; }
 
  private:
   // A file that was not written whole must not be sealed: it goes, or the whole building does.
@@ -3549,6 +4178,7 @@ class DirectoryWriter {
 
   Fs fs_;
   Building building_;
+  std::uint64_t taken_;
 };
 
 /// Reads a sealed generation; safe from many threads.
@@ -3614,6 +4244,19 @@ class BasicDirectoryStore {
     HOLDFAST_TRY(building, folders_.copy(folders_, from, g));
     return writer{folders_.files(), std::move(building)};
   }
+  /// Files of the caller's own may only have grown by then; a note reads none of them.
+  [[nodiscard]] result<void> note(writer& w, bytes_view words) {
+    return w.building().note(detail::write_note(folders_.files(), w.building(), words));
+  }
+  /// As it was at the last note, exactly.
+  [[nodiscard]] result<writer> resume(Generation g) {
+    HOLDFAST_TRYV(folders_.usable("resume"));
+    HOLDFAST_TRY(building, detail::resume_build(folders_.files(), folders_.path_of(g), g));
+    return writer{folders_.files(), std::move(building)};
+  }
+  [[nodiscard]] std::vector<bytes> notes(writer const& w) const {
+    return {w.building().noted.value_or(bytes{})};
+  }
   /// Makes the same generation, sealed, in another store.
   [[nodiscard]] result<void> copy(Generation g, BasicDirectoryStore& to) const {
     HOLDFAST_TRY(building, to.folders_.copy(folders_, g, g));
@@ -3637,6 +4280,10 @@ class BasicDirectoryStore {
   /// Points the symlink `home/name/current` at the folder of g.
   [[nodiscard]] result<void> publish(Generation g) { return folders_.publish(g, {}); }
   [[nodiscard]] result<Space> space(Generation g) const { return folders_.space(g); }
+  /// Of the disk, sealed or not, with what updates added.
+  [[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes(Generation g) const {
+    return detail::tree_size(folders_.files(), folders_.path_of(g));
+  }
   [[nodiscard]] result<Verified> verify(Generation g) const { return folders_.verify(g); }
 
  private:
@@ -3646,7 +4293,8 @@ class BasicDirectoryStore {
 
 /// On the real file system.
 using DirectoryStore = BasicDirectoryStore<Posix>;
-static_assert(publishing_store<DirectoryStore> && placed_store<DirectoryStore>);
+static_assert(publishing_store<DirectoryStore> && placed_store<DirectoryStore> &&
+              resuming_store<DirectoryStore>);
 
 HOLDFAST_END
 
@@ -5587,8 +6235,16 @@ class MemoryStore {
   /// A new generation that begins as a copy of `from`.
   [[nodiscard]] result<writer> clone(Generation from, Generation g) requires std::copyable<T> {
     HOLDFAST_TRY(old, open(from));
+    if (!old.marks_.empty()) return refuse(errc::invalid, "copy: it has taken updates");
     HOLDFAST_TRY(made, create(g));
     *made.value_ = *old;
+    return made;
+  }
+  /// A new generation that begins as what this reader shows.
+  [[nodiscard]] result<writer> begin_as(reader const& shown,
+                                        Generation g) requires std::copyable<T> {
+    HOLDFAST_TRY(made, create(g));
+    *made.value_ = *shown;
     return made;
   }
   [[nodiscard]] result<void> seal(writer& w) {
@@ -5620,6 +6276,10 @@ class MemoryStore {
     return all;
   }
 
+  [[nodiscard]] result<bool> updated(Generation g) const requires std::copyable<T> {
+    HOLDFAST_TRY(now, open(g));
+    return !now.marks_.empty();
+  }
   /// Every generation takes updates.
   [[nodiscard]] result<bool> updates(Generation) const requires std::copyable<T> { return true; }
   [[nodiscard]] result<void> apply(Generation g,
@@ -5988,6 +6648,18 @@ inline constexpr std::size_t reserve = 512;  // bytes that a commit leaves for a
   m.fence = token;
   m.attempt = AttemptRecord{{m.next}, token, nonce, owner};
   m.next += 1;
+  return m;
+}
+
+/// Goes on with an attempt that its author, who is dead, can't commit any more.
+[[nodiscard]] inline result<Manifest> take_over(Manifest m,
+                                                FencingToken token,
+                                                Owner const& owner,
+                                                std::uint64_t nonce) {
+  if (token < m.fence) return failure(errc::fenced, "resume");
+  if (m.hold) return failure(errc::held, "resume", *m.hold);
+  m.fence = token;
+  m.attempt = AttemptRecord{m.attempt->generation, token, nonce, owner};
   return m;
 }
 
@@ -11899,6 +12571,16 @@ class BasicFileLock {
     return seen.last->holder;
   }
 
+  /// Force, a new file and a restart of the machine raise the epoch: within one, who had the lock
+  /// before has let go of it. No process outlives its machine's boot.
+  [[nodiscard]] bool has_ended(Owner const& earlier,
+                               FencingToken token,
+                               Grant const& ours) const noexcept {
+    auto const& self = core_->world.self();
+    bool const rebooted = earlier.host == self.host && earlier.boot != self.boot;
+    return rebooted || (token < ours.token && token.number >> 32 == ours.token.number >> 32);
+  }
+
   /// Takes the lock away from the holder that was seen (`conflict` if it is another by now). The
   /// old holder is not stopped: raise the fence of what it writes to first.
   [[nodiscard]] result<FencingToken> force(Holder const& seen_holder, FencingToken above) {
@@ -12740,8 +13422,14 @@ struct StagedOptions {
   /// current generation's parts that are to be built again are free, for each file system they lie
   /// on. 0: don't look.
   double headroom = 0;
+  /// Of disk that a build may take, of all parts that it builds: so many must be free before it is
+  /// begun, and what goes beyond is `no_space`, from the writers where they can tell, else from
+  /// `note`, `catch_up` and `seal`. 0: no limit.
+  std::uint64_t build_bytes = 0;
   /// And as many bytes beside.
   std::uint64_t min_free_bytes = 0;
+  /// Leave what a dead builder has noted for `resume`: opening and `recover` drop it otherwise.
+  bool keep_interrupted = false;
   /// Give the current generation its outside names, where the store can.
   bool publish = true;
   /// How long a generation outlives its outside name, for foreign readers that are just opening it.
@@ -12785,7 +13473,10 @@ struct Status {
   State state = State::none;         ///< of this object's own run
   std::optional<error> trouble;      ///< why the current generation can't be shown
   std::vector<Generation> foreign;   ///< generations that the record does not list; left alone
-  std::vector<PinState> pins{};      ///< of every generation that is retained or retires
+  /// Retained ones that have taken updates since their commit, so that their marks have moved on.
+  std::vector<Generation> updated{};
+  std::optional<Marks> shown{};  ///< marks of what this object shows, moved on by updates
+  std::vector<PinState> pins{};  ///< of every generation that is retained or retires
 };
 
 namespace detail {
@@ -12806,6 +13497,15 @@ void add_pins(Source& source, Status& status) {
   if (!status.manifest) return;
   for (auto const& kept : status.manifest->retained) add(kept.generation);
   for (auto const& retiring : status.manifest->retiring) add(retiring.generation);
+}
+// A generation that can't be looked at leaves a status a status, too.
+template <class Source>
+void add_updated(Source& source, Status& status) {
+  if (!status.manifest) return;
+  for (auto const& kept : status.manifest->retained) {
+    auto const updated = any_updated(source.store(), kept.parts);
+    if (updated && updated.assume_value()) status.updated.push_back(kept.generation);
+  }
 }
 /// Does what may fail without changing the outcome, and says how it went.
 template <class Work>
@@ -13123,7 +13823,8 @@ inline void put_attempt(Json& json, Status const& status, std::int64_t wall_ns) 
   });
 }
 
-inline void put_manifest(Json& json, Manifest const& m) {
+inline void put_manifest(Json& json, Status const& status) {
+  auto const& m = *status.manifest;
   json.field("current", m.current.number)
       .field("sequence", m.sequence)
       .field("next", m.next)
@@ -13133,12 +13834,14 @@ inline void put_manifest(Json& json, Manifest const& m) {
   });
   auto const* const current = manifest::find(m, m.current);
   put(json, "marks", current != nullptr ? current->marks : Marks{});
+  put(json, "shown_marks", status.shown.value_or(Marks{}));
   json.key("retained").array([&] {
     for (auto const& kept : m.retained) {
       json.object([&] {
         json.field("generation", kept.generation.number).field("sequence", kept.sequence);
         put(json, "marks", kept.marks);
         put(json, "parts", kept.parts);
+        json.field("updated", contains(status.updated, kept.generation));
       });
     }
   });
@@ -13186,7 +13889,7 @@ inline void put_pins(Json& json, Status const& status) {
     json.field("committed", status.manifest && status.manifest->current.number != 0)
         .field("state", name(status.state));
     if (status.manifest) {
-      detail::put_manifest(json, *status.manifest);
+      detail::put_manifest(json, status);
       detail::put_retiring(json, *status.manifest, wall_ns);
     }
     detail::put_attempt(json, status, wall_ns);
@@ -14447,7 +15150,7 @@ struct ReprocessHooks {
   std::function<bool(error const&)> retryable{};
   std::function<void(RunProgress const&)> on_progress{};  ///< each progress_report_interval_ms
   std::function<void(RunProgress const&)> on_health{};    ///< each health_check_interval_ms
-  /// How much disk the stage takes, for reports.
+  /// How much disk the stage takes, for reports. None: as the home's stores tell.
   std::function<result<std::uint64_t>(Generation)> disk_bytes{};
 };
 
@@ -14652,11 +15355,7 @@ class Reprocess {
     auto const attempt = attempt_;
     lock.unlock();
     if (attempt) attempt->look(run);
-    if (run.running && run.generation.number != 0 && hooks_.disk_bytes) {
-      auto const used =
-          detail::guarded("disk_bytes", [&] { return hooks_.disk_bytes(run.generation); });
-      if (used) run.disk_bytes = used.assume_value();
-    }
+    if (run.running && run.generation.number != 0) add_disk_bytes(run);
     return run;
   }
 
@@ -14670,6 +15369,18 @@ class Reprocess {
   }
 
  private:
+  // By the hook, else as the home's stores tell.
+  void add_disk_bytes(RunProgress& run) const {
+    if (hooks_.disk_bytes) {
+      auto const used =
+          detail::guarded("disk_bytes", [&] { return hooks_.disk_bytes(run.generation); });
+      if (used) run.disk_bytes = used.assume_value();
+    } else if constexpr (requires { db_->disk_bytes(run.generation); }) {
+      auto const used = db_->disk_bytes(run.generation);
+      if (used) run.disk_bytes = used.assume_value();
+    }
+  }
+
   using TaskList = detail::TaskList<task_type>;
   using Tasks = typename TaskList::Tasks;
   using Flight = detail::Flight<Tasks>;
@@ -14892,6 +15603,253 @@ class Reprocess {
   std::shared_ptr<Attempt> left_;          // has tasks that were given up
   E executor_;
 };
+
+HOLDFAST_END
+
+#endif
+
+// ------------ holdfast/staged/catch_up.hpp
+// Brings a build up to a source that moved on meanwhile: most of it while updates go on, the last
+// bounded tail while none can come.
+//
+// The order of what counts:
+//   1. pull, round by round                 until little is left; updates of the home go on
+//   2. barrier, shared                      no process updates the home from here on; readers go on
+//   3. marks of the current generation      all that was acknowledged is at or below them
+//   4. pull                                 until the build has them too
+//   5. seal, commit, and only then the barrier is let go: nothing is acknowledged in between
+#ifndef HOLDFAST_STAGED_CATCH_UP_HPP
+#define HOLDFAST_STAGED_CATCH_UP_HPP
+
+HOLDFAST_BEGIN
+
+/// What a feed is asked for: to write what comes next into the writer that it is given with this.
+struct Pull {
+  Marks after;                  ///< the build has everything up to here
+  std::optional<Marks> upto{};  ///< nothing beyond: what a part that is carried over has
+  std::size_t most = 0;         ///< records at most
+  bool tail = false;            ///< updates of the home wait until the commit
+};
+/// What a feed did.
+struct Pulled {
+  Marks marks{};            ///< the build has everything up to here now
+  std::size_t records = 0;  ///< that were written; 0: the source has no more just now
+};
+
+/// How a build catches up. The bounds keep a source that is faster than the build from keeping it,
+/// or the updates that wait, for ever.
+struct CatchUpOptions {
+  /// What the writer has already; empty: what a copy began with, or catching up came to before.
+  Marks from{};
+  std::size_t records_a_round = 10'000;
+  std::size_t rounds = 1'000;         ///< before the tail
+  std::size_t near_records = 1'000;   ///< the tail begins once a round brought no more
+  std::size_t tail_records = 10'000;  ///< while updates wait
+};
+
+/// How a build caught up.
+struct CaughtUp {
+  Marks marks;  ///< of all that the build has: the commit gets them
+  std::size_t rounds = 0;
+  std::size_t records = 0;
+  std::size_t tail_records = 0;  ///< of these, while updates waited
+};
+
+namespace detail {
+/// How far the build has to come, by the marks of what is current.
+struct CatchUpGoal {
+  bool updates = false;            // somebody may update it
+  Marks least{};                   // of all that is current, its commit's among them
+  Marks updated{};                 // names that its updates have
+  std::optional<Marks> exactly{};  // of what is carried over
+};
+
+/// `own` are the marks of each part's updates. `torn` if parts that are carried over differ.
+[[nodiscard]] inline result<CatchUpGoal> catch_up_goal(Kept const& current,
+                                                       std::vector<std::optional<Marks>> const& own,
+                                                       std::vector<bool> const& carries) {
+  CatchUpGoal goal;
+  std::vector<Marks> parts;
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    if (!own[i]) continue;
+    goal.updates = true;
+    parts.push_back(merged(current.marks, *own[i]));
+    goal.updated = merged(std::move(goal.updated), *own[i]);
+    if (i >= carries.size() || !carries[i]) continue;
+    if (goal.exactly && *goal.exactly != parts.back()) {
+      return failure(errc::torn, "catch_up: parts that are carried over are at unequal marks");
+    }
+    goal.exactly = parts.back();
+  }
+  goal.least = least(parts);
+  return goal;
+}
+/// What the build has to come to. Of names that neither updates nor the feed have, as a commit may
+/// give them, nothing is known.
+[[nodiscard]] inline Marks wanted_of(CatchUpGoal const& goal, Marks const& at) {
+  auto wanted = goal.exactly ? *goal.exactly : goal.least;
+  if (at.empty()) return wanted;
+  std::erase_if(wanted, [&](auto const& mark) {
+    return !at.contains(mark.first) && !goal.updated.contains(mark.first);
+  });
+  return wanted;
+}
+
+/// The first name whose mark is below `wanted`; nothing where all are reached.
+[[nodiscard]] inline std::optional<std::string> short_of(Marks const& at, Marks const& wanted) {
+  for (auto const& [name, value] : wanted) {
+    auto const found = at.find(name);
+    if (found == at.end()) return name + ": no mark of " + std::to_string(value);
+    if (found->second >= value) continue;
+    return name + ": " + std::to_string(found->second) + " of " + std::to_string(value);
+  }
+  return std::nullopt;
+}
+
+/// Where the build is after a round. `invalid` where it did not move on, or moved too far.
+[[nodiscard]] inline result<Marks> moved_on(Marks const& at,
+                                            Pulled const& pulled,
+                                            std::optional<Marks> const& upto) {
+  auto next = merged(at, pulled.marks);
+  if (auto const back = short_of(next, at)) {
+    return failure(errc::invalid, "catch_up: the feed's marks went back", *back);
+  }
+  if (pulled.records != 0 && next == at) {
+    return failure(errc::invalid, "catch_up: the feed gave records without marks for them");
+  }
+  for (auto const& [name, value] : next) {
+    if (!upto) break;
+    auto const limit = upto->find(name);
+    if (limit == upto->end() || value <= limit->second) continue;
+    return failure(errc::invalid, "catch_up: the feed went past what is carried over", name);
+  }
+  return next;
+}
+
+/// One catching up. `Source` tells what is current, and keeps updates out.
+template <class Source>
+class CatchUp {
+ public:
+  using Quiet = typename Source::Quiet;
+
+  CatchUp(Source& source,
+          Kept const* current,
+          std::vector<bool> const& carries,
+          CatchUpOptions const& options)
+      : source_{source}, current_{current}, carries_{carries}, options_{options} {}
+
+  /// `marks` is where the build is, after an error too. `quiet` is held on success alone.
+  template <class Feed>
+  [[nodiscard]] result<CaughtUp> run(Feed feed, Marks& marks, Quiet& quiet) {
+    if (!options_.from.empty()) marks = options_.from;
+    LetGo let_go{quiet};
+    HOLDFAST_TRYV(chase_and_end(feed, marks, quiet));
+    let_go.armed = false;
+    done_.marks = marks;
+    return std::move(done_);
+  }
+
+ private:
+  // Whatever fails or throws, updates go on.
+  struct LetGo {
+    Quiet& quiet;
+    bool armed = true;
+    explicit LetGo(Quiet& held) noexcept : quiet{held} {}
+    LetGo(LetGo const&) = delete;
+    LetGo& operator=(LetGo const&) = delete;
+    ~LetGo() {
+      if (armed) quiet.reset();
+    }
+  };
+
+  template <class Feed>
+  [[nodiscard]] result<void> chase_and_end(Feed& feed, Marks& marks, Quiet& quiet) {
+    // Whoever catches up again holds it already.
+    if (!quiet) {
+      HOLDFAST_TRYV(chase(feed, marks));
+    }
+    return end(feed, marks, quiet);
+  }
+
+  template <class Feed>
+  [[nodiscard]] result<void> chase(Feed& feed, Marks& marks) {
+    bool const carrying = std::find(carries_.begin(), carries_.end(), true) != carries_.end();
+    for (; done_.rounds < options_.rounds; ++done_.rounds) {
+      std::optional<Marks> upto;
+      if (carrying) {
+        Quiet brief;
+        HOLDFAST_TRY(goal, goal_now(brief));
+        auto const wanted = wanted_of(goal, marks);
+        upto = std::move(goal.exactly);
+        if (upto && !short_of(marks, wanted)) return ok();
+      }
+      Pull const pull{marks, std::move(upto), options_.records_a_round, false};
+      HOLDFAST_TRY(records, ask(feed, pull, marks));
+      if (records <= options_.near_records) return ok();
+    }
+    return failure(errc::timed_out, "catch_up: the source is faster than the build",
+                   std::to_string(done_.rounds) + " rounds, " + std::to_string(done_.records) +
+                       " records: CatchUpOptions::rounds");
+  }
+
+  template <class Feed>
+  [[nodiscard]] result<void> end(Feed& feed, Marks& marks, Quiet& quiet) {
+    HOLDFAST_TRY(goal, goal_now(quiet));
+    for (;;) {
+      auto const missing = short_of(marks, wanted_of(goal, marks));
+      // Without updates there is no telling where the end is, but by the source.
+      if (!missing && goal.updates) break;
+      if (done_.tail_records >= options_.tail_records) {
+        return failure(errc::timed_out, "catch_up: the tail does not end",
+                       std::to_string(done_.tail_records) +
+                           " records: CatchUpOptions::tail_records" +
+                           (missing ? "; " + *missing : std::string{}));
+      }
+      Pull const pull{marks, goal.exactly, options_.tail_records - done_.tail_records, true};
+      HOLDFAST_TRY(records, ask(feed, pull, marks));
+      done_.tail_records += records;
+      if (records != 0) continue;
+      if (!missing) break;
+      return failure(errc::invalid, "catch_up: the feed ended before what readers see", *missing);
+    }
+    if (goal.exactly) marks = merged(std::move(marks), *goal.exactly);
+    return ok();
+  }
+
+  template <class Feed>
+  [[nodiscard]] result<std::size_t> ask(Feed& feed, Pull const& pull, Marks& marks) {
+    HOLDFAST_TRY(pulled, feed(pull));
+    HOLDFAST_TRY(next, moved_on(marks, pulled, pull.upto));
+    marks = std::move(next);
+    done_.records += pulled.records;
+    return pulled.records;
+  }
+
+  [[nodiscard]] result<CatchUpGoal> goal_now(Quiet& quiet) {
+    if (current_ == nullptr) return CatchUpGoal{};
+    HOLDFAST_TRY(own, source_.own_marks(*current_, quiet));
+    return catch_up_goal(*current_, own, carries_);
+  }
+
+  Source& source_;
+  Kept const* current_;
+  std::vector<bool> const& carries_;
+  CatchUpOptions const& options_;
+  CaughtUp done_{};
+};
+
+/// The marks of a commit: those that the build caught up to, and others of the caller's.
+[[nodiscard]] inline result<Marks> marks_of_commit(std::optional<Marks> const& caught,
+                                                   Marks const& given) {
+  if (!caught) return given;
+  for (auto const& [name, value] : given) {
+    auto const found = caught->find(name);
+    if (found == caught->end() || found->second == value) continue;
+    return failure(errc::invalid, "commit: another mark than the build caught up to", name);
+  }
+  return merged(*caught, given);
+}
+}  // namespace detail
 
 HOLDFAST_END
 
@@ -15232,9 +16190,28 @@ class Source {
   }
   /// The same, whatever the marks of its parts.
   [[nodiscard]] result<std::unique_ptr<Shown>> look(Kept kept) {
+    Quiet quiet;
+    return look(std::move(kept), quiet);
+  }
+  /// The same for who may hold `quiet` already: who enters twice would wait for whoever waits for
+  /// him.
+  [[nodiscard]] result<std::unique_ptr<Shown>> look(Kept kept, Quiet& quiet) {
     HOLDFAST_TRY(held, hold(kept));
-    HOLDFAST_TRY(reader, open_quietly(kept));
+    HOLDFAST_TRY(reader, open_quietly(kept, quiet));
     return std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(held));
+  }
+  /// The marks of its parts' updates, nothing for one that takes none. If any does, none comes
+  /// before `quiet` ends.
+  [[nodiscard]] result<std::vector<std::optional<Marks>>> own_marks(Kept const& kept,
+                                                                    Quiet& quiet) {
+    std::vector<std::optional<Marks>> own;
+    if constexpr (updatable_store<Store>) {
+      HOLDFAST_TRYV(enter(kept, quiet));
+      HOLDFAST_TRY(held, hold(kept));
+      HOLDFAST_TRY(reader, open_parts(kept));
+      detail::add_marks_of(store_, reader, own);
+    }
+    return own;
   }
   /// Gives what was opened the marks that it shows: those of its commit, moved on by updates.
   [[nodiscard]] result<void> settle_marks(Shown& opened, Marks const& committed) {
@@ -15327,6 +16304,15 @@ class Source {
     return Pin<Shown>{std::move(keeper), protection.shown};
   }
 
+  /// Those of the generation that is shown, if one is.
+  [[nodiscard]] std::optional<Marks> shown_marks() {
+    auto const protection = readers_.protect();
+    if (protection.shown == nullptr) return std::nullopt;
+    auto marks = protection.shown->kept.marks;
+    protection.release();
+    return marks;
+  }
+
   /// Why the last `refresh` showed nothing new, if it failed.
   [[nodiscard]] std::optional<error> trouble() {
     std::lock_guard const guard{refreshing_};
@@ -15337,6 +16323,7 @@ class Source {
   [[nodiscard]] result<void> enter([[maybe_unused]] Kept const& kept,
                                    [[maybe_unused]] Quiet& quiet) {
     if constexpr (updatable_store<Store> && barred_register<Register>) {
+      if (quiet) return ok();
       HOLDFAST_TRY(moves, updates_of(store_, kept.parts));
       if (!moves) return ok();
       HOLDFAST_TRY(entered, register_traits<Register>::enter(register_, Mode::shared));
@@ -15360,14 +16347,11 @@ class Source {
   }
   // Between the transactions of an update its parts are at unequal marks: none is under way behind
   // the barrier.
-  [[nodiscard]] result<reader_of<Store>> open_quietly(Kept const& kept) {
-    if constexpr (updatable_store<Store> && barred_register<Register>) {
-      Quiet quiet;
-      HOLDFAST_TRYV(enter(kept, quiet));
-      return open_parts(kept);
-    } else {
-      return open_parts(kept);
-    }
+  [[nodiscard]] result<reader_of<Store>> open_quietly(Kept const& kept, Quiet& held) {
+    if (held) return open_parts(kept);
+    Quiet quiet;
+    HOLDFAST_TRYV(enter(kept, quiet));
+    return open_parts(kept);
   }
   [[nodiscard]] result<reader_of<Store>> open_parts(Kept const& kept) {
     if constexpr (mixing_store<Store>) {
@@ -15476,6 +16460,10 @@ class Keeper {
     return shown.has_value();
   }
 
+  [[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes(Generation g) {
+    std::vector<Generation> const parts(source_.part_names().size(), g);
+    return disk_bytes_of(source_.store(), parts);
+  }
   /// What the record says now; nothing on a home that was never written.
   [[nodiscard]] result<Status> status() {
     if (source_.born().left()) return failure(errc::forked, "status");
@@ -15487,12 +16475,39 @@ class Keeper {
     status.state = state();
     status.trouble = source_.trouble();
     add_pins(source_, status);
+    add_updated(source_, status);
+    status.shown = source_.shown_marks();
     std::lock_guard const guard{mutex_};
     status.foreign = foreign_;
     return status;
   }
 
+  /// Stops every commit until `unhold`, also one that is under way: it answers `held`. Needs only
+  /// the register.
+  [[nodiscard]] result<void> hold(std::string_view reason) {
+    if (reason.size() > manifest::max_reason) return failure(errc::too_large, "hold", reason);
+    return change("hold", [&](Manifest& m) { m.hold = std::string{reason}; });
+  }
+  [[nodiscard]] result<void> unhold() {
+    return change("unhold", [](Manifest& m) { m.hold.reset(); });
+  }
+
  protected:
+  // One store of the record, whoever builds; its new version makes a commit under way fail.
+  template <class Edit>
+  [[nodiscard]] result<void> change(char const* where, Edit edit) {
+    std::lock_guard const guard{mutex_};
+    if (source_.born().left()) return failure(errc::forked, where);
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(loaded, require_loaded(where));
+      auto next = loaded.manifest;
+      edit(next);
+      auto const stored = store(loaded.version, as_bytes(manifest::encode(next)));
+      if (stored) return ok();
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
   // The stage lock for a scope.
   struct Granted {
     Keeper& core;
@@ -15558,7 +16573,9 @@ class Keeper {
   // failure or force ended. Its author may still be alive: it is fenced out durably before anything
   // of it is dropped. Gives why an attempt could not be dropped: reading and reverting go on then,
   // building does not.
-  [[nodiscard]] result<Recovery> recover_locked(FencingToken token) {
+  // An attempt of one who is surely dead may stay, if it is to be resumed.
+  [[nodiscard]] result<Recovery> recover_locked(Grant const& grant, bool may_stay = false) {
+    auto const token = grant.token;
     HOLDFAST_TRYV(reopen());
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(loaded, source_.load());
@@ -15572,10 +16589,11 @@ class Keeper {
       std::optional<error> left;
       if (loaded) {
         HOLDFAST_TRYV(check_home(next, remains));
-        if (next.attempt && next.fence <= next.attempt->token) {
+        bool const stays = may_stay && next.attempt && has_ended(*next.attempt, grant);
+        if (!stays && next.attempt && next.fence <= next.attempt->token) {
           next = manifest::fence_out(std::move(next), token);
         } else {
-          left = clean(next);
+          left = clean(next, stays);
           if (next == loaded->manifest) {
             if (!left) settle_recovery();
             return Recovery{left};
@@ -15586,6 +16604,15 @@ class Keeper {
       bool const again = stored || stored.error().code() == errc::conflict;
       if (!again) return detail::failed(stored);
       if (round == 16) return failure(errc::busy, "recover", "the record changes all the time");
+    }
+  }
+
+  [[nodiscard]] bool has_ended([[maybe_unused]] AttemptRecord const& attempt,
+                               [[maybe_unused]] Grant const& ours) const {
+    if constexpr (vouching_lock<Locking>) {
+      return lock_.has_ended(attempt.owner, attempt.token, ours);
+    } else {
+      return false;
     }
   }
 
@@ -15624,9 +16651,9 @@ class Keeper {
 
   // Drops what the record lists as ended, and takes it out. The record is confirmed: a load gives
   // nothing else.
-  [[nodiscard]] std::optional<error> clean(Manifest& m) {
+  [[nodiscard]] std::optional<error> clean(Manifest& m, bool attempt_stays) {
     std::optional<error> left;
-    if (m.attempt) {
+    if (m.attempt && !attempt_stays) {
       auto const g = m.attempt->generation;
       auto const dropped = store_traits<Store>::drop(source_.store(), g);
       if (!dropped) left = dropped.error();
@@ -15778,12 +16805,17 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     Attempt(Attempt const&) = delete;
     Attempt& operator=(Attempt const&) = delete;
     virtual result<void> create(Store& store, Kept const* current) = 0;
+    virtual result<void> create_shown(Store& store, Shown const& current) = 0;
+    virtual result<void> resume(Store& store) = 0;
     virtual result<void> seal(Store& store) = 0;
     virtual void close() noexcept = 0;  // the writer, whatever is written
+    virtual result<void> limit(std::uint64_t bytes) = 0;
+    [[nodiscard]] virtual result<std::uint64_t> taken() const = 0;
 
     Grant grant;
     std::vector<bool> carries;  // which parts are not built but taken from the current generation
     bool needs_current = false;
+    bool copies_shown = false;  // begins as a copy of what may take updates meanwhile
     bool recorded = false;  // the record lists it: from here on it is rolled back, not just let go
     Generation generation{};
     std::uint64_t nonce = 0;
@@ -15791,9 +16823,12 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     Manifest manifest;  // as recorded then
     std::vector<Generation> parts{};
     std::unique_ptr<Shown> opened{};
-    bool others = false;     // what lies under its number is not ours and stays
-    bool lost = false;       // a sync failed: it can only be dropped
-    bool overtaken = false;  // others changed the record meanwhile
+    Marks marks{};                         // from which catching up goes on
+    std::optional<Marks> caught_up{};      // what it came to: no update came since
+    typename Base::Source::Quiet quiet{};  // none comes until the commit
+    bool others = false;                   // what lies under its number is not ours and stays
+    bool lost = false;                     // a sync failed: it can only be dropped
+    bool overtaken = false;                // others changed the record meanwhile
   };
   using AttemptPtr = std::unique_ptr<Attempt>;
   /// One that is written through such a writer.
@@ -15809,10 +16844,41 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     result<void> create(Store& store, Kept const* current) override {
       HOLDFAST_TRY(made, Selection::create(store, this->generation, current));
       this->writer.emplace(std::move(made));
+      if constexpr (requires { &Selection::create_shown; }) this->marks = current->marks;
       return ok();
+    }
+    result<void> create_shown([[maybe_unused]] Store& store,
+                              [[maybe_unused]] Shown const& current) override {
+      if constexpr (requires {
+                      Selection::create_shown(store, this->generation, current.kept,
+                                              current.reader);
+                    }) {
+        HOLDFAST_TRY(
+            made, Selection::create_shown(store, this->generation, current.kept, current.reader));
+        this->writer.emplace(std::move(made));
+        this->marks = current.kept.marks;
+        return ok();
+      } else {
+        return failure(errc::invalid, "copy");
+      }
+    }
+    result<void> resume([[maybe_unused]] Store& store) override {
+      if constexpr (requires { Selection::resume(store, this->generation); }) {
+        HOLDFAST_TRY(made, Selection::resume(store, this->generation));
+        this->writer.emplace(std::move(made));
+        return ok();
+      } else {
+        return failure(errc::not_found, "resume");
+      }
     }
     result<void> seal(Store& store) override { return Selection::seal(store, *this->writer); }
     void close() noexcept override { this->writer.reset(); }
+    result<void> limit(std::uint64_t bytes) override { return limit_build(*this->writer, bytes); }
+    [[nodiscard]] result<std::uint64_t> taken() const override {
+      std::uint64_t all = 0;
+      HOLDFAST_TRYV(add_taken(*this->writer, all));
+      return all;
+    }
   };
 
   using Base::Base;
@@ -15849,6 +16915,9 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       auto carries = Selection::carries(source_.store(), source_.part_names().size());
       auto made = std::make_unique<AttemptOf<Selection>>(std::move(grant), std::move(carries));
       made->needs_current = Selection::needs_current;
+      made->copies_shown = updatable_store<Store> && requires {
+        &Selection::create_shown;
+      };
       return made;
     }
     HOLDFAST_CAUGHT {
@@ -15862,7 +16931,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(found, source_.load());
       if (!recovered_ || !found || found->manifest.attempt) {
-        HOLDFAST_TRY(recovery, recover_locked(attempt.grant.token));
+        HOLDFAST_TRY(recovery, recover_locked(attempt.grant));
         if (recovery.left) return failure(*recovery.left);
       }
       HOLDFAST_TRY(loaded, require_loaded("stage"));
@@ -15881,16 +16950,12 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       }
       HOLDFAST_TRY(next, std::move(planned));
       auto const text = manifest::encode(next);
-      auto parts = parts_of(next, attempt);
+      attempt.parts = parts_of(next, attempt);
       auto stored = store(loaded.version, as_bytes(text));
       if (stored) {  // from here on nothing may throw: the record lists it
         dropped_.clear();
         attempt.recorded = true;
-        attempt.generation = next.attempt->generation;
-        attempt.nonce = nonce;
-        attempt.version = stored.assume_value();
-        attempt.manifest = std::move(next);
-        attempt.parts = std::move(parts);
+        settle_record(attempt, std::move(next), stored.assume_value());
         return ok();
       }
       recovered_ = false;
@@ -15900,6 +16965,14 @@ class Builder : public Keeper<Store, Register, Locking, W> {
         return failure(stored.error().as(errc::sync_failed));
       if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
     }
+  }
+
+  // The record lists the attempt now.
+  static void settle_record(Attempt& attempt, Manifest next, Version version) noexcept {
+    attempt.generation = next.attempt->generation;
+    attempt.nonce = next.attempt->nonce;
+    attempt.version = version;
+    attempt.manifest = std::move(next);
   }
 
   // `m` lists the attempt.
@@ -15923,7 +16996,8 @@ class Builder : public Keeper<Store, Register, Locking, W> {
 
   // Parts on one file system share what is free there.
   [[nodiscard]] result<void> check_headroom(Manifest const& m, Attempt const& attempt) {
-    if (options_.headroom <= 0 && options_.min_free_bytes == 0) return ok();
+    auto const budget = options_.build_bytes;
+    if (options_.headroom <= 0 && options_.min_free_bytes == 0 && budget == 0) return ok();
     auto const* current = manifest::find(m, m.current);
     std::vector<Generation> const none(m.part_names.size());
     HOLDFAST_TRY(spaces, measure(current != nullptr ? current->parts : none));
@@ -15933,12 +17007,31 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       auto const like_now = options_.headroom * static_cast<double>(spaces[i]->used);
       auto const first = wanted.try_emplace(spaces[i]->device, options_.min_free_bytes).first;
       first->second += static_cast<std::uint64_t>(like_now);
-      if (first->second <= spaces[i]->free) continue;
+      auto const needed = std::max(first->second, budget);
+      if (needed <= spaces[i]->free) continue;
       return failure(errc::no_space, "stage",
-                     m.part_names[i] + ": " + std::to_string(first->second) + " bytes wanted, " +
+                     m.part_names[i] + ": " + std::to_string(needed) + " bytes wanted, " +
                          std::to_string(spaces[i]->free) + " free");
     }
     return ok();
+  }
+
+  // Before its seal as its writers tell, after it as the store does.
+  [[nodiscard]] result<void> check_budget(Attempt const& attempt, bool sealed) {
+    if (options_.build_bytes == 0) return ok();
+    std::uint64_t taken = 0;
+    if (sealed) {
+      HOLDFAST_TRY(spaces, measure(attempt.parts));
+      for (std::size_t i = 0; i < spaces.size(); ++i) {
+        if (spaces[i] && !attempt.carries[i]) taken += spaces[i]->used;
+      }
+    } else {
+      HOLDFAST_TRY(told, attempt.taken());
+      taken = told;
+    }
+    if (taken <= options_.build_bytes) return ok();
+    return failure(errc::no_space, "the build takes more than StagedOptions::build_bytes",
+                   std::to_string(taken) + " of " + std::to_string(options_.build_bytes));
   }
 
   // Bytes that a build may make of the record: an operator must still be able to hold and revert.
@@ -16014,6 +17107,111 @@ HOLDFAST_END
 
 #endif
 
+// ------------ holdfast/staged/resumer.hpp
+// Goes on with the build of a builder that is surely dead, from its last note.
+//
+// The order of effects:
+//   1. stage lock: nobody builds; the lock vouches that the author of the attempt is gone
+//   2. register: {fence = token, attempt = the same generation, ours}   whoever might still come
+//                                                                        can't commit it
+//   3. store: back to the last note
+// Where the lock can't vouch, or nothing was noted, the attempt is dropped and another one begins.
+#ifndef HOLDFAST_STAGED_RESUMER_HPP
+#define HOLDFAST_STAGED_RESUMER_HPP
+
+HOLDFAST_BEGIN
+
+namespace detail {
+template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
+class Resumer : public Builder<Store, Register, Locking, W> {
+ public:
+  using Base = Builder<Store, Register, Locking, W>;
+  using Base::Base;
+  using typename Base::Attempt;
+  using typename Base::AttemptPtr;
+
+  /// All that the build has, and these words, durable on return.
+  template <class Note>
+  [[nodiscard]] result<void> note(Attempt& attempt, Note write) {
+    HOLDFAST_TRYV(Base::check_alive(attempt, "note"));
+    HOLDFAST_TRYV(Base::check_budget(attempt, false));
+    auto noted = write(Base::source_.store());
+    if (!noted && noted.error().code() == errc::sync_failed) attempt.lost = true;
+    return noted;
+  }
+
+  /// Ends this object's part in an attempt that stays in the record.
+  void leave(AttemptPtr attempt) noexcept {
+    if (Base::source_.born().left()) {
+      static_cast<void>(attempt.release());  // as with a discard
+      return;
+    }
+    std::lock_guard const guard{Base::mutex_};
+    Base::go(State::rolling_back, attempt->generation);
+    attempt->opened.reset();
+    attempt->close();
+    attempt->quiet.reset();
+    Base::go(State::none, attempt->generation);
+    Base::release(attempt->grant);
+    Base::recovered_ = false;
+    Base::building_ = false;
+  }
+
+ protected:
+  // True if it goes on with another's: then its writer is there.
+  [[nodiscard]] result<bool> take_over_or_begin(Attempt& attempt) {
+    HOLDFAST_TRY(taken, take_over(attempt));
+    if (taken) {
+      auto const resumed = attempt.resume(Base::source_.store());
+      attempt.recorded = resumed.has_value();
+      if (resumed) return true;
+      auto const code = resumed.error().code();
+      bool const nothing =
+          code == errc::not_found || code == errc::damaged || code == errc::foreign;
+      // What can pass must not cost what was built: the attempt stays for who comes next.
+      if (!nothing) return failed(resumed);
+      auto const left = Base::roll_back(attempt);
+      if (left) {
+        Base::recovered_ = false;
+        return failure(*left);
+      }
+    }
+    HOLDFAST_TRYV(Base::begin(attempt));
+    return false;
+  }
+
+ private:
+  [[nodiscard]] result<bool> take_over(Attempt& attempt) {
+    HOLDFAST_TRYV(Base::reopen());
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(found, Base::source_.load());
+      if (!found || !found->manifest.attempt) return false;
+      if (!Base::has_ended(*found->manifest.attempt, attempt.grant)) return false;
+      if (attempt.needs_current && found->manifest.current.number == 0) return false;
+      HOLDFAST_TRY(remains, store_traits<Store>::generations(Base::source_.store()));
+      HOLDFAST_TRYV(Base::check_home(found->manifest, remains));
+      auto const nonce = Base::world_.random64();
+      HOLDFAST_TRY(next, manifest::take_over(found->manifest, attempt.grant.token,
+                                             Base::world_.self(), nonce));
+      auto const text = manifest::encode(next);
+      attempt.parts = Base::parts_of(next, attempt);
+      auto const stored = Base::store(found->version, as_bytes(text));
+      if (stored) {
+        Base::settle_record(attempt, std::move(next), stored.assume_value());
+        return true;
+      }
+      auto const code = stored.error().code();
+      if (code == errc::uncertain) return failure(stored.error().as(errc::sync_failed));
+      if (code != errc::conflict || round == 16) return failed(stored);
+    }
+  }
+};
+}  // namespace detail
+
+HOLDFAST_END
+
+#endif
+
 // ------------ holdfast/staged/selection.hpp
 // Says which parts a build writes: all of the store, or those of a `Together` that it names.
 #ifndef HOLDFAST_STAGED_SELECTION_HPP
@@ -16029,6 +17227,16 @@ struct Whole {
   [[nodiscard]] static result<Writer> create(Store& store, Generation g, Kept const*) {
     return store_traits<Store>::create(store, g);
   }
+  [[nodiscard]] static result<Writer> resume(Store& store,
+                                             Generation g) requires resuming_store<Store> {
+    return resume_traits<Store>::resume(store, g);
+  }
+  [[nodiscard]] static result<void> note(Store& store, Writer& writer, bytes_view words) {
+    return resume_traits<Store>::note(store, writer, words);
+  }
+  [[nodiscard]] static std::vector<bytes> notes(Store const& store, Writer const& writer) {
+    return resume_traits<Store>::notes(store, writer);
+  }
   [[nodiscard]] static result<void> seal(Store& store, Writer& writer) {
     return store_traits<Store>::seal(store, writer);
   }
@@ -16041,6 +17249,13 @@ struct Whole {
 template <cloning_store Store>
 struct Copied : Whole<Store> {
   static constexpr bool needs_current = true;
+  /// As it is shown to whoever opens it now.
+  [[nodiscard]] static result<writer_of<Store>> create_shown(Store& store,
+                                                             Generation g,
+                                                             Kept const& current,
+                                                             reader_of<Store> const& shown) {
+    return CopiesShown<Store>::clone(store, shown, current.parts, g);
+  }
   [[nodiscard]] static result<writer_of<Store>> create(Store& store,
                                                        Generation g,
                                                        Kept const* current) {
@@ -16068,6 +17283,16 @@ struct Some {
   static constexpr bool needs_current = true;  // for what is carried over
   [[nodiscard]] static result<Writer> create(Store& store, Generation g, Kept const*) {
     return store.create(g, Which{});
+  }
+  [[nodiscard]] static result<Writer> resume(Store& store,
+                                             Generation g) requires resuming_store<Store> {
+    return resume_traits<Store>::resume(store, g, Which{});
+  }
+  [[nodiscard]] static result<void> note(Store& store, Writer& writer, bytes_view words) {
+    return resume_traits<Store>::note(store, writer, words, Which{});
+  }
+  [[nodiscard]] static std::vector<bytes> notes(Store const& store, Writer const& writer) {
+    return resume_traits<Store>::notes(store, writer, Which{});
   }
   [[nodiscard]] static result<void> seal(Store& store, Writer& writer) {
     return store.seal(writer, Which{});
@@ -16100,8 +17325,8 @@ HOLDFAST_BEGIN
 
 namespace detail {
 template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
-class StagedCore : public Builder<Store, Register, Locking, W> {
-  using Base = Builder<Store, Register, Locking, W>;
+class StagedCore : public Resumer<Store, Register, Locking, W> {
+  using Base = Resumer<Store, Register, Locking, W>;
   using Base::acquire, Base::collect_locked, Base::go, Base::publish_locked;
   using Base::begin, Base::building_, Base::check_alive, Base::discard_locked;
   using Base::mutex_, Base::options_, Base::recovered_, Base::recover_locked, Base::release;
@@ -16137,7 +17362,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     auto grant = acquire();
     if (grant) {
       Granted const granted{*this, grant.assume_value()};
-      HOLDFAST_TRYV(recover_locked(grant.assume_value().token));
+      HOLDFAST_TRYV(recover_locked(grant.assume_value(), options_.keep_interrupted));
       publish_locked();
     } else if (grant.error().code() != errc::busy) {
       return detail::failed(grant);
@@ -16152,38 +17377,70 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     HOLDFAST_TRYV(check_free("recover"));
     HOLDFAST_TRY(grant, acquire());
     Granted const granted{*this, grant};
-    HOLDFAST_TRY(recovery, recover_locked(grant.token));
+    HOLDFAST_TRY(recovery, recover_locked(grant, options_.keep_interrupted));
     if (recovery.left) return failure(*recovery.left);
     publish_locked();
     static_cast<void>(source_.refresh());
     return ok();
   }
 
+  /// `resume`: goes on with what a dead builder left, if there is anything to go on with.
   template <class Selection>
-  [[nodiscard]] result<AttemptPtr> stage() {
+  [[nodiscard]] result<AttemptPtr> stage(bool resume = false) {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(check_free("stage"));
     HOLDFAST_TRY(grant, acquire());
     auto attempt = Base::template own<Selection>(grant);
     Rollback rollback{*this, attempt};
-    HOLDFAST_TRYV(begin(*attempt));
+    bool resumed = false;
+    if (resume) {
+      HOLDFAST_TRY(taken, Base::take_over_or_begin(*attempt));
+      resumed = taken;
+    } else {
+      HOLDFAST_TRYV(begin(*attempt));
+    }
     building_ = true;
     go(State::initializing, attempt->generation);
     auto const& m = attempt->manifest;
-    auto created = attempt->create(source_.store(), manifest::find(m, m.current));
+    auto created = resumed ? result<void>{ok()} : create(*attempt, manifest::find(m, m.current));
     if (!created) {
       attempt->others = created.error().code() == errc::exists;
       return detail::failed(created);
+    }
+    if (options_.build_bytes != 0) {
+      HOLDFAST_TRYV(attempt->limit(options_.build_bytes));
     }
     go(State::processing, attempt->generation);
     rollback.armed = false;
     return attempt;
   }
 
+  /// Without a barrier nothing would keep updates out.
+  static constexpr bool can_catch_up = !updatable_store<Store> || barred_register<Register>;
+  /// From its success to the commit or the end of the attempt no process updates the home.
+  template <class Feed>
+  [[nodiscard]] result<CaughtUp> catch_up(Attempt& attempt,
+                                          CatchUpOptions const& options,
+                                          Feed feed) {
+    HOLDFAST_TRYV(check_alive(attempt, "catch_up"));
+    auto const within = [&](Pull const& pull) -> result<Pulled> {
+      HOLDFAST_TRYV(Base::check_budget(attempt, false));
+      return feed(pull);
+    };
+    attempt.caught_up.reset();
+    auto const& before = attempt.manifest;
+    CatchUp<Source> work{source_, manifest::find(before, before.current), attempt.carries, options};
+    auto caught = work.run(within, attempt.marks, attempt.quiet);
+    if (caught) attempt.caught_up = attempt.marks;
+    return caught;
+  }
+
   /// Durable, still unseen. May be called again after it failed, unless a sync failed.
   [[nodiscard]] result<void> seal(Attempt& attempt) {
     HOLDFAST_TRYV(check_alive(attempt, "seal"));
+    HOLDFAST_TRYV(Base::check_budget(attempt, false));
     auto sealed = attempt.seal(source_.store());
+    if (sealed) sealed = Base::check_budget(attempt, true);
     if (sealed) {
       go(State::ready_to_commit, attempt.generation);
     } else if (sealed.error().code() == errc::sync_failed) {
@@ -16196,7 +17453,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] result<reader_of<Store> const*> look(Attempt& attempt) {
     HOLDFAST_TRYV(check_alive(attempt, "validate"));
     if (!attempt.opened) {
-      HOLDFAST_TRY(opened, source_.look({attempt.generation, 0, {}, attempt.parts}));
+      HOLDFAST_TRY(opened, source_.look({attempt.generation, 0, {}, attempt.parts}, attempt.quiet));
       attempt.opened = std::move(opened);
     }
     return &attempt.opened->reader;
@@ -16207,13 +17464,14 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] result<Committed> commit(AttemptPtr& attempt, CommitOptions options) {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(look(*attempt));  // opened before the switch: it can't leave readers with nothing
+    HOLDFAST_TRY(marks, marks_of_commit(attempt->caught_up, options.marks));
     manifest::Retention keep{options_.retain, options_.retain_for_ms};
-    auto next = committed(*attempt, options.marks, keep);
+    auto next = committed(*attempt, marks, keep);
     // A record has room for what must stay; what is kept only because it is young gives way to it
     // and to the next attempt.
     while (!fits(next, manifest::attempt_size) && next.retained.size() > options_.retain) {
       keep.most = next.retained.size() - 1;
-      next = committed(*attempt, options.marks, keep);
+      next = committed(*attempt, marks, keep);
     }
     if (!fits(next)) {
       return failure(
@@ -16224,19 +17482,22 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     auto const text = manifest::encode(next);
     // What is carried over may have taken updates: then the marks of this commit must be its own,
     // and stay so until the record names it.
-    typename Source::Quiet quiet;
     auto const& before = attempt->manifest;
-    HOLDFAST_TRYV(source_.settle_build(attempt->opened, manifest::find(before, before.current),
-                                       options.marks, quiet));
+    auto const settled = source_.settle_build(
+        attempt->opened, manifest::find(before, before.current), marks, attempt->quiet);
+    if (!settled) {
+      if (!attempt->caught_up) attempt->quiet.reset();
+      return detail::failed(settled);
+    }
     attempt->opened->kept = next.retained.front();
     attempt->close();
     go(State::committing, attempt->generation);
     auto stored = store(attempt->version, as_bytes(text));
-    quiet.reset();
     Ticket const ticket{next.sequence, attempt->nonce, attempt->generation.number};
     if (stored) return switched(std::move(attempt), ticket);
     auto cause = stored.error();
     if (cause.code() == errc::uncertain) {
+      // No update comes before it is known: it may be of what this commit has replaced.
       pending_ = std::move(attempt);
       pending_ticket_ = ticket;
       return failure(cause.with(ticket));
@@ -16310,32 +17571,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     }
   }
 
-  /// Stops every commit until `unhold`, also one that is under way: it answers `held`. Needs only
-  /// the register.
-  [[nodiscard]] result<void> hold(std::string_view reason) {
-    if (reason.size() > manifest::max_reason) return failure(errc::too_large, "hold", reason);
-    return change("hold", [&](Manifest& m) { m.hold = std::string{reason}; });
-  }
-  [[nodiscard]] result<void> unhold() {
-    return change("unhold", [](Manifest& m) { m.hold.reset(); });
-  }
-
  private:
-  // One store of the record, whoever builds; its new version makes a commit under way fail.
-  template <class Edit>
-  [[nodiscard]] result<void> change(char const* where, Edit edit) {
-    std::lock_guard const guard{mutex_};
-    if (source_.born().left()) return failure(errc::forked, where);
-    for (int round = 0;; ++round) {
-      HOLDFAST_TRY(loaded, require_loaded(where));
-      auto next = loaded.manifest;
-      edit(next);
-      auto const stored = store(loaded.version, as_bytes(manifest::encode(next)));
-      if (stored) return ok();
-      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
-    }
-  }
-
   [[nodiscard]] Manifest committed(Attempt const& attempt,
                                    Marks const& marks,
                                    manifest::Retention const& keep) {
@@ -16345,6 +17581,15 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] bool fits(Manifest const& m, std::size_t beside = 0) {
     return manifest::encode(m).size() + beside <= Base::room() &&
            manifest::size_of_marks(m) <= manifest::max_marks;
+  }
+
+  // All parts of a copy are at the marks of one instant, whatever updates come meanwhile.
+  [[nodiscard]] result<void> create(Attempt& attempt, Kept const* current) {
+    if (!attempt.copies_shown || current == nullptr) {
+      return attempt.create(source_.store(), current);
+    }
+    HOLDFAST_TRY(shown, source_.open(*current));
+    return attempt.create_shown(source_.store(), *shown);
   }
 
   // There is one copy of a part, at the marks of its last update: the others are at those of a
@@ -16374,6 +17619,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
 
   // After the commit point: nothing here changes the outcome, also where a store throws.
   [[nodiscard]] result<Committed> switched(AttemptPtr attempt, Ticket const& ticket) {
+    attempt->quiet.reset();
     source_.show(std::move(attempt->opened));
     tell({.kind = Event::Kind::switched,
           .generation = attempt->generation,
@@ -16578,7 +17824,12 @@ template <class Source, class Store, atomic_register Register, world W = Native>
   HOLDFAST_TRY(remains, store_traits<Store>::generations(to));
   if (!remains.empty()) return failure(errc::exists, "backup", "generations lie there already");
   HOLDFAST_TRY(held, hold_generation(source, std::nullopt, "backup"));
-  if constexpr (requires { source.store().copy_parts(held.kept.parts, to); }) {
+  if constexpr (updatable_store<Store>) {
+    // A state of one instant is open before anything is copied: updates go on meanwhile.
+    HOLDFAST_TRY(shown, source.open(held.kept));
+    HOLDFAST_TRYV(CopiesShown<Store>::copy(source.store(), shown->reader, held.kept.parts, to));
+    held.kept.marks = shown->kept.marks;
+  } else if constexpr (requires { source.store().copy_parts(held.kept.parts, to); }) {
     HOLDFAST_TRYV(source.store().copy_parts(held.kept.parts, to));
   } else {
     HOLDFAST_TRYV(store_traits<Store>::copy(source.store(), held.kept.generation, to));
@@ -16669,6 +17920,8 @@ class Follower {
     if (loaded) status.manifest = std::move(loaded->manifest);
     status.trouble = source_->trouble();
     detail::add_pins(*source_, status);
+    detail::add_updated(*source_, status);
+    status.shown = source_->shown_marks();
     return status;
   }
 
@@ -16765,6 +18018,11 @@ class [[nodiscard]] Ready : public detail::Handle<Core> {
   using reader_of_core = decltype(Core::Shown::reader);
 };
 
+namespace detail {
+template <class Core>
+using StoreOf = std::remove_reference_t<decltype(std::declval<Core&>().source().store())>;
+}  // namespace detail
+
 /// A build in progress. One thread at a time; the writer stays where it is when the handle moves.
 template <class Core, class Selection = typename Core::Whole>
 class [[nodiscard]] Stage : public detail::Handle<Core> {
@@ -16778,6 +18036,46 @@ class [[nodiscard]] Stage : public detail::Handle<Core> {
     return *static_cast<AttemptWith&>(*this->attempt_).writer;
   }
   typename Selection::Writer& writer() && = delete;
+
+  /// Makes all that was written up to now durable, with these words (at most 64 KiB, in the place
+  /// of the last ones): "done up to". Who resumes the build after a crash finds it as it was here.
+  /// An error leaves the note before; after `sync_failed` the build can only be dropped.
+  [[nodiscard]] result<void> note(bytes_view words) & requires
+      resuming_store<detail::StoreOf<Core>> {
+    HOLDFAST_TRYV(this->check("note"));
+    return this->core_->note(*this->attempt_, [&](detail::StoreOf<Core>& store) {
+      return Selection::note(store, writer(), words);
+    });
+  }
+  /// The last words of each part that is built, empty where there are none: a crash amid a note
+  /// leaves it to some of them.
+  [[nodiscard]] std::vector<bytes> notes() & requires resuming_store<detail::StoreOf<Core>> {
+    if (!this->attempt_) return {};
+    return Selection::notes(this->core_->source().store(), writer());
+  }
+  /// Ends this handle and leaves the build, up to its last note, for who resumes it.
+  void leave() && noexcept {
+    if (this->attempt_) this->core_->leave(std::move(this->attempt_));
+  }
+
+  /// Brings the build up to a source that moves on: `feed(writer, pull)` writes what comes after
+  /// `pull.after`, and answers how far that is, in 0 records where there is no more. First while
+  /// updates of the home go on, then, within `tail_records`, while they wait: until the commit or
+  /// the end of this handle, so that the commit, whose marks are those that it came to, misses
+  /// nothing that an updater was told to be applied. Seal and commit soon: who updates is
+  /// `timed_out` after some seconds. `timed_out`, naming the bound, where the feed does not end;
+  /// then and after any other error updates go on, and it may be called again.
+  template <class Feed>
+  requires(
+      Core::can_catch_up&&
+          std::is_invocable_r_v<result<Pulled>, Feed&, typename Selection::Writer&, Pull const&>)
+      [[nodiscard]] result<CaughtUp> catch_up(Feed&& feed, CatchUpOptions const& options = {}) & {
+    HOLDFAST_TRYV(this->check("catch_up"));
+    auto const pull = [&](Pull const& wanted) -> result<Pulled> { return feed(writer(), wanted); };
+    return this->core_->catch_up(*this->attempt_, options, pull);
+  }
+  /// From where `catch_up` goes on: what a copy began with, or where the last one came to.
+  [[nodiscard]] Marks marks() const { return this->attempt_ ? this->attempt_->marks : Marks{}; }
 
   /// Makes it durable, still unseen. An error gives the stage back: it is whole and may be sealed
   /// again, unless it says `sync_failed`.
@@ -17693,8 +18991,26 @@ class Staged {
     return Stage<Core, detail::Some<Store, I...>>{core_, std::move(attempt)};
   }
 
-  /// The same, beginning as a copy of the current generation. `no_generation` before the first
-  /// commit.
+  /// The same, going on with what a builder left that died, or let its handle `leave`: as it was at
+  /// its last note, which `notes` tells. Where it noted nothing, or is not surely dead, begins
+  /// anew. What it left is there as long as nobody calls `stage`, or opens the home without
+  /// `keep_interrupted`.
+  [[nodiscard]] result<stage_type> resume() requires resuming_store<Store> {
+    if (!core_) return failure(errc::spent, "resume");
+    HOLDFAST_TRY(attempt, core_->template stage<typename Core::Whole>(true));
+    return stage_type{core_, std::move(attempt)};
+  }
+  template <std::size_t... I>
+  requires(resuming_store<Store>&& detail::selects<Store, I...>)
+      [[nodiscard]] result<Stage<Core, detail::Some<Store, I...>>> resume(Only<I...>) {
+    if (!core_) return failure(errc::spent, "resume");
+    HOLDFAST_TRY(attempt, core_->template stage<detail::Some<Store, I...>>(true));
+    return Stage<Core, detail::Some<Store, I...>>{core_, std::move(attempt)};
+  }
+
+  /// The same, beginning as a copy of the current generation, as it is shown now: `marks` of the
+  /// stage tells how far that is, and `catch_up` goes on from there. What updates come after it, a
+  /// commit without catching up takes back. `no_generation` before the first commit.
   [[nodiscard]] auto stage_from_current() requires cloning_store<Store> {
     using Answer = result<stage_type>;
     if (!core_) return Answer{failure(errc::spent, "stage")};
@@ -17772,6 +19088,12 @@ class Staged {
     return detail::back_up_to<Store>(core_->source(), to, std::move(stores)...);
   }
 
+  /// What a generation takes of the disk, also one that is being built, with what updates added;
+  /// nothing where its stores can't tell.
+  [[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes(Generation g) const {
+    if (!core_) return failure(errc::spent, "disk_bytes");
+    return core_->disk_bytes(g);
+  }
   [[nodiscard]] result<Status> status() const {
     if (!core_) return failure(errc::spent, "status");
     return core_->status();

@@ -83,6 +83,7 @@ TEST_CASE("a home of two databases is updated, followed, and opened again", "[up
     REQUIRE_FALSE(other);
     CHECK(other.error().code() == hf::errc::busy);
     CHECK(other.error().text().find("held by pid") != std::string::npos);
+    CHECK(db.status().value().updated.empty());
     for (std::uint64_t i = 3; i <= 9; ++i) {
       REQUIRE(feed(updater, i));
       CHECK(shown(updater) == std::to_string(i));
@@ -94,6 +95,13 @@ TEST_CASE("a home of two databases is updated, followed, and opened again", "[up
     REQUIRE(feed(updater, 10));
     CHECK(follower.refresh().value());
     CHECK(shown(follower) == "10");
+    auto const status = follower.status().value();
+    CHECK(status.updated == std::vector<hf::Generation>{{1}});
+    CHECK(status.shown == at(10));
+    CHECK(status.manifest->retained.front().marks == at(2));
+    auto const disk = db.disk_bytes({1}).value();
+    REQUIRE(disk);
+    CHECK(*disk > 8192);
   }
   CHECK(db.refresh().value());
   CHECK(shown(db) == "10");
@@ -134,16 +142,52 @@ TEST_CASE("rebuilds and reverts go on from marks of their own, and what retires 
         std::vector<std::string>{"0000000003", "0000000004", "current.sqlite3"});
 }
 
-TEST_CASE("an updated generation is not copied half, and its record can be made anew",
-          "[updates]") {
+TEST_CASE("a copy of an updated generation has the state that is shown, and its marks",
+          "[updates][copy]") {
+  Home const home;
+  auto db = home.open().value();
+  REQUIRE(build(db, 2));
+  auto updater = home.update().value();
+  for (std::uint64_t i = 3; i <= 6; ++i) REQUIRE(feed(updater, i));
+  auto const copy = home.place / "backup";
+  REQUIRE(db.backup(copy, stats(), keys()));
+  auto stage = db.stage_from_current().value();
+  CHECK(stage.marks() == at(6));
+  REQUIRE(feed(updater, 7));
+  REQUIRE(stage.catch_up([](auto& writer, hf::Pull const& pull) -> hf::result<hf::Pulled> {
+    if (pull.after == at(7)) return hf::Pulled{pull.after, 0};
+    auto& [sqlite, rocks] = writer;
+    HOLDFAST_TRYV(sqlite.exec("INSERT INTO t VALUES(7)"));
+    HOLDFAST_TRYV(rocks.put("7", "built"));
+    return hf::Pulled{at(7), 1};
+  }));
+  REQUIRE(std::move(stage).seal().value().commit());
+  CHECK(shown(db) == "7");
+  REQUIRE(updater.refresh().value());
+  REQUIRE(feed(updater, 8));
+  CHECK(shown(updater) == "8");
+  // The copy is a home of its own, which takes updates from where it is.
+  auto follower = hf::open_view(copy, stats(), keys()).value();
+  CHECK(shown(follower) == "6");
+  auto other = hf::open_updater(copy, stats(), keys()).value();
+  CHECK(other.marks().value() == at(6));
+  REQUIRE(feed(other, 7));
+  CHECK(shown(other) == "7");
+  CHECK(shown(updater) == "8");
+}
+
+TEST_CASE(
+    "files of an updated generation are not copied one by one, and its record can be made anew",
+    "[updates]") {
   Home const home;
   {
     auto db = home.open().value();
     REQUIRE(build(db, 2));
     auto updater = home.update().value();
     REQUIRE(feed(updater, 3));
-    CHECK(code_of(db.stage_from_current()) == hf::errc::invalid);
-    CHECK(code_of(db.backup(home.place / "backup", stats(), keys())) == hf::errc::invalid);
+    auto alone = stats();
+    alone.place(home.path);
+    CHECK(code_of(alone.clone({1}, {9})) == hf::errc::invalid);
     REQUIRE(db.refresh());
   }
   support::fs::remove(home.path + "/CURRENT");

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 // Updates, rebuilds, reverts and reads of one home by several processes, with SIGKILLs: no view at
 // unequal marks, and what is replayed is what a computation from nothing gives. HOLDFAST_SOAK=1
-// makes it 200 kills.
+// makes it 200 kills of each.
 #include <rocksdb/write_batch.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
@@ -89,13 +91,14 @@ hf::result<void> build(Staged& db, std::uint64_t offset) {
   HOLDFAST_TRYV(std::move(ready).commit({.marks = at(offset)}));
   return hf::ok();
 }
+std::string sql_of(std::uint64_t i) {
+  return "UPDATE total SET count = count + 1, sum = sum + " + std::to_string(i);
+}
 template <class Updater>
 hf::result<hf::Applied> feed(Updater& updater, std::uint64_t i) {
   rocksdb::WriteBatch batch;
   static_cast<void>(batch.Put(key_of(i), std::to_string(i)));
-  return updater.apply(at(i),
-                       "UPDATE total SET count = count + 1, sum = sum + " + std::to_string(i),
-                       std::move(batch));
+  return updater.apply(at(i), sql_of(i), std::move(batch));
 }
 auto open_updates(std::string const& home) {
   return hf::open_updater(home, stats(), keys());
@@ -165,6 +168,71 @@ std::string read(std::string const& home) {
   }
 }
 
+// Feeds for ever, and looks that no commit takes back what was acknowledged.
+std::string update_unbroken(std::string const& home) {
+  auto updater = open_updates(home);
+  if (!updater) return "open_updater: " + updater.error().text();
+  std::uint64_t acknowledged = 0;
+  for (;;) {
+    auto const marks = updater.value().marks();
+    if (!marks) return "marks: " + marks.error().text();
+    auto const offset = offset_in(marks.value());
+    if (offset < acknowledged) {
+      return std::to_string(acknowledged) + " was acknowledged, " + std::to_string(offset) +
+             " is there";
+    }
+    auto const applied = feed(updater.value(), offset + 1);
+    if (applied) {
+      acknowledged = offset + 1;
+    } else if (applied.error().code() == hf::errc::conflict) {
+      auto const moved = updater.value().refresh();
+      if (!moved) return "refresh: " + moved.error().text();
+    } else if (applied.error().code() != hf::errc::timed_out) {
+      return "apply: " + applied.error().text();
+    }
+  }
+}
+std::string read_forwards(std::string const& home) {
+  auto follower = hf::open_view(home, stats(), keys());
+  if (!follower) return "open_view: " + follower.error().text();
+  for (std::uint64_t last = 0;;) {
+    auto const moved = follower.value().refresh();
+    if (!moved && moved.error().code() != hf::errc::timed_out) {
+      return "refresh: " + moved.error().text();
+    }
+    auto const view = follower.value().view();
+    if (!view) return "view: " + view.error().text();
+    auto const offset = offset_in(view.value().marks());
+    if (offset < last) return std::to_string(last) + " was shown, then " + std::to_string(offset);
+    last = offset;
+    auto wrong = wrong_in(view.value());
+    if (!wrong.empty()) return "the reader: " + wrong;
+  }
+}
+// From nothing, and by a feed of which there is always more.
+hf::result<void> build_catching_up(hf::Staged<hf::Together<hf::SqliteStore, hf::RocksStore>,
+                                              hf::FileRegister,
+                                              hf::FileLock,
+                                              hf::Native>& db) {
+  HOLDFAST_TRY(stage, db.stage());
+  auto const pulls = [](auto& writer, hf::Pull const& pull) -> hf::result<hf::Pulled> {
+    auto& [sqlite, rocks] = writer;
+    auto const from = offset_in(pull.after);
+    auto const records = std::min<std::size_t>(pull.most, 500);
+    HOLDFAST_TRYV(sqlite.exec("BEGIN"));
+    for (auto i = from + 1; i <= from + records; ++i) {
+      HOLDFAST_TRYV(sqlite.exec(sql_of(i)));
+      HOLDFAST_TRYV(rocks.put(key_of(i), std::to_string(i)));
+    }
+    HOLDFAST_TRYV(sqlite.exec("COMMIT"));
+    return hf::Pulled{at(from + records), records};
+  };
+  HOLDFAST_TRYV(stage.catch_up(pulls, {.tail_records = 1'000'000}));
+  HOLDFAST_TRY(ready, std::move(stage).seal());
+  HOLDFAST_TRYV(std::move(ready).commit());
+  return hf::ok();
+}
+
 // A process that goes on until it is killed.
 struct Actor {
   std::function<std::string()> work;
@@ -188,15 +256,15 @@ TEST_CASE("one process updates, one rebuilds and reverts, one reads, and any is 
     REQUIRE(build(db.value(), 5));
   }
   bool const soak = std::getenv("HOLDFAST_SOAK") != nullptr;
-  int const kills = soak ? 200 : 12;
+  std::size_t const kills = soak ? 600 : 12;
   std::mt19937 dice{7};
   Actor actors[] = {{[&] { return update(home); }},
                     {[&] { return rebuild(home, static_cast<unsigned>(::getpid())); }},
                     {[&] { return read(home); }}};
   for (auto& actor : actors) actor.start();
-  for (int i = 0; i < kills; ++i) {
+  for (std::size_t i = 0; i < kills; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds{50 + dice() % 300});
-    auto& actor = actors[dice() % 3];
+    auto& actor = actors[i % 3];
     actor.end();
     actor.start();
   }
@@ -217,6 +285,52 @@ TEST_CASE("one process updates, one rebuilds and reverts, one reads, and any is 
   REQUIRE(theirs);
   CHECK(wrong_in(theirs.value()).empty());
   CHECK(offset_in(theirs.value().marks()) == from + 2);
+}
+
+TEST_CASE("builds that catch up take back nothing that another process has acknowledged",
+          "[updates][catch_up][processes]") {
+  support::Place const place{support::On::memory};
+  auto const home = place / "home";
+  auto db = hf::open_staged(home, hf::StagedOptions{.publish_grace_ms = 0}, stats(), keys());
+  REQUIRE(db);
+  REQUIRE(build(db.value(), 5));
+  Actor updater{[&] { return update_unbroken(home); }};
+  Actor reader{[&] { return read_forwards(home); }};
+  updater.start();
+  reader.start();
+  int const builds = std::getenv("HOLDFAST_SOAK") != nullptr ? 200 : 6;
+  for (int i = 0; i < builds; ++i) {
+    auto const built = build_catching_up(db.value());
+    if (built) continue;
+    CAPTURE(built.error().text());
+    REQUIRE(built.error().code() == hf::errc::full);  // readers hold what retires
+    static_cast<void>(db.value().collect());
+  }
+  updater.end();
+  reader.end();
+}
+
+TEST_CASE("copies that are made while another process updates are of one instant",
+          "[updates][copy][processes]") {
+  support::Place const place{support::On::memory};
+  auto const home = place / "home";
+  auto db = hf::open_staged(home, hf::StagedOptions{.publish_grace_ms = 0}, stats(), keys());
+  REQUIRE(db);
+  REQUIRE(build(db.value(), 5));
+  Actor updater{[&] { return update_unbroken(home); }};
+  updater.start();
+  for (int i = 0; i < 6; ++i) {
+    auto const to = place / ("copy " + std::to_string(i));
+    auto const copied = db.value().backup(to, stats(), keys());
+    CAPTURE(copied ? std::string{} : copied.error().text());
+    REQUIRE(copied);
+    auto const follower = hf::open_view(to, stats(), keys());
+    REQUIRE(follower);
+    auto const view = follower.value().view();
+    REQUIRE(view);
+    CHECK(wrong_in(view.value()).empty());
+  }
+  updater.end();
 }
 
 TEST_CASE("who may only read a home follows its updates, or is told why not",

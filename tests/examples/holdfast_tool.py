@@ -294,6 +294,44 @@ def the_register_of_a_damaged_home(recon, scratch):
     return "the last whole one is proposed, and said to be a guess"
 
 
+def marks_are_given_back(recon, scratch):
+    """What the program logged of its last commit; without it a generation takes no updates."""
+    tool = Tool(scratch)
+    _, home = make_home(recon, scratch, builds=1)
+    (home / "CURRENT").unlink()
+    for wrong in ("offset", "=1", "offset=x", "offset=1,offset=2", ""):
+        _, err = tool.run("rebuild-register", home, "--marks", wrong, expect=2)
+        says(err, "--marks needs NAME=N")
+    told = tool.ask("rebuild-register", home, "--marks", "offset=4711,a=b=2", expect=1)
+    says(told["next_command"], "--marks", "offset=4711,a=b=2")
+    out, _ = tool.run("rebuild-register", home, "--marks", "offset=4711,a=b=2", "--parts",
+                      "keys,stats", "--apply")
+    says(out, "has the marks that were given")
+    same(tool.ask("status", home)["retained"][0]["marks"], {"a=b": 2, "offset": 4711}, "marks")
+    return "given, shown, kept"
+
+
+def formats_are_told_and_newer_ones_refused(recon, scratch):
+    tool = Tool(scratch)
+    _, home = make_home(recon, scratch)
+    before = traces(home)
+    for words in ((), ("--apply",)):
+        says(tool.run("upgrade", home, *words)[0], "record: format 1", "4 of format 1",
+             "nothing to upgrade")
+        told = tool.ask("upgrade", home, *words)
+        same((told["record"], told["seals"], told["old"]), (1, {"1": 4}, 0), "formats")
+    assert traces(home) == before
+    seal = newest(home) / "SEAL"
+    content = bytearray(seal.read_bytes()[:-4])
+    content[8:12] = struct.pack("<I", 9)
+    seal.write_bytes(bytes(content) + struct.pack("<I", crc32c(bytes(content))))
+    before = traces(home)
+    _, err = tool.run("upgrade", home, "--apply", expect=3)
+    says(err, "newer format")
+    assert traces(home) == before
+    return "one of each, and nothing written"
+
+
 def a_mixed_generation(recon, scratch):
     """Part stats was built alone: keys was carried over from the generation before."""
     tool = Tool(scratch)
@@ -559,7 +597,8 @@ def every_finding_is_in_the_runbook(_recon, _scratch):
 
 if __name__ == "__main__":
     main([each_planted_damage_is_named, what_the_next_command_says_helps,
-          a_lost_register_is_rebuilt, the_register_of_a_damaged_home, a_mixed_generation,
+          a_lost_register_is_rebuilt, the_register_of_a_damaged_home, marks_are_given_back,
+          formats_are_told_and_newer_ones_refused, a_mixed_generation,
           revert_while_a_builder_is_stopped, hold_stops_a_builder_that_hangs, a_build_that_died,
           readers_that_stay, a_backup_is_a_home, a_small_disk, who_may_only_read,
           the_command_line, every_finding_is_in_the_runbook], __doc__)

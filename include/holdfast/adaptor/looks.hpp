@@ -4,9 +4,11 @@
 #define HOLDFAST_ADAPTOR_LOOKS_HPP
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -66,6 +68,79 @@ result<void> measure_each(Stores const& stores,
   result<void> done = ok();
   (keep_first(done, measure_part<I>(stores, generations, all)) && ...);
   return done;
+}
+/// What each part's own generation takes of the disk, as far as the parts tell; none: nothing.
+template <class Store>
+[[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes_of(
+    Store const& store, std::span<Generation const> generations);
+template <std::size_t I, class Stores>
+result<void> add_disk_bytes(Stores const& stores,
+                            std::span<Generation const> generations,
+                            std::optional<std::uint64_t>& all) {
+  HOLDFAST_TRY(own, own_of<I>(stores, generations));
+  HOLDFAST_TRY(part, disk_bytes_of(std::get<I>(stores), own));
+  if (part) all = all.value_or(0) + *part;
+  return ok();
+}
+template <class Stores, std::size_t... I>
+result<void> add_each_disk_bytes(Stores const& stores,
+                                 std::span<Generation const> generations,
+                                 std::optional<std::uint64_t>& all,
+                                 std::index_sequence<I...>) {
+  result<void> done = ok();
+  (keep_first(done, add_disk_bytes<I>(stores, generations, all)) && ...);
+  return done;
+}
+template <class Store>
+[[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes_of(
+    Store const& store, std::span<Generation const> generations) {
+  std::optional<std::uint64_t> all;
+  if constexpr (requires { store.disk_bytes(Generation{}); }) {
+    HOLDFAST_TRY(g, only_one(generations));
+    auto const found = store.disk_bytes(g);
+    // A part that is carried over has no folder of it.
+    if (!found && found.error().code() != errc::not_found) return failed(found);
+    all = found ? found.assume_value() : std::optional<std::uint64_t>{0};
+  } else if constexpr (requires { store.stores(); }) {
+    using Stores = std::remove_cvref_t<decltype(store.stores())>;
+    HOLDFAST_TRYV(add_each_disk_bytes(store.stores(), generations, all,
+                                      std::make_index_sequence<std::tuple_size_v<Stores>>{}));
+  }
+  return all;
+}
+
+/// Has any of these taken an update, as far as the parts tell?
+template <class Store>
+[[nodiscard]] result<bool> any_updated(Store const& store, std::span<Generation const> generations);
+template <std::size_t I, class Stores>
+result<void> ask_updated(Stores const& stores, std::span<Generation const> generations, bool& any) {
+  HOLDFAST_TRY(own, own_of<I>(stores, generations));
+  HOLDFAST_TRY(part, any_updated(std::get<I>(stores), own));
+  any = any || part;
+  return ok();
+}
+template <class Stores, std::size_t... I>
+result<void> ask_each_updated(Stores const& stores,
+                              std::span<Generation const> generations,
+                              bool& any,
+                              std::index_sequence<I...>) {
+  result<void> done = ok();
+  (keep_first(done, ask_updated<I>(stores, generations, any)) && ...);
+  return done;
+}
+template <class Store>
+[[nodiscard]] result<bool> any_updated(Store const& store,
+                                       std::span<Generation const> generations) {
+  bool any = false;
+  if constexpr (requires { store.updated(Generation{}); }) {
+    HOLDFAST_TRY(g, only_one(generations));
+    return store.updated(g);
+  } else if constexpr (requires { store.stores(); }) {
+    using Stores = std::remove_cvref_t<decltype(store.stores())>;
+    HOLDFAST_TRYV(ask_each_updated(store.stores(), generations, any,
+                                   std::make_index_sequence<std::tuple_size_v<Stores>>{}));
+  }
+  return any;
 }
 }  // namespace detail
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "holdfast/backend/seal_format.hpp"
+#include "holdfast/bytes.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
@@ -35,10 +36,18 @@ struct Building {
   std::string path;                           ///< its folder
   std::map<std::string, SealedFile> known{};  ///< files already synced, by name
   std::optional<error> broken{};              ///< what can't be mended: it can only be dropped
+  std::optional<bytes> noted{};               ///< the words of its last note
+  std::uint64_t limit = 0;                    ///< bytes that may be known; 0: none
   bool updates = false;                       ///< whether it is to take updates once it is sealed
   bool sealing = false;  ///< a SEAL in the folder is ours, perhaps half written
   bool sealed = false;
 
+  /// The bytes of the files that are known.
+  [[nodiscard]] std::uint64_t taken() const noexcept {
+    std::uint64_t all = 0;
+    for (auto const& [name, file] : known) all += file.size;
+    return all;
+  }
   /// Gives the outcome back, and remembers a failed sync: what was written before it is lost.
   template <class R>
   [[nodiscard]] R note(R outcome) {

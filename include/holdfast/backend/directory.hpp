@@ -3,6 +3,8 @@
 #ifndef HOLDFAST_BACKEND_DIRECTORY_HPP
 #define HOLDFAST_BACKEND_DIRECTORY_HPP
 
+#include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +21,7 @@
 #include "holdfast/ids.hpp"
 #include "holdfast/posix.hpp"
 #include "holdfast/result.hpp"
+#include "holdfast/resume_concepts.hpp"
 
 HOLDFAST_BEGIN
 
@@ -31,7 +34,8 @@ struct DirectoryOptions {
 template <file_system Fs>
 class DirectoryWriter {
  public:
-  DirectoryWriter(Fs fs, Building building) : fs_{std::move(fs)}, building_{std::move(building)} {}
+  DirectoryWriter(Fs fs, Building building)
+      : fs_{std::move(fs)}, building_{std::move(building)}, taken_{building_.taken()} {}
 
   /// Makes the file `name` ("a", "a/b/c") with this content, durable on return but for its name.
   /// `exists` if there is one, `invalid` for a name that leads elsewhere. After an error nothing of
@@ -40,7 +44,8 @@ class DirectoryWriter {
     HOLDFAST_TRYV(building_.writable());
     std::string const relative{name};
     auto const top = name.substr(0, name.find('/'));
-    if (!detail::is_relative_name(name) || top == SealedDirectory<Fs>::seal_name) {
+    bool const ours = top == SealedDirectory<Fs>::seal_name || detail::is_note(top);
+    if (!detail::is_relative_name(name) || ours) {
       return failure(errc::invalid, "put", relative);
     }
     for (auto slash = name.find('/'); slash != std::string_view::npos;
@@ -48,19 +53,31 @@ class DirectoryWriter {
       auto const made = fs_.make_directory(detail::join(path(), name.substr(0, slash)));
       if (!made && made.error().code() != errc::exists) return detail::failed(made);
     }
+    if (building_.limit != 0 &&
+        content.size() > building_.limit - std::min(taken_, building_.limit)) {
+      return failure(errc::no_space, "put: the build has a limit", relative);
+    }
     auto const path_of_file = detail::join(path(), name);
     HOLDFAST_TRY(file, fs_.open(path_of_file, Open::create));
     auto const crc = building_.note(detail::write_durably(fs_, file, content));
     if (!crc) return discard(path_of_file, crc.error());
     building_.known.insert_or_assign(relative,
                                      SealedFile{relative, content.size(), crc.assume_value()});
+    taken_ += content.size();
     return ok();
   }
+  /// Of what `put` writes; files of the caller's own count once they are sealed.
+  [[nodiscard]] result<void> limit(std::uint64_t most) noexcept {
+    building_.limit = most;
+    return ok();
+  }
+  [[nodiscard]] result<std::uint64_t> taken() const noexcept { return taken_; }
 
   /// The folder, for files of the caller's own: close them before seal, which finds and syncs them.
   [[nodiscard]] std::string const& path() const noexcept { return building_.path; }
   [[nodiscard]] Generation generation() const noexcept { return building_.generation; }
   [[nodiscard]] Building& building() noexcept { return building_; }
+  [[nodiscard]] Building const& building() const noexcept { return building_; }
 
  private:
   // A file that was not written whole must not be sealed: it goes, or the whole building does.
@@ -72,6 +89,7 @@ class DirectoryWriter {
 
   Fs fs_;
   Building building_;
+  std::uint64_t taken_;
 };
 
 /// Reads a sealed generation; safe from many threads.
@@ -137,6 +155,19 @@ class BasicDirectoryStore {
     HOLDFAST_TRY(building, folders_.copy(folders_, from, g));
     return writer{folders_.files(), std::move(building)};
   }
+  /// Files of the caller's own may only have grown by then; a note reads none of them.
+  [[nodiscard]] result<void> note(writer& w, bytes_view words) {
+    return w.building().note(detail::write_note(folders_.files(), w.building(), words));
+  }
+  /// As it was at the last note, exactly.
+  [[nodiscard]] result<writer> resume(Generation g) {
+    HOLDFAST_TRYV(folders_.usable("resume"));
+    HOLDFAST_TRY(building, detail::resume_build(folders_.files(), folders_.path_of(g), g));
+    return writer{folders_.files(), std::move(building)};
+  }
+  [[nodiscard]] std::vector<bytes> notes(writer const& w) const {
+    return {w.building().noted.value_or(bytes{})};
+  }
   /// Makes the same generation, sealed, in another store.
   [[nodiscard]] result<void> copy(Generation g, BasicDirectoryStore& to) const {
     HOLDFAST_TRY(building, to.folders_.copy(folders_, g, g));
@@ -160,6 +191,10 @@ class BasicDirectoryStore {
   /// Points the symlink `home/name/current` at the folder of g.
   [[nodiscard]] result<void> publish(Generation g) { return folders_.publish(g, {}); }
   [[nodiscard]] result<Space> space(Generation g) const { return folders_.space(g); }
+  /// Of the disk, sealed or not, with what updates added.
+  [[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes(Generation g) const {
+    return detail::tree_size(folders_.files(), folders_.path_of(g));
+  }
   [[nodiscard]] result<Verified> verify(Generation g) const { return folders_.verify(g); }
 
  private:
@@ -169,7 +204,8 @@ class BasicDirectoryStore {
 
 /// On the real file system.
 using DirectoryStore = BasicDirectoryStore<Posix>;
-static_assert(publishing_store<DirectoryStore> && placed_store<DirectoryStore>);
+static_assert(publishing_store<DirectoryStore> && placed_store<DirectoryStore> &&
+              resuming_store<DirectoryStore>);
 
 HOLDFAST_END
 

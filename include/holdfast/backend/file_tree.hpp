@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,26 @@ template <file_system Fs, class Skip>
     }
   }
   return ok();
+}
+
+/// What all files below `folder` take of the disk, while others may be writing there; nothing where
+/// the file system can't tell.
+template <file_system Fs>
+[[nodiscard]] result<std::optional<std::uint64_t>> tree_size(Fs const& fs,
+                                                             std::string const& folder) {
+  if constexpr (!requires { fs.disk_size(folder); }) return std::optional<std::uint64_t>{};
+  std::vector<std::string> names;
+  auto const all = [](std::string_view) { return false; };
+  HOLDFAST_TRYV(walk_tree(fs, folder, std::string{}, all, names));
+  std::uint64_t sum = 0;
+  for (auto const& name : names) {
+    if (name.ends_with('/')) continue;
+    if constexpr (requires { fs.disk_size(folder); }) {
+      auto const size = fs.disk_size(join(folder, name));
+      if (size) sum += size.assume_value();  // else it is gone by now
+    }
+  }
+  return std::optional{sum};
 }
 
 /// CRC32C of a file's first `size` bytes; `damaged` if there are fewer.

@@ -84,8 +84,16 @@ class MemoryStore {
   /// A new generation that begins as a copy of `from`.
   [[nodiscard]] result<writer> clone(Generation from, Generation g) requires std::copyable<T> {
     HOLDFAST_TRY(old, open(from));
+    if (!old.marks_.empty()) return refuse(errc::invalid, "copy: it has taken updates");
     HOLDFAST_TRY(made, create(g));
     *made.value_ = *old;
+    return made;
+  }
+  /// A new generation that begins as what this reader shows.
+  [[nodiscard]] result<writer> begin_as(reader const& shown,
+                                        Generation g) requires std::copyable<T> {
+    HOLDFAST_TRY(made, create(g));
+    *made.value_ = *shown;
     return made;
   }
   [[nodiscard]] result<void> seal(writer& w) {
@@ -117,6 +125,10 @@ class MemoryStore {
     return all;
   }
 
+  [[nodiscard]] result<bool> updated(Generation g) const requires std::copyable<T> {
+    HOLDFAST_TRY(now, open(g));
+    return !now.marks_.empty();
+  }
   /// Every generation takes updates.
   [[nodiscard]] result<bool> updates(Generation) const requires std::copyable<T> { return true; }
   [[nodiscard]] result<void> apply(Generation g,

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "holdfast/backend/rocksdb_copy.hpp"
 #include "holdfast/backend/rocksdb_database.hpp"
 #include "holdfast/backend/rocksdb_reader.hpp"
 #include "holdfast/backend/rocksdb_updates.hpp"
@@ -92,6 +93,12 @@ class BasicRocksStore {
     HOLDFAST_TRY(building, folders_.copy(folders_, from, g, is_table));
     return start(std::move(building), false);
   }
+  /// A new generation that begins as what this reader, of whatever store, shows.
+  [[nodiscard]] result<writer> begin_as(reader const& shown, Generation g) {
+    HOLDFAST_TRY(made, create(g));
+    HOLDFAST_TRYV(detail::copy_rocks_state(made, shown));
+    return std::move(made);
+  }
   /// Makes the same generation, sealed, in another store. `invalid` once it has taken an update.
   [[nodiscard]] result<void> copy(Generation g, BasicRocksStore& to) const {
     HOLDFAST_TRY(building, to.folders_.copy(folders_, g, g));
@@ -151,7 +158,12 @@ class BasicRocksStore {
     return Verified::own_checksums;
   }
 
+  /// Of the disk, sealed or not, with what updates added.
+  [[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes(Generation g) const {
+    return detail::tree_size(folders_.files(), folders_.path_of(g));
+  }
   [[nodiscard]] result<bool> updates(Generation g) const { return folders_.updates(g); }
+  [[nodiscard]] result<bool> updated(Generation g) const { return folders_.updated(g); }
   /// A batch may name families by the handles of any reader of g. RocksDB tells a failed sync of
   /// its log as `io`; after a failed write it may refuse others until the store is opened again.
   [[nodiscard]] result<void> apply(Generation g, batch_type const& batch, Marks const& marks) {
@@ -317,7 +329,8 @@ class BasicRocksStore {
 
   // From here on the folder is all there is: nothing in memory, no bulk beside, no lock.
   [[nodiscard]] static result<void> finish(writer& w) {
-    auto& [database, bulks] = *w.build_;
+    auto& database = w.build_->database;
+    auto& bulks = w.build_->bulks;
     if (w.building_.updates) {
       HOLDFAST_TRYV(detail::clear_rocks_marks(database));
     }

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "holdfast/backend/rocksdb.hpp"
-#include "holdfast/backend/rocksdb_bulk.hpp"
+#include "holdfast/backend/rocksdb_copy.hpp"
 #include "holdfast/backend/rocksdb_database.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/file_ops.hpp"
@@ -26,45 +26,6 @@
 HOLDFAST_BEGIN
 
 namespace detail {
-// The family of that name in the build, made with the source's options if it is not there.
-struct RocksFamily {
-  rocksdb::DB& db;
-  rocksdb::ColumnFamilyHandle* handle = nullptr;
-  bool made = false;
-  explicit RocksFamily(rocksdb::DB& in) noexcept : db{in} {}
-  RocksFamily(RocksFamily const&) = delete;
-  ~RocksFamily() {
-    if (made) db.DestroyColumnFamilyHandle(handle);
-  }
-};
-
-template <file_system Fs>
-[[nodiscard]] result<void> adopt_family(RocksWriter<Fs>& writer,
-                                        rocksdb::DB& source,
-                                        rocksdb::ColumnFamilyHandle* from,
-                                        rocksdb::ReadOptions const& how,
-                                        std::size_t number) {
-  RocksFamily to{writer.db()};
-  if (auto known = writer.family(from->GetName())) {
-    to.handle = known.assume_value();
-  } else {
-    rocksdb::ColumnFamilyOptions options{source.GetOptions(from)};
-    options.cf_paths.clear();  // they lead into the source
-    auto const status = to.db.CreateColumnFamily(options, from->GetName(), &to.handle);
-    if (!status.ok()) return rocks_error(status, "adopt: create column family");
-    to.made = true;
-  }
-  RocksBulk bulk{to.db, *to.handle,
-                 join(to.db.GetName(), "adopted-" + std::to_string(number) + "-")};
-  std::unique_ptr<rocksdb::Iterator> const at{source.NewIterator(how, from)};
-  for (at->SeekToFirst(); at->Valid(); at->Next()) {
-    HOLDFAST_TRYV(
-        bulk.put({at->key().data(), at->key().size()}, {at->value().data(), at->value().size()}));
-  }
-  if (!at->status().ok()) return rocks_error(at->status(), "adopt: read");
-  return bulk.ingest();
-}
-
 // What is left there would be sealed with the generation.
 [[nodiscard]] inline result<void> remove_scratch(rocksdb::Env& env, std::string const& scratch) {
   std::vector<std::string> left;
@@ -78,16 +39,6 @@ template <file_system Fs>
   return ok();
 }
 
-template <file_system Fs>
-[[nodiscard]] result<void> adopt_families(RocksWriter<Fs>& writer,
-                                          rocksdb::DB& source,
-                                          std::vector<rocksdb::ColumnFamilyHandle*> const& families,
-                                          rocksdb::ReadOptions const& how) {
-  for (std::size_t i = 0; i < families.size(); ++i) {
-    HOLDFAST_TRYV(adopt_family(writer, source, families[i], how, i));
-  }
-  return ok();
-}
 }  // namespace detail
 
 /// Takes over these families (none: the default one) of an open database as they are at one

@@ -64,8 +64,12 @@ class RocksBulk {
     auto const status = db_->IngestExternalFile(family_, paths_, options);
     if (!status.ok()) return detail::rocks_error(status, "ingest bulk");
     paths_.clear();
+    finished_ = 0;
     return ok();
   }
+
+  /// Bytes of disk that are not in the database yet.
+  [[nodiscard]] std::uint64_t taken() const { return finished_ + (file_ ? file_->FileSize() : 0); }
 
   /// The database is about to be closed: `spent` from here on.
   void end() noexcept { ended_ = true; }
@@ -106,6 +110,7 @@ class RocksBulk {
     }
     paths_.push_back(path_);
     last_ = info.largest_key;
+    finished_ += info.file_size;
     entries_ = 0;
     file_.reset();
     return ok();
@@ -121,6 +126,7 @@ class RocksBulk {
   std::vector<std::string> paths_;
   std::uint64_t files_ = 0;
   std::uint64_t entries_ = 0;
+  std::uint64_t finished_ = 0;  // bytes of `paths_`
   std::optional<error> lost_;
   bool ended_ = false;
 };

@@ -6,6 +6,8 @@
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,6 +30,8 @@ namespace detail {
 struct RocksBuild {
   RocksDatabase database;
   std::vector<std::unique_ptr<RocksBulk>> bulks;
+  std::uint64_t limit = 0;
+  std::atomic<std::uint64_t> unlooked{0};  // bytes put since the limit was looked at
 };
 }  // namespace detail
 
@@ -54,7 +58,24 @@ class RocksWriter {
     if (build_->database.get() == nullptr || building_.broken) return usable();
     auto const status = db().Put(unlogged_, family, detail::slice(key), detail::slice(value));
     if (!status.ok()) return detail::rocks_error(status, "put");
+    return build_->limit == 0 ? ok() : look_at_limit(key.size() + value.size());
+  }
+  /// `put` looks at it now and then; a bulk and writes of the caller's own are counted by `taken`.
+  [[nodiscard]] result<void> limit(std::uint64_t most) noexcept {
+    build_->limit = most;
     return ok();
+  }
+  /// Tables, what is still in memory, and bulks; 0 once it is closed.
+  [[nodiscard]] result<std::uint64_t> taken() const {
+    if (build_->database.get() == nullptr) return std::uint64_t{0};
+    std::uint64_t all = 0;
+    for (auto const& property : {rocksdb::DB::Properties::kTotalSstFilesSize,
+                                 rocksdb::DB::Properties::kCurSizeAllMemTables}) {
+      std::uint64_t size = 0;
+      if (db().GetAggregatedIntProperty(property, &size)) all += size;
+    }
+    for (auto const& bulk : build_->bulks) all += bulk->taken();
+    return all;
   }
 
   /// For keys that come in order: several times faster than `put`. The bulk belongs to the writer.
@@ -75,6 +96,14 @@ class RocksWriter {
   explicit RocksWriter(Building building)
       : building_{std::move(building)}, build_{std::make_unique<detail::RocksBuild>()} {
     unlogged_.disableWAL = true;
+  }
+  [[nodiscard]] result<void> look_at_limit(std::uint64_t more) {
+    auto& [database, bulks, limit, unlooked] = *build_;
+    if (unlooked.fetch_add(more, std::memory_order_relaxed) + more < limit / 16) return ok();
+    unlooked.store(0, std::memory_order_relaxed);
+    HOLDFAST_TRY(now, taken());
+    if (now <= limit) return ok();
+    return failure(errc::no_space, "put: the build has a limit", building_.path);
   }
   [[nodiscard]] result<void> usable() const {
     HOLDFAST_TRYV(building_.writable());

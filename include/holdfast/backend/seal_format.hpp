@@ -134,6 +134,12 @@ struct SealCursor {
   return file;
 }
 
+[[nodiscard]] inline bool has_undigested(Seal const& seal) {
+  return std::any_of(seal.files.begin(), seal.files.end(), [](SealedFile const& file) {
+    return !file.name.ends_with('/') && !file.digest;
+  });
+}
+
 /// `path` is for the error alone.
 [[nodiscard]] inline result<Seal> decode_seal(bytes_view from, std::string_view path) {
   auto const refuse = [&](errc code) { return failure(code, "read SEAL", path); };

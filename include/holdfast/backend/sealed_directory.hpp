@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "holdfast/backend/build_notes.hpp"
 #include "holdfast/backend/building.hpp"
 #include "holdfast/backend/file_tree.hpp"
 #include "holdfast/backend/free_space.hpp"
@@ -154,7 +155,7 @@ class SealedDirectory {
   /// Checks every file as well as the SEAL allows, and says how well that is.
   [[nodiscard]] result<Verified> verify(Generation g) const {
     HOLDFAST_TRY(seal, seal_of(g));
-    bool const undigested = has_undigested(seal);
+    bool const undigested = detail::has_undigested(seal);
     HOLDFAST_TRYV(open(g, !undigested));
     if (seal.updates) return Verified::identity;
     return undigested ? Verified::names_and_sizes : Verified::digests;
@@ -257,7 +258,7 @@ class SealedDirectory {
     HOLDFAST_TRYV(check_names(seal));
     if (seal.updates) return ok();
     auto const folder = path_of(seal.generation);
-    if (check_digests && has_undigested(seal)) {
+    if (check_digests && detail::has_undigested(seal)) {
       return failure(errc::invalid, "verify: sealed without digests", folder);
     }
     for (auto const& file : seal.files) {
@@ -300,8 +301,13 @@ class SealedDirectory {
         .generation = building.generation, .parent = {}, .files = {}, .updates = building.updates};
     HOLDFAST_TRY(names, names_of(building.path, building.updates));
     for (auto const& name : names) {
+      if (building.noted && detail::is_note(name)) continue;
       HOLDFAST_TRY(file, settle(building, name, digest));
       seal.files.push_back(file);
+    }
+    // What is sealed can't be resumed. The last moment: until here a crash leaves its note.
+    if (building.noted) {
+      HOLDFAST_TRYV(detail::remove_notes(fs_, building.path));
     }
     std::sort(seal.files.begin(), seal.files.end(),
               [](SealedFile const& a, SealedFile const& b) { return a.name < b.name; });
@@ -375,12 +381,6 @@ class SealedDirectory {
       }
     }
     return ok();
-  }
-
-  [[nodiscard]] static bool has_undigested(Seal const& seal) {
-    return std::any_of(seal.files.begin(), seal.files.end(), [](SealedFile const& file) {
-      return !file.name.ends_with('/') && !file.digest;
-    });
   }
 
   std::string name_;

@@ -18,6 +18,7 @@
 #include "holdfast/backend/sqlite_connection.hpp"
 #include "holdfast/backend/sqlite_pool.hpp"
 #include "holdfast/backend/sqlite_reader.hpp"
+#include "holdfast/backend/sqlite_seal.hpp"
 #include "holdfast/backend/sqlite_updates.hpp"
 #include "holdfast/backend/sqlite_writer.hpp"
 #include "holdfast/concepts.hpp"
@@ -28,6 +29,7 @@
 #include "holdfast/ids.hpp"
 #include "holdfast/posix.hpp"
 #include "holdfast/result.hpp"
+#include "holdfast/resume_concepts.hpp"
 #include "holdfast/update_concepts.hpp"
 
 HOLDFAST_BEGIN
@@ -44,6 +46,9 @@ struct SqliteOptions {
   /// Whether what is sealed takes updates, through a log (WAL) that is synced at each. Then readers
   /// need permission to write to the folder of the generation: SQLite keeps files beside the log.
   bool updates = false;
+  /// Whether a build can be noted and resumed. Then it goes through a log that is synced at each
+  /// transaction: write large ones.
+  bool resumable = false;
   /// How many connections a reader of what takes updates has from the start, all on one state;
   /// later ones are had only until the next update.
   std::size_t connections = 2;
@@ -82,13 +87,20 @@ class BasicSqliteStore {
   }
 
   /// A new generation that begins as a copy of `from`; the schema is not run again. `invalid` once
-  /// `from` has taken an update: a build goes on from the marks of a commit.
+  /// `from` has taken an update: `begin_as` copies one state of it.
   [[nodiscard]] result<writer> clone(Generation from, Generation g) {
     HOLDFAST_TRYV(usable());
     HOLDFAST_TRY(updates, folders_.updates(from));
     if (updates) return copy_state(from, *this, g);
     HOLDFAST_TRY(building, folders_.copy(folders_, from, g));
     return start(std::move(building), Open::write);
+  }
+  /// A new generation that begins as what this reader, of whatever store, shows.
+  [[nodiscard]] result<writer> begin_as(reader const& shown, Generation g) {
+    HOLDFAST_TRYV(usable());
+    HOLDFAST_TRY(lease, shown.connection());
+    HOLDFAST_TRY(building, folders_.create(g));
+    return start(std::move(building), Open::create, lease.handle());
   }
   /// Makes the same generation, sealed, in another store. `invalid` once it has taken an update.
   [[nodiscard]] result<void> copy(Generation g, BasicSqliteStore& to) const {
@@ -108,11 +120,39 @@ class BasicSqliteStore {
     if (w.building_.sealed) return ok();
     HOLDFAST_TRYV(w.building_.writable());
     HOLDFAST_TRYV(close(w));
-    HOLDFAST_TRYV(check_companions(w.building_.path));
+    HOLDFAST_TRYV(detail::check_sqlite_companions(folders_.files(), w.building_.path));
     HOLDFAST_TRYV(w.building_.note(settle(w)));
     HOLDFAST_TRYV(folders_.seal(w.building_, digest()));
     w.file_.reset();
     return ok();
+  }
+
+  /// Ends the transaction that is open: its changes and the words are one. What is committed
+  /// without a note may be there when the build is resumed.
+  [[nodiscard]] result<void> note(writer& w, bytes_view words) {
+    HOLDFAST_TRYV(w.building_.writable());
+    if (!options_.resumable) return failure(errc::invalid, "note: SqliteOptions::resumable");
+    if (w.handle() == nullptr) return failure(errc::spent, "note: a seal was begun", name());
+    if (words.size() > detail::note_limit) return failure(errc::too_large, "note", name());
+    HOLDFAST_TRYV(w.building_.note(detail::note_in_sqlite(w.handle(), words)));
+    w.building_.noted.emplace(words.begin(), words.end());
+    HOLDFAST_TRYV(w.building_.note(folders_.files().sync_directory(w.building_.path)));
+    auto const root = detail::parent_of(w.building_.path);
+    return w.building_.note(folders_.files().sync_directory(root));
+  }
+  [[nodiscard]] result<writer> resume(Generation g) {
+    HOLDFAST_TRYV(usable());
+    auto const folder = folders_.path_of(g);
+    HOLDFAST_TRY(sealed, detail::is_there(folders_.files(), detail::join(folder, "SEAL")));
+    if (sealed) return failure(errc::not_found, "resume: it was sealed", folder);
+    HOLDFAST_TRY(made, start(Building{.generation = g, .path = folder}, Open::write));
+    HOLDFAST_TRY(words, detail::note_of_sqlite(made.handle()));
+    if (!words) return failure(errc::not_found, "resume: nothing was noted", folder);
+    made.building_.noted = std::move(words);
+    return made;
+  }
+  [[nodiscard]] std::vector<bytes> notes(writer const& w) const {
+    return {w.building_.noted.value_or(bytes{})};
   }
 
   [[nodiscard]] result<reader> open(Generation g) const {
@@ -155,7 +195,13 @@ class BasicSqliteStore {
   /// Says `names_and_sizes` if g was sealed without a digest, `identity` if it takes updates.
   [[nodiscard]] result<Verified> verify(Generation g) const { return folders_.verify(g); }
 
+  /// Of the disk, sealed or not, with what updates added.
+  [[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes(Generation g) const {
+    return detail::tree_size(folders_.files(), folders_.path_of(g));
+  }
   [[nodiscard]] result<bool> updates(Generation g) const { return folders_.updates(g); }
+  /// Has g taken an update?
+  [[nodiscard]] result<bool> updated(Generation g) const { return folders_.updated(g); }
   /// `fenced` if another connection has written since; `poisoned` after a failed sync, until the
   /// store is opened again.
   [[nodiscard]] result<void> apply(Generation g, batch_type const& batch, Marks const& marks) {
@@ -280,8 +326,9 @@ class BasicSqliteStore {
     // Made by us and empty, which is a valid database: SQLite creates no file on its own here.
     HOLDFAST_TRY(file, folders_.files().open(path, how));
     writer made{std::move(building), std::move(file)};
-    HOLDFAST_TRY(
-        db, detail::open_sqlite(detail::sqlite_uri(path, {}), SQLITE_OPEN_READWRITE, options_.vfs));
+    HOLDFAST_TRY(db,
+                 detail::open_sqlite(detail::sqlite_uri(path, options_.resumable ? "psow=0" : ""),
+                                     SQLITE_OPEN_READWRITE, options_.vfs));
     made.db_ = std::move(db);
     auto* const handle = made.handle();
     if (options_.page_size != 0 && how == Open::create) {
@@ -293,9 +340,12 @@ class BasicSqliteStore {
     // Seal syncs once, and a crash before it drops the whole file: nothing has to be synced on the
     // way. The journal stays in memory rather than off: without one, a statement that fails half
     // way, or a ROLLBACK, leaves a database that is silently corrupt.
+    // One that can be resumed goes through a log whose every commit fills its last sector up.
     HOLDFAST_TRYV(detail::exec_sqlite(
-        handle,
-        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF"));
+        handle, options_.resumable ? "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; "
+                                     "PRAGMA synchronous=FULL"
+                                   : "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=MEMORY; "
+                                     "PRAGMA synchronous=OFF"));
     if (from != nullptr) {
       HOLDFAST_TRYV(detail::copy_sqlite(from, handle));
       return made;
@@ -310,46 +360,8 @@ class BasicSqliteStore {
   [[nodiscard]] static result<void> close(writer& w) {
     auto* const db = w.handle();
     if (db == nullptr) return ok();  // closed by a seal that failed later
-    if (auto* const statement = ::sqlite3_next_stmt(db, nullptr)) {
-      return failure(errc::busy, "seal: a statement is not finalised", ::sqlite3_sql(statement));
-    }
-    if (::sqlite3_get_autocommit(db) == 0) {
-      return failure(errc::invalid, "seal: a transaction is open", w.building_.path);
-    }
-    if (w.building_.updates) {
-      // Last, whatever the build has taken over; a copy of one that took updates has marks in it.
-      HOLDFAST_TRYV(detail::exec_sqlite(
-          db,
-          "DROP TABLE IF EXISTS holdfast_marks;"
-          "CREATE TABLE holdfast_marks(name PRIMARY KEY, value) WITHOUT ROWID"));
-    }
-    HOLDFAST_TRY(mode, detail::ask_sqlite(db, "PRAGMA journal_mode"));
-    if (mode == "wal") {
-      int const code =
-          ::sqlite3_wal_checkpoint_v2(db, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
-      if (code != SQLITE_OK) return detail::sqlite_error(db, "seal: checkpoint");
-    }
-    HOLDFAST_TRY(now, detail::ask_sqlite(db, "PRAGMA journal_mode=DELETE"));
-    if (now != "delete") return failure(errc::busy, "seal: journal_mode stays", now);
-    if (w.building_.updates) {
-      // It is in the file: readers that come before the first update go by the log already.
-      HOLDFAST_TRY(log, detail::ask_sqlite(db, "PRAGMA journal_mode=WAL"));
-      if (log != "wal") return failure(errc::backend, "seal: no log for updates", log);
-    }
-    if (::sqlite3_close(db) != SQLITE_OK) return detail::sqlite_error(db, "seal: close");
+    HOLDFAST_TRYV(detail::close_sqlite_build(db, w.building_));
     static_cast<void>(w.db_.release());
-    return ok();
-  }
-
-  // A connection of the caller's own may still be at work on the file.
-  [[nodiscard]] result<void> check_companions(std::string const& folder) const {
-    HOLDFAST_TRY(entries, folders_.files().list(folder));
-    for (auto const& entry : entries) {
-      for (auto const* suffix : {"-wal", "-journal", "-shm"}) {
-        if (!entry.name.ends_with(suffix)) continue;
-        return failure(errc::busy, "seal: a journal is left", detail::join(folder, entry.name));
-      }
-    }
     return ok();
   }
 
@@ -380,7 +392,7 @@ class BasicSqliteStore {
 /// On the real file system.
 using SqliteStore = BasicSqliteStore<Posix>;
 static_assert(publishing_store<SqliteStore> && placed_store<SqliteStore> &&
-              updatable_store<SqliteStore>);
+              updatable_store<SqliteStore> && resuming_store<SqliteStore>);
 
 HOLDFAST_END
 

@@ -5,6 +5,9 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <utility>
@@ -32,6 +35,20 @@ class SqliteWriter {
     if (!db_) return failure(errc::spent, "execute SQL", building_.path);
     return detail::exec_sqlite(db_.get(), sql);
   }
+  /// SQLite refuses pages beyond it; a journal on disk is not counted.
+  [[nodiscard]] result<void> limit(std::uint64_t most) {
+    HOLDFAST_TRY(size, number("PRAGMA page_size"));
+    if (size == 0) return ok();
+    auto const pages = std::min<std::uint64_t>(most / size, 0xfffffffe);
+    // A copy may be larger already: `taken` tells.
+    HOLDFAST_TRYV(number("PRAGMA max_page_count=" + std::to_string(pages)));
+    return ok();
+  }
+  [[nodiscard]] result<std::uint64_t> taken() const {
+    HOLDFAST_TRY(size, number("PRAGMA page_size"));
+    HOLDFAST_TRY(pages, number("PRAGMA page_count"));
+    return size * pages;
+  }
   [[nodiscard]] Generation generation() const noexcept { return building_.generation; }
 
  private:
@@ -39,6 +56,13 @@ class SqliteWriter {
   friend class BasicSqliteStore;
   SqliteWriter(Building building, typename Fs::file file)
       : building_{std::move(building)}, file_{std::move(file)} {}
+
+  // 0 once the connection is closed.
+  [[nodiscard]] result<std::uint64_t> number(std::string const& sql) const {
+    if (!db_) return std::uint64_t{0};
+    HOLDFAST_TRY(told, detail::ask_sqlite(db_.get(), sql));
+    return std::strtoull(told.c_str(), nullptr, 10);
+  }
 
   Building building_;
   // Open from before the first write, so that its sync tells of every write that failed; declared

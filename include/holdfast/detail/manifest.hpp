@@ -141,6 +141,18 @@ inline constexpr std::size_t reserve = 512;  // bytes that a commit leaves for a
   return m;
 }
 
+/// Goes on with an attempt that its author, who is dead, can't commit any more.
+[[nodiscard]] inline result<Manifest> take_over(Manifest m,
+                                                FencingToken token,
+                                                Owner const& owner,
+                                                std::uint64_t nonce) {
+  if (token < m.fence) return failure(errc::fenced, "resume");
+  if (m.hold) return failure(errc::held, "resume", *m.hold);
+  m.fence = token;
+  m.attempt = AttemptRecord{m.attempt->generation, token, nonce, owner};
+  return m;
+}
+
 /// Whoever made the attempt can't commit it any more: its generation may be dropped once this is
 /// stored.
 [[nodiscard]] inline Manifest fence_out(Manifest m, FencingToken token) {

@@ -128,6 +128,16 @@ class BasicFileLock {
     return seen.last->holder;
   }
 
+  /// Force, a new file and a restart of the machine raise the epoch: within one, who had the lock
+  /// before has let go of it. No process outlives its machine's boot.
+  [[nodiscard]] bool has_ended(Owner const& earlier,
+                               FencingToken token,
+                               Grant const& ours) const noexcept {
+    auto const& self = core_->world.self();
+    bool const rebooted = earlier.host == self.host && earlier.boot != self.boot;
+    return rebooted || (token < ours.token && token.number >> 32 == ours.token.number >> 32);
+  }
+
   /// Takes the lock away from the holder that was seen (`conflict` if it is another by now). The
   /// old holder is not stopped: raise the fence of what it writes to first.
   [[nodiscard]] result<FencingToken> force(Holder const& seen_holder, FencingToken above) {

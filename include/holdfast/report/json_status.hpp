@@ -113,7 +113,8 @@ inline void put_attempt(Json& json, Status const& status, std::int64_t wall_ns) 
   });
 }
 
-inline void put_manifest(Json& json, Manifest const& m) {
+inline void put_manifest(Json& json, Status const& status) {
+  auto const& m = *status.manifest;
   json.field("current", m.current.number)
       .field("sequence", m.sequence)
       .field("next", m.next)
@@ -123,12 +124,14 @@ inline void put_manifest(Json& json, Manifest const& m) {
   });
   auto const* const current = manifest::find(m, m.current);
   put(json, "marks", current != nullptr ? current->marks : Marks{});
+  put(json, "shown_marks", status.shown.value_or(Marks{}));
   json.key("retained").array([&] {
     for (auto const& kept : m.retained) {
       json.object([&] {
         json.field("generation", kept.generation.number).field("sequence", kept.sequence);
         put(json, "marks", kept.marks);
         put(json, "parts", kept.parts);
+        json.field("updated", contains(status.updated, kept.generation));
       });
     }
   });
@@ -176,7 +179,7 @@ inline void put_pins(Json& json, Status const& status) {
     json.field("committed", status.manifest && status.manifest->current.number != 0)
         .field("state", name(status.state));
     if (status.manifest) {
-      detail::put_manifest(json, *status.manifest);
+      detail::put_manifest(json, status);
       detail::put_retiring(json, *status.manifest, wall_ns);
     }
     detail::put_attempt(json, status, wall_ns);

@@ -50,7 +50,7 @@ struct ReprocessHooks {
   std::function<bool(error const&)> retryable{};
   std::function<void(RunProgress const&)> on_progress{};  ///< each progress_report_interval_ms
   std::function<void(RunProgress const&)> on_health{};    ///< each health_check_interval_ms
-  /// How much disk the stage takes, for reports.
+  /// How much disk the stage takes, for reports. None: as the home's stores tell.
   std::function<result<std::uint64_t>(Generation)> disk_bytes{};
 };
 

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "holdfast/adaptor/limits.hpp"
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/detail/manifest.hpp"
@@ -43,12 +44,17 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     Attempt(Attempt const&) = delete;
     Attempt& operator=(Attempt const&) = delete;
     virtual result<void> create(Store& store, Kept const* current) = 0;
+    virtual result<void> create_shown(Store& store, Shown const& current) = 0;
+    virtual result<void> resume(Store& store) = 0;
     virtual result<void> seal(Store& store) = 0;
     virtual void close() noexcept = 0;  // the writer, whatever is written
+    virtual result<void> limit(std::uint64_t bytes) = 0;
+    [[nodiscard]] virtual result<std::uint64_t> taken() const = 0;
 
     Grant grant;
     std::vector<bool> carries;  // which parts are not built but taken from the current generation
     bool needs_current = false;
+    bool copies_shown = false;  // begins as a copy of what may take updates meanwhile
     bool recorded = false;  // the record lists it: from here on it is rolled back, not just let go
     Generation generation{};
     std::uint64_t nonce = 0;
@@ -56,9 +62,12 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     Manifest manifest;  // as recorded then
     std::vector<Generation> parts{};
     std::unique_ptr<Shown> opened{};
-    bool others = false;     // what lies under its number is not ours and stays
-    bool lost = false;       // a sync failed: it can only be dropped
-    bool overtaken = false;  // others changed the record meanwhile
+    Marks marks{};                         // from which catching up goes on
+    std::optional<Marks> caught_up{};      // what it came to: no update came since
+    typename Base::Source::Quiet quiet{};  // none comes until the commit
+    bool others = false;                   // what lies under its number is not ours and stays
+    bool lost = false;                     // a sync failed: it can only be dropped
+    bool overtaken = false;                // others changed the record meanwhile
   };
   using AttemptPtr = std::unique_ptr<Attempt>;
   /// One that is written through such a writer.
@@ -74,10 +83,41 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     result<void> create(Store& store, Kept const* current) override {
       HOLDFAST_TRY(made, Selection::create(store, this->generation, current));
       this->writer.emplace(std::move(made));
+      if constexpr (requires { &Selection::create_shown; }) this->marks = current->marks;
       return ok();
+    }
+    result<void> create_shown([[maybe_unused]] Store& store,
+                              [[maybe_unused]] Shown const& current) override {
+      if constexpr (requires {
+                      Selection::create_shown(store, this->generation, current.kept,
+                                              current.reader);
+                    }) {
+        HOLDFAST_TRY(
+            made, Selection::create_shown(store, this->generation, current.kept, current.reader));
+        this->writer.emplace(std::move(made));
+        this->marks = current.kept.marks;
+        return ok();
+      } else {
+        return failure(errc::invalid, "copy");
+      }
+    }
+    result<void> resume([[maybe_unused]] Store& store) override {
+      if constexpr (requires { Selection::resume(store, this->generation); }) {
+        HOLDFAST_TRY(made, Selection::resume(store, this->generation));
+        this->writer.emplace(std::move(made));
+        return ok();
+      } else {
+        return failure(errc::not_found, "resume");
+      }
     }
     result<void> seal(Store& store) override { return Selection::seal(store, *this->writer); }
     void close() noexcept override { this->writer.reset(); }
+    result<void> limit(std::uint64_t bytes) override { return limit_build(*this->writer, bytes); }
+    [[nodiscard]] result<std::uint64_t> taken() const override {
+      std::uint64_t all = 0;
+      HOLDFAST_TRYV(add_taken(*this->writer, all));
+      return all;
+    }
   };
 
   using Base::Base;
@@ -114,6 +154,9 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       auto carries = Selection::carries(source_.store(), source_.part_names().size());
       auto made = std::make_unique<AttemptOf<Selection>>(std::move(grant), std::move(carries));
       made->needs_current = Selection::needs_current;
+      made->copies_shown = updatable_store<Store> && requires {
+        &Selection::create_shown;
+      };
       return made;
     }
     HOLDFAST_CAUGHT {
@@ -127,7 +170,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(found, source_.load());
       if (!recovered_ || !found || found->manifest.attempt) {
-        HOLDFAST_TRY(recovery, recover_locked(attempt.grant.token));
+        HOLDFAST_TRY(recovery, recover_locked(attempt.grant));
         if (recovery.left) return failure(*recovery.left);
       }
       HOLDFAST_TRY(loaded, require_loaded("stage"));
@@ -146,16 +189,12 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       }
       HOLDFAST_TRY(next, std::move(planned));
       auto const text = manifest::encode(next);
-      auto parts = parts_of(next, attempt);
+      attempt.parts = parts_of(next, attempt);
       auto stored = store(loaded.version, as_bytes(text));
       if (stored) {  // from here on nothing may throw: the record lists it
         dropped_.clear();
         attempt.recorded = true;
-        attempt.generation = next.attempt->generation;
-        attempt.nonce = nonce;
-        attempt.version = stored.assume_value();
-        attempt.manifest = std::move(next);
-        attempt.parts = std::move(parts);
+        settle_record(attempt, std::move(next), stored.assume_value());
         return ok();
       }
       recovered_ = false;
@@ -165,6 +204,14 @@ class Builder : public Keeper<Store, Register, Locking, W> {
         return failure(stored.error().as(errc::sync_failed));
       if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
     }
+  }
+
+  // The record lists the attempt now.
+  static void settle_record(Attempt& attempt, Manifest next, Version version) noexcept {
+    attempt.generation = next.attempt->generation;
+    attempt.nonce = next.attempt->nonce;
+    attempt.version = version;
+    attempt.manifest = std::move(next);
   }
 
   // `m` lists the attempt.
@@ -188,7 +235,8 @@ class Builder : public Keeper<Store, Register, Locking, W> {
 
   // Parts on one file system share what is free there.
   [[nodiscard]] result<void> check_headroom(Manifest const& m, Attempt const& attempt) {
-    if (options_.headroom <= 0 && options_.min_free_bytes == 0) return ok();
+    auto const budget = options_.build_bytes;
+    if (options_.headroom <= 0 && options_.min_free_bytes == 0 && budget == 0) return ok();
     auto const* current = manifest::find(m, m.current);
     std::vector<Generation> const none(m.part_names.size());
     HOLDFAST_TRY(spaces, measure(current != nullptr ? current->parts : none));
@@ -198,12 +246,31 @@ class Builder : public Keeper<Store, Register, Locking, W> {
       auto const like_now = options_.headroom * static_cast<double>(spaces[i]->used);
       auto const first = wanted.try_emplace(spaces[i]->device, options_.min_free_bytes).first;
       first->second += static_cast<std::uint64_t>(like_now);
-      if (first->second <= spaces[i]->free) continue;
+      auto const needed = std::max(first->second, budget);
+      if (needed <= spaces[i]->free) continue;
       return failure(errc::no_space, "stage",
-                     m.part_names[i] + ": " + std::to_string(first->second) + " bytes wanted, " +
+                     m.part_names[i] + ": " + std::to_string(needed) + " bytes wanted, " +
                          std::to_string(spaces[i]->free) + " free");
     }
     return ok();
+  }
+
+  // Before its seal as its writers tell, after it as the store does.
+  [[nodiscard]] result<void> check_budget(Attempt const& attempt, bool sealed) {
+    if (options_.build_bytes == 0) return ok();
+    std::uint64_t taken = 0;
+    if (sealed) {
+      HOLDFAST_TRY(spaces, measure(attempt.parts));
+      for (std::size_t i = 0; i < spaces.size(); ++i) {
+        if (spaces[i] && !attempt.carries[i]) taken += spaces[i]->used;
+      }
+    } else {
+      HOLDFAST_TRY(told, attempt.taken());
+      taken = told;
+    }
+    if (taken <= options_.build_bytes) return ok();
+    return failure(errc::no_space, "the build takes more than StagedOptions::build_bytes",
+                   std::to_string(taken) + " of " + std::to_string(options_.build_bytes));
   }
 
   // Bytes that a build may make of the record: an operator must still be able to hold and revert.

@@ -29,8 +29,9 @@
 #include "holdfast/detail/manifest_text.hpp"
 #include "holdfast/detail/transitions.hpp"
 #include "holdfast/lock_concepts.hpp"
-#include "holdfast/staged/builder.hpp"
+#include "holdfast/staged/catch_up.hpp"
 #include "holdfast/staged/housekeeping.hpp"
+#include "holdfast/staged/resumer.hpp"
 #include "holdfast/staged/selection.hpp"
 #include "holdfast/staged/source.hpp"
 #include "holdfast/world.hpp"
@@ -39,8 +40,8 @@ HOLDFAST_BEGIN
 
 namespace detail {
 template <generation_store Store, atomic_register Register, lock_policy Locking, world W>
-class StagedCore : public Builder<Store, Register, Locking, W> {
-  using Base = Builder<Store, Register, Locking, W>;
+class StagedCore : public Resumer<Store, Register, Locking, W> {
+  using Base = Resumer<Store, Register, Locking, W>;
   using Base::acquire, Base::collect_locked, Base::go, Base::publish_locked;
   using Base::begin, Base::building_, Base::check_alive, Base::discard_locked;
   using Base::mutex_, Base::options_, Base::recovered_, Base::recover_locked, Base::release;
@@ -76,7 +77,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     auto grant = acquire();
     if (grant) {
       Granted const granted{*this, grant.assume_value()};
-      HOLDFAST_TRYV(recover_locked(grant.assume_value().token));
+      HOLDFAST_TRYV(recover_locked(grant.assume_value(), options_.keep_interrupted));
       publish_locked();
     } else if (grant.error().code() != errc::busy) {
       return detail::failed(grant);
@@ -91,38 +92,70 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     HOLDFAST_TRYV(check_free("recover"));
     HOLDFAST_TRY(grant, acquire());
     Granted const granted{*this, grant};
-    HOLDFAST_TRY(recovery, recover_locked(grant.token));
+    HOLDFAST_TRY(recovery, recover_locked(grant, options_.keep_interrupted));
     if (recovery.left) return failure(*recovery.left);
     publish_locked();
     static_cast<void>(source_.refresh());
     return ok();
   }
 
+  /// `resume`: goes on with what a dead builder left, if there is anything to go on with.
   template <class Selection>
-  [[nodiscard]] result<AttemptPtr> stage() {
+  [[nodiscard]] result<AttemptPtr> stage(bool resume = false) {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(check_free("stage"));
     HOLDFAST_TRY(grant, acquire());
     auto attempt = Base::template own<Selection>(grant);
     Rollback rollback{*this, attempt};
-    HOLDFAST_TRYV(begin(*attempt));
+    bool resumed = false;
+    if (resume) {
+      HOLDFAST_TRY(taken, Base::take_over_or_begin(*attempt));
+      resumed = taken;
+    } else {
+      HOLDFAST_TRYV(begin(*attempt));
+    }
     building_ = true;
     go(State::initializing, attempt->generation);
     auto const& m = attempt->manifest;
-    auto created = attempt->create(source_.store(), manifest::find(m, m.current));
+    auto created = resumed ? result<void>{ok()} : create(*attempt, manifest::find(m, m.current));
     if (!created) {
       attempt->others = created.error().code() == errc::exists;
       return detail::failed(created);
+    }
+    if (options_.build_bytes != 0) {
+      HOLDFAST_TRYV(attempt->limit(options_.build_bytes));
     }
     go(State::processing, attempt->generation);
     rollback.armed = false;
     return attempt;
   }
 
+  /// Without a barrier nothing would keep updates out.
+  static constexpr bool can_catch_up = !updatable_store<Store> || barred_register<Register>;
+  /// From its success to the commit or the end of the attempt no process updates the home.
+  template <class Feed>
+  [[nodiscard]] result<CaughtUp> catch_up(Attempt& attempt,
+                                          CatchUpOptions const& options,
+                                          Feed feed) {
+    HOLDFAST_TRYV(check_alive(attempt, "catch_up"));
+    auto const within = [&](Pull const& pull) -> result<Pulled> {
+      HOLDFAST_TRYV(Base::check_budget(attempt, false));
+      return feed(pull);
+    };
+    attempt.caught_up.reset();
+    auto const& before = attempt.manifest;
+    CatchUp<Source> work{source_, manifest::find(before, before.current), attempt.carries, options};
+    auto caught = work.run(within, attempt.marks, attempt.quiet);
+    if (caught) attempt.caught_up = attempt.marks;
+    return caught;
+  }
+
   /// Durable, still unseen. May be called again after it failed, unless a sync failed.
   [[nodiscard]] result<void> seal(Attempt& attempt) {
     HOLDFAST_TRYV(check_alive(attempt, "seal"));
+    HOLDFAST_TRYV(Base::check_budget(attempt, false));
     auto sealed = attempt.seal(source_.store());
+    if (sealed) sealed = Base::check_budget(attempt, true);
     if (sealed) {
       go(State::ready_to_commit, attempt.generation);
     } else if (sealed.error().code() == errc::sync_failed) {
@@ -135,7 +168,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] result<reader_of<Store> const*> look(Attempt& attempt) {
     HOLDFAST_TRYV(check_alive(attempt, "validate"));
     if (!attempt.opened) {
-      HOLDFAST_TRY(opened, source_.look({attempt.generation, 0, {}, attempt.parts}));
+      HOLDFAST_TRY(opened, source_.look({attempt.generation, 0, {}, attempt.parts}, attempt.quiet));
       attempt.opened = std::move(opened);
     }
     return &attempt.opened->reader;
@@ -146,13 +179,14 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] result<Committed> commit(AttemptPtr& attempt, CommitOptions options) {
     std::lock_guard const guard{mutex_};
     HOLDFAST_TRYV(look(*attempt));  // opened before the switch: it can't leave readers with nothing
+    HOLDFAST_TRY(marks, marks_of_commit(attempt->caught_up, options.marks));
     manifest::Retention keep{options_.retain, options_.retain_for_ms};
-    auto next = committed(*attempt, options.marks, keep);
+    auto next = committed(*attempt, marks, keep);
     // A record has room for what must stay; what is kept only because it is young gives way to it
     // and to the next attempt.
     while (!fits(next, manifest::attempt_size) && next.retained.size() > options_.retain) {
       keep.most = next.retained.size() - 1;
-      next = committed(*attempt, options.marks, keep);
+      next = committed(*attempt, marks, keep);
     }
     if (!fits(next)) {
       return failure(
@@ -163,19 +197,22 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     auto const text = manifest::encode(next);
     // What is carried over may have taken updates: then the marks of this commit must be its own,
     // and stay so until the record names it.
-    typename Source::Quiet quiet;
     auto const& before = attempt->manifest;
-    HOLDFAST_TRYV(source_.settle_build(attempt->opened, manifest::find(before, before.current),
-                                       options.marks, quiet));
+    auto const settled = source_.settle_build(
+        attempt->opened, manifest::find(before, before.current), marks, attempt->quiet);
+    if (!settled) {
+      if (!attempt->caught_up) attempt->quiet.reset();
+      return detail::failed(settled);
+    }
     attempt->opened->kept = next.retained.front();
     attempt->close();
     go(State::committing, attempt->generation);
     auto stored = store(attempt->version, as_bytes(text));
-    quiet.reset();
     Ticket const ticket{next.sequence, attempt->nonce, attempt->generation.number};
     if (stored) return switched(std::move(attempt), ticket);
     auto cause = stored.error();
     if (cause.code() == errc::uncertain) {
+      // No update comes before it is known: it may be of what this commit has replaced.
       pending_ = std::move(attempt);
       pending_ticket_ = ticket;
       return failure(cause.with(ticket));
@@ -249,32 +286,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
     }
   }
 
-  /// Stops every commit until `unhold`, also one that is under way: it answers `held`. Needs only
-  /// the register.
-  [[nodiscard]] result<void> hold(std::string_view reason) {
-    if (reason.size() > manifest::max_reason) return failure(errc::too_large, "hold", reason);
-    return change("hold", [&](Manifest& m) { m.hold = std::string{reason}; });
-  }
-  [[nodiscard]] result<void> unhold() {
-    return change("unhold", [](Manifest& m) { m.hold.reset(); });
-  }
-
  private:
-  // One store of the record, whoever builds; its new version makes a commit under way fail.
-  template <class Edit>
-  [[nodiscard]] result<void> change(char const* where, Edit edit) {
-    std::lock_guard const guard{mutex_};
-    if (source_.born().left()) return failure(errc::forked, where);
-    for (int round = 0;; ++round) {
-      HOLDFAST_TRY(loaded, require_loaded(where));
-      auto next = loaded.manifest;
-      edit(next);
-      auto const stored = store(loaded.version, as_bytes(manifest::encode(next)));
-      if (stored) return ok();
-      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
-    }
-  }
-
   [[nodiscard]] Manifest committed(Attempt const& attempt,
                                    Marks const& marks,
                                    manifest::Retention const& keep) {
@@ -284,6 +296,15 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
   [[nodiscard]] bool fits(Manifest const& m, std::size_t beside = 0) {
     return manifest::encode(m).size() + beside <= Base::room() &&
            manifest::size_of_marks(m) <= manifest::max_marks;
+  }
+
+  // All parts of a copy are at the marks of one instant, whatever updates come meanwhile.
+  [[nodiscard]] result<void> create(Attempt& attempt, Kept const* current) {
+    if (!attempt.copies_shown || current == nullptr) {
+      return attempt.create(source_.store(), current);
+    }
+    HOLDFAST_TRY(shown, source_.open(*current));
+    return attempt.create_shown(source_.store(), *shown);
   }
 
   // There is one copy of a part, at the marks of its last update: the others are at those of a
@@ -313,6 +334,7 @@ class StagedCore : public Builder<Store, Register, Locking, W> {
 
   // After the commit point: nothing here changes the outcome, also where a store throws.
   [[nodiscard]] result<Committed> switched(AttemptPtr attempt, Ticket const& ticket) {
+    attempt->quiet.reset();
     source_.show(std::move(attempt->opened));
     tell({.kind = Event::Kind::switched,
           .generation = attempt->generation,

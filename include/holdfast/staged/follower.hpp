@@ -70,6 +70,8 @@ class Follower {
     if (loaded) status.manifest = std::move(loaded->manifest);
     status.trouble = source_->trouble();
     detail::add_pins(*source_, status);
+    detail::add_updated(*source_, status);
+    status.shown = source_->shown_marks();
     return status;
   }
 

@@ -7,10 +7,15 @@
 #include <memory>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
+#include "holdfast/bytes.hpp"
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
+#include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
+#include "holdfast/resume_concepts.hpp"
+#include "holdfast/staged/catch_up.hpp"
 #include "holdfast/staged/core.hpp"
 
 HOLDFAST_BEGIN
@@ -92,6 +97,11 @@ class [[nodiscard]] Ready : public detail::Handle<Core> {
   using reader_of_core = decltype(Core::Shown::reader);
 };
 
+namespace detail {
+template <class Core>
+using StoreOf = std::remove_reference_t<decltype(std::declval<Core&>().source().store())>;
+}  // namespace detail
+
 /// A build in progress. One thread at a time; the writer stays where it is when the handle moves.
 template <class Core, class Selection = typename Core::Whole>
 class [[nodiscard]] Stage : public detail::Handle<Core> {
@@ -105,6 +115,46 @@ class [[nodiscard]] Stage : public detail::Handle<Core> {
     return *static_cast<AttemptWith&>(*this->attempt_).writer;
   }
   typename Selection::Writer& writer() && = delete;
+
+  /// Makes all that was written up to now durable, with these words (at most 64 KiB, in the place
+  /// of the last ones): "done up to". Who resumes the build after a crash finds it as it was here.
+  /// An error leaves the note before; after `sync_failed` the build can only be dropped.
+  [[nodiscard]] result<void> note(bytes_view words) & requires
+      resuming_store<detail::StoreOf<Core>> {
+    HOLDFAST_TRYV(this->check("note"));
+    return this->core_->note(*this->attempt_, [&](detail::StoreOf<Core>& store) {
+      return Selection::note(store, writer(), words);
+    });
+  }
+  /// The last words of each part that is built, empty where there are none: a crash amid a note
+  /// leaves it to some of them.
+  [[nodiscard]] std::vector<bytes> notes() & requires resuming_store<detail::StoreOf<Core>> {
+    if (!this->attempt_) return {};
+    return Selection::notes(this->core_->source().store(), writer());
+  }
+  /// Ends this handle and leaves the build, up to its last note, for who resumes it.
+  void leave() && noexcept {
+    if (this->attempt_) this->core_->leave(std::move(this->attempt_));
+  }
+
+  /// Brings the build up to a source that moves on: `feed(writer, pull)` writes what comes after
+  /// `pull.after`, and answers how far that is, in 0 records where there is no more. First while
+  /// updates of the home go on, then, within `tail_records`, while they wait: until the commit or
+  /// the end of this handle, so that the commit, whose marks are those that it came to, misses
+  /// nothing that an updater was told to be applied. Seal and commit soon: who updates is
+  /// `timed_out` after some seconds. `timed_out`, naming the bound, where the feed does not end;
+  /// then and after any other error updates go on, and it may be called again.
+  template <class Feed>
+  requires(
+      Core::can_catch_up&&
+          std::is_invocable_r_v<result<Pulled>, Feed&, typename Selection::Writer&, Pull const&>)
+      [[nodiscard]] result<CaughtUp> catch_up(Feed&& feed, CatchUpOptions const& options = {}) & {
+    HOLDFAST_TRYV(this->check("catch_up"));
+    auto const pull = [&](Pull const& wanted) -> result<Pulled> { return feed(writer(), wanted); };
+    return this->core_->catch_up(*this->attempt_, options, pull);
+  }
+  /// From where `catch_up` goes on: what a copy began with, or where the last one came to.
+  [[nodiscard]] Marks marks() const { return this->attempt_ ? this->attempt_->marks : Marks{}; }
 
   /// Makes it durable, still unseen. An error gives the stage back: it is whole and may be sealed
   /// again, unless it says `sync_failed`.

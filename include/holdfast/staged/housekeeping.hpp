@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "holdfast/adaptor/looks.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/event.hpp"
@@ -29,8 +30,14 @@ struct StagedOptions {
   /// current generation's parts that are to be built again are free, for each file system they lie
   /// on. 0: don't look.
   double headroom = 0;
+  /// Of disk that a build may take, of all parts that it builds: so many must be free before it is
+  /// begun, and what goes beyond is `no_space`, from the writers where they can tell, else from
+  /// `note`, `catch_up` and `seal`. 0: no limit.
+  std::uint64_t build_bytes = 0;
   /// And as many bytes beside.
   std::uint64_t min_free_bytes = 0;
+  /// Leave what a dead builder has noted for `resume`: opening and `recover` drop it otherwise.
+  bool keep_interrupted = false;
   /// Give the current generation its outside names, where the store can.
   bool publish = true;
   /// How long a generation outlives its outside name, for foreign readers that are just opening it.
@@ -74,7 +81,10 @@ struct Status {
   State state = State::none;         ///< of this object's own run
   std::optional<error> trouble;      ///< why the current generation can't be shown
   std::vector<Generation> foreign;   ///< generations that the record does not list; left alone
-  std::vector<PinState> pins{};      ///< of every generation that is retained or retires
+  /// Retained ones that have taken updates since their commit, so that their marks have moved on.
+  std::vector<Generation> updated{};
+  std::optional<Marks> shown{};  ///< marks of what this object shows, moved on by updates
+  std::vector<PinState> pins{};  ///< of every generation that is retained or retires
 };
 
 namespace detail {
@@ -95,6 +105,15 @@ void add_pins(Source& source, Status& status) {
   if (!status.manifest) return;
   for (auto const& kept : status.manifest->retained) add(kept.generation);
   for (auto const& retiring : status.manifest->retiring) add(retiring.generation);
+}
+// A generation that can't be looked at leaves a status a status, too.
+template <class Source>
+void add_updated(Source& source, Status& status) {
+  if (!status.manifest) return;
+  for (auto const& kept : status.manifest->retained) {
+    auto const updated = any_updated(source.store(), kept.parts);
+    if (updated && updated.assume_value()) status.updated.push_back(kept.generation);
+  }
 }
 /// Does what may fail without changing the outcome, and says how it went.
 template <class Work>

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "holdfast/detail/manifest_text.hpp"
 #include "holdfast/detail/transitions.hpp"
 #include "holdfast/lock_concepts.hpp"
+#include "holdfast/resume_concepts.hpp"
 #include "holdfast/staged/housekeeping.hpp"
 #include "holdfast/staged/source.hpp"
 #include "holdfast/world.hpp"
@@ -60,6 +62,10 @@ class Keeper {
     return shown.has_value();
   }
 
+  [[nodiscard]] result<std::optional<std::uint64_t>> disk_bytes(Generation g) {
+    std::vector<Generation> const parts(source_.part_names().size(), g);
+    return disk_bytes_of(source_.store(), parts);
+  }
   /// What the record says now; nothing on a home that was never written.
   [[nodiscard]] result<Status> status() {
     if (source_.born().left()) return failure(errc::forked, "status");
@@ -71,12 +77,39 @@ class Keeper {
     status.state = state();
     status.trouble = source_.trouble();
     add_pins(source_, status);
+    add_updated(source_, status);
+    status.shown = source_.shown_marks();
     std::lock_guard const guard{mutex_};
     status.foreign = foreign_;
     return status;
   }
 
+  /// Stops every commit until `unhold`, also one that is under way: it answers `held`. Needs only
+  /// the register.
+  [[nodiscard]] result<void> hold(std::string_view reason) {
+    if (reason.size() > manifest::max_reason) return failure(errc::too_large, "hold", reason);
+    return change("hold", [&](Manifest& m) { m.hold = std::string{reason}; });
+  }
+  [[nodiscard]] result<void> unhold() {
+    return change("unhold", [](Manifest& m) { m.hold.reset(); });
+  }
+
  protected:
+  // One store of the record, whoever builds; its new version makes a commit under way fail.
+  template <class Edit>
+  [[nodiscard]] result<void> change(char const* where, Edit edit) {
+    std::lock_guard const guard{mutex_};
+    if (source_.born().left()) return failure(errc::forked, where);
+    for (int round = 0;; ++round) {
+      HOLDFAST_TRY(loaded, require_loaded(where));
+      auto next = loaded.manifest;
+      edit(next);
+      auto const stored = store(loaded.version, as_bytes(manifest::encode(next)));
+      if (stored) return ok();
+      if (stored.error().code() != errc::conflict || round == 16) return detail::failed(stored);
+    }
+  }
+
   // The stage lock for a scope.
   struct Granted {
     Keeper& core;
@@ -142,7 +175,9 @@ class Keeper {
   // failure or force ended. Its author may still be alive: it is fenced out durably before anything
   // of it is dropped. Gives why an attempt could not be dropped: reading and reverting go on then,
   // building does not.
-  [[nodiscard]] result<Recovery> recover_locked(FencingToken token) {
+  // An attempt of one who is surely dead may stay, if it is to be resumed.
+  [[nodiscard]] result<Recovery> recover_locked(Grant const& grant, bool may_stay = false) {
+    auto const token = grant.token;
     HOLDFAST_TRYV(reopen());
     for (int round = 0;; ++round) {
       HOLDFAST_TRY(loaded, source_.load());
@@ -156,10 +191,11 @@ class Keeper {
       std::optional<error> left;
       if (loaded) {
         HOLDFAST_TRYV(check_home(next, remains));
-        if (next.attempt && next.fence <= next.attempt->token) {
+        bool const stays = may_stay && next.attempt && has_ended(*next.attempt, grant);
+        if (!stays && next.attempt && next.fence <= next.attempt->token) {
           next = manifest::fence_out(std::move(next), token);
         } else {
-          left = clean(next);
+          left = clean(next, stays);
           if (next == loaded->manifest) {
             if (!left) settle_recovery();
             return Recovery{left};
@@ -170,6 +206,15 @@ class Keeper {
       bool const again = stored || stored.error().code() == errc::conflict;
       if (!again) return detail::failed(stored);
       if (round == 16) return failure(errc::busy, "recover", "the record changes all the time");
+    }
+  }
+
+  [[nodiscard]] bool has_ended([[maybe_unused]] AttemptRecord const& attempt,
+                               [[maybe_unused]] Grant const& ours) const {
+    if constexpr (vouching_lock<Locking>) {
+      return lock_.has_ended(attempt.owner, attempt.token, ours);
+    } else {
+      return false;
     }
   }
 
@@ -208,9 +253,9 @@ class Keeper {
 
   // Drops what the record lists as ended, and takes it out. The record is confirmed: a load gives
   // nothing else.
-  [[nodiscard]] std::optional<error> clean(Manifest& m) {
+  [[nodiscard]] std::optional<error> clean(Manifest& m, bool attempt_stays) {
     std::optional<error> left;
-    if (m.attempt) {
+    if (m.attempt && !attempt_stays) {
       auto const g = m.attempt->generation;
       auto const dropped = store_traits<Store>::drop(source_.store(), g);
       if (!dropped) left = dropped.error();

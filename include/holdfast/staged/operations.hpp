@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "holdfast/adaptor/copies.hpp"
 #include "holdfast/backend/file_register.hpp"
 #include "holdfast/bytes.hpp"
 #include "holdfast/concepts.hpp"
@@ -24,6 +25,7 @@
 #include "holdfast/result.hpp"
 #include "holdfast/staged/home.hpp"
 #include "holdfast/staged/source.hpp"
+#include "holdfast/update_concepts.hpp"
 #include "holdfast/world.hpp"
 
 HOLDFAST_BEGIN
@@ -112,7 +114,12 @@ template <class Source, class Store, atomic_register Register, world W = Native>
   HOLDFAST_TRY(remains, store_traits<Store>::generations(to));
   if (!remains.empty()) return failure(errc::exists, "backup", "generations lie there already");
   HOLDFAST_TRY(held, hold_generation(source, std::nullopt, "backup"));
-  if constexpr (requires { source.store().copy_parts(held.kept.parts, to); }) {
+  if constexpr (updatable_store<Store>) {
+    // A state of one instant is open before anything is copied: updates go on meanwhile.
+    HOLDFAST_TRY(shown, source.open(held.kept));
+    HOLDFAST_TRYV(CopiesShown<Store>::copy(source.store(), shown->reader, held.kept.parts, to));
+    held.kept.marks = shown->kept.marks;
+  } else if constexpr (requires { source.store().copy_parts(held.kept.parts, to); }) {
     HOLDFAST_TRYV(source.store().copy_parts(held.kept.parts, to));
   } else {
     HOLDFAST_TRYV(store_traits<Store>::copy(source.store(), held.kept.generation, to));

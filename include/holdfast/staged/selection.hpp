@@ -7,11 +7,15 @@
 #include <utility>
 #include <vector>
 
+#include "holdfast/adaptor/copies.hpp"
+#include "holdfast/adaptor/resumes.hpp"
+#include "holdfast/bytes.hpp"
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/detail/manifest.hpp"
 #include "holdfast/ids.hpp"
 #include "holdfast/result.hpp"
+#include "holdfast/resume_concepts.hpp"
 
 HOLDFAST_BEGIN
 
@@ -22,6 +26,16 @@ struct Whole {
   static constexpr bool needs_current = false;
   [[nodiscard]] static result<Writer> create(Store& store, Generation g, Kept const*) {
     return store_traits<Store>::create(store, g);
+  }
+  [[nodiscard]] static result<Writer> resume(Store& store,
+                                             Generation g) requires resuming_store<Store> {
+    return resume_traits<Store>::resume(store, g);
+  }
+  [[nodiscard]] static result<void> note(Store& store, Writer& writer, bytes_view words) {
+    return resume_traits<Store>::note(store, writer, words);
+  }
+  [[nodiscard]] static std::vector<bytes> notes(Store const& store, Writer const& writer) {
+    return resume_traits<Store>::notes(store, writer);
   }
   [[nodiscard]] static result<void> seal(Store& store, Writer& writer) {
     return store_traits<Store>::seal(store, writer);
@@ -35,6 +49,13 @@ struct Whole {
 template <cloning_store Store>
 struct Copied : Whole<Store> {
   static constexpr bool needs_current = true;
+  /// As it is shown to whoever opens it now.
+  [[nodiscard]] static result<writer_of<Store>> create_shown(Store& store,
+                                                             Generation g,
+                                                             Kept const& current,
+                                                             reader_of<Store> const& shown) {
+    return CopiesShown<Store>::clone(store, shown, current.parts, g);
+  }
   [[nodiscard]] static result<writer_of<Store>> create(Store& store,
                                                        Generation g,
                                                        Kept const* current) {
@@ -62,6 +83,16 @@ struct Some {
   static constexpr bool needs_current = true;  // for what is carried over
   [[nodiscard]] static result<Writer> create(Store& store, Generation g, Kept const*) {
     return store.create(g, Which{});
+  }
+  [[nodiscard]] static result<Writer> resume(Store& store,
+                                             Generation g) requires resuming_store<Store> {
+    return resume_traits<Store>::resume(store, g, Which{});
+  }
+  [[nodiscard]] static result<void> note(Store& store, Writer& writer, bytes_view words) {
+    return resume_traits<Store>::note(store, writer, words, Which{});
+  }
+  [[nodiscard]] static std::vector<bytes> notes(Store const& store, Writer const& writer) {
+    return resume_traits<Store>::notes(store, writer, Which{});
   }
   [[nodiscard]] static result<void> seal(Store& store, Writer& writer) {
     return store.seal(writer, Which{});

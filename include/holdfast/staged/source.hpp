@@ -138,9 +138,28 @@ class Source {
   }
   /// The same, whatever the marks of its parts.
   [[nodiscard]] result<std::unique_ptr<Shown>> look(Kept kept) {
+    Quiet quiet;
+    return look(std::move(kept), quiet);
+  }
+  /// The same for who may hold `quiet` already: who enters twice would wait for whoever waits for
+  /// him.
+  [[nodiscard]] result<std::unique_ptr<Shown>> look(Kept kept, Quiet& quiet) {
     HOLDFAST_TRY(held, hold(kept));
-    HOLDFAST_TRY(reader, open_quietly(kept));
+    HOLDFAST_TRY(reader, open_quietly(kept, quiet));
     return std::make_unique<Shown>(std::move(kept), std::move(reader), std::move(held));
+  }
+  /// The marks of its parts' updates, nothing for one that takes none. If any does, none comes
+  /// before `quiet` ends.
+  [[nodiscard]] result<std::vector<std::optional<Marks>>> own_marks(Kept const& kept,
+                                                                    Quiet& quiet) {
+    std::vector<std::optional<Marks>> own;
+    if constexpr (updatable_store<Store>) {
+      HOLDFAST_TRYV(enter(kept, quiet));
+      HOLDFAST_TRY(held, hold(kept));
+      HOLDFAST_TRY(reader, open_parts(kept));
+      detail::add_marks_of(store_, reader, own);
+    }
+    return own;
   }
   /// Gives what was opened the marks that it shows: those of its commit, moved on by updates.
   [[nodiscard]] result<void> settle_marks(Shown& opened, Marks const& committed) {
@@ -233,6 +252,15 @@ class Source {
     return Pin<Shown>{std::move(keeper), protection.shown};
   }
 
+  /// Those of the generation that is shown, if one is.
+  [[nodiscard]] std::optional<Marks> shown_marks() {
+    auto const protection = readers_.protect();
+    if (protection.shown == nullptr) return std::nullopt;
+    auto marks = protection.shown->kept.marks;
+    protection.release();
+    return marks;
+  }
+
   /// Why the last `refresh` showed nothing new, if it failed.
   [[nodiscard]] std::optional<error> trouble() {
     std::lock_guard const guard{refreshing_};
@@ -243,6 +271,7 @@ class Source {
   [[nodiscard]] result<void> enter([[maybe_unused]] Kept const& kept,
                                    [[maybe_unused]] Quiet& quiet) {
     if constexpr (updatable_store<Store> && barred_register<Register>) {
+      if (quiet) return ok();
       HOLDFAST_TRY(moves, updates_of(store_, kept.parts));
       if (!moves) return ok();
       HOLDFAST_TRY(entered, register_traits<Register>::enter(register_, Mode::shared));
@@ -266,14 +295,11 @@ class Source {
   }
   // Between the transactions of an update its parts are at unequal marks: none is under way behind
   // the barrier.
-  [[nodiscard]] result<reader_of<Store>> open_quietly(Kept const& kept) {
-    if constexpr (updatable_store<Store> && barred_register<Register>) {
-      Quiet quiet;
-      HOLDFAST_TRYV(enter(kept, quiet));
-      return open_parts(kept);
-    } else {
-      return open_parts(kept);
-    }
+  [[nodiscard]] result<reader_of<Store>> open_quietly(Kept const& kept, Quiet& held) {
+    if (held) return open_parts(kept);
+    Quiet quiet;
+    HOLDFAST_TRYV(enter(kept, quiet));
+    return open_parts(kept);
   }
   [[nodiscard]] result<reader_of<Store>> open_parts(Kept const& kept) {
     if constexpr (mixing_store<Store>) {

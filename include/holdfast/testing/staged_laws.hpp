@@ -108,6 +108,11 @@ inline constexpr Law published{
 inline constexpr Law staged_recovers{
     "HF-STAGED-021", "Whatever a crash leaves can be opened, read and built on.", "recovers"};
 
+inline constexpr Law resumes{
+    "HF-STAGED-022",
+    "A build that is resumed has all that was written before its last note, and nothing since.",
+    "resumes"};
+
 inline constexpr Law holds{
     "HOLD", "A hold that returned is in force until an unhold, and no commit passes it."};
 

@@ -14,6 +14,7 @@
 #include "holdfast/file_ops.hpp"
 #include "holdfast/ids.hpp"
 #include "holdfast/policy/file_lock.hpp"
+#include "holdfast/result.hpp"
 #include "holdfast/staged.hpp"
 #include "holdfast/testing/files.hpp"
 #include "holdfast/testing/scenario.hpp"
@@ -41,6 +42,9 @@ template <class Home>
 ///   put(writer, files)             fills every part with these files
 ///   get(reader, part)              -> result<Files>, in the order of their names
 ///   batch(files)                   -> an update of all parts that puts these files over others
+///   put_over(writer, files)        puts these files over others; only where a build catches up
+///   static constexpr bool one_process   its builder is the updater's process: SQLite's log has
+///                                       memory that simulated processes can't share
 ///   static files(process)          -> what all of it goes through; not needed without threads
 template <class Home>
 class UpdatedHome {
@@ -63,6 +67,12 @@ class UpdatedHome {
       if (!marks) return refused(process, "marks", marks.error());
       n = laws::updates_in(marks.assume_value()) + 1;
       for (; n <= plan_.updates && process.alive(); ++n) {
+        if constexpr (catches_up) {
+          if (n == plan_.rebuild_at) {
+            if (auto broken = rebuild(run, process, updater.assume_value(), n)) return broken;
+          }
+          if (n > plan_.updates) break;
+        }
         if (n == plan_.kill_update && !killed(process)) process.kill_after(plan_.kill_after);
         if (auto broken = feed(run, process, updater.assume_value(), n)) return broken;
       }
@@ -78,6 +88,13 @@ class UpdatedHome {
   }
 
  private:
+  using Store =
+      decltype(std::declval<Home const&>().store(std::declval<SimulatedProcess const&>()));
+  static constexpr bool catches_up =
+      requires(Home const& home, writer_of<Store>& writer, Files const& files) {
+    home.put_over(writer, files);
+  };
+
   [[nodiscard]] static auto reg(SimulatedProcess const& p) {
     return BasicFileRegister<Fs, W>{"/db/CURRENT", kit::files_of_home<Home>(p), p.world};
   }
@@ -105,6 +122,82 @@ class UpdatedHome {
     auto const done = std::move(ready).assume_value().commit({.marks = laws::marks_of_update(0)});
     if (!done) return laws::update_equal.refused("commit", done.error());
     return {};
+  }
+
+  // One build from the state before update n to its commit, while the updater goes on; n is what
+  // comes after it then.
+  template <class Opened>
+  [[nodiscard]] Verdict rebuild(Run& run,
+                                SimulatedProcess const& process,
+                                Opened& updater,
+                                std::uint64_t& n) const {
+    constexpr bool alone = requires {
+      requires Home::one_process;
+    };
+    auto builder = alone ? process : run.start();
+    if (!alone && plan_.kill_builder_after != 0) builder.kill_after(plan_.kill_builder_after);
+    if (auto broken = build_beside(run, builder, process, updater, n)) return broken;
+    auto const moved = updater.refresh();
+    if (!moved) return refused(process, "refresh", moved.error());
+    auto const marks = updater.marks();
+    if (!marks) return refused(process, "marks", marks.error());
+    auto const found = laws::updates_in(marks.assume_value());
+    n = found + 1;
+    return laws::update_is_kept(run.history(), found, true, laws::update_caught_up);
+  }
+
+  template <class Opened>
+  [[nodiscard]] Verdict build_beside(Run& run,
+                                     SimulatedProcess const& builder,
+                                     SimulatedProcess const& process,
+                                     Opened& updater,
+                                     std::uint64_t n) const {
+    auto const stopped = [&](char const* operation, error const& cause) -> Verdict {
+      if (!builder.alive()) return {};
+      return laws::update_caught_up.refused(operation, cause);
+    };
+    auto db = open_staged(StagedOptions{.publish = false}, home_.store(builder), reg(builder),
+                          lock(builder, "LOCK"), builder.world);
+    if (!db) return stopped("open", db.error());
+    auto stage = db.assume_value().stage();
+    if (!stage) return stopped("stage", stage.error());
+    auto const put = home_.put(stage.assume_value().writer(), laws::files_after(n - 1));
+    if (!put) return stopped("put", put.error());
+    if (auto broken = feed(run, process, updater, n++)) return broken;
+    Verdict amid;
+    auto const pulls = [&](auto& writer, Pull const& pull) -> result<Pulled> {
+      auto at = laws::updates_in(pull.after);
+      for (; at + 1 < n; ++at) {
+        HOLDFAST_TRYV(home_.put_over(writer, laws::files_of_update(at + 1)));
+      }
+      if (!pull.tail) {
+        if (!amid) amid = feed(run, process, updater, n++);
+      } else {
+        n += feed_if_free(run, process, updater, n);
+      }
+      return Pulled{laws::marks_of_update(at), at - laws::updates_in(pull.after)};
+    };
+    auto const caught =
+        stage.assume_value().catch_up(pulls, {.from = laws::marks_of_update(n - 2)});
+    if (amid) return amid;
+    if (!caught) return stopped("catch_up", caught.error());
+    auto ready = std::move(stage).assume_value().seal();
+    if (!ready) return stopped("seal", ready.error());
+    auto const done = std::move(ready).assume_value().commit();
+    if (!done) return stopped("commit", done.error());
+    return {};
+  }
+  // 1 if the update was told to be applied; it should not be.
+  template <class Opened>
+  [[nodiscard]] std::uint64_t feed_if_free(Run& run,
+                                           SimulatedProcess const& process,
+                                           Opened& updater,
+                                           std::uint64_t n) const {
+    run.note({Note::Kind::started, n, run.history().size(), 0});
+    auto const applied =
+        updater.apply(laws::marks_of_update(n), home_.batch(laws::files_of_update(n)));
+    if (applied && process.alive()) run.note({Note::Kind::acked, n, 0, 0});
+    return applied ? 1 : 0;
   }
 
   template <class Opened>
@@ -140,7 +233,8 @@ class UpdatedHome {
     if (!marks) return laws::update_opens.refused("marks", marks.error());
     auto const found = laws::updates_in(marks.assume_value());
     out.seen = "update " + std::to_string(found);
-    if (auto broken = laws::update_is_kept(run.history(), found, true)) return broken;
+    auto const& kept = plan_.rebuild_at != 0 ? laws::update_caught_up : laws::update_durable;
+    if (auto broken = laws::update_is_kept(run.history(), found, true, kept)) return broken;
     if (found != 0) run.note({Note::Kind::acked, found, 0, 0});
     for (auto n = found + 1; n <= plan_.updates; ++n) {
       if (auto broken = feed(run, process, updater.assume_value(), n)) return broken;
@@ -194,6 +288,18 @@ template <class Home>
           .trials = {{{update_equal.id}, update_equal.id, [name, home](std::uint64_t number) {
                         return update_home_scenario(name, home, update_plan(number));
                       }}}};
+}
+
+/// What checks the law of builds that catch up with updates on such a home.
+template <class Home>
+[[nodiscard]] Subject caught_up_subject(std::string name, Home home) {
+  using namespace laws;  // NOLINT(google-build-using-namespace)
+  return {
+      .name = name,
+      .laws = {update_caught_up},
+      .trials = {{{update_caught_up.id}, update_caught_up.id, [name, home](std::uint64_t number) {
+                    return update_home_scenario(name, home, caught_up_plan(number));
+                  }}}};
 }
 }  // namespace testing
 

@@ -54,6 +54,12 @@ inline constexpr Law update_stays{
 inline constexpr Law update_equal{"HF-UPDATE-007", "No view shows parts at unequal marks.",
                                   "update: equal marks"};
 
+inline constexpr Law update_caught_up{
+    "HF-UPDATE-008",
+    "A commit of a build that caught up misses no update that was told to be applied before it.",
+    "update: caught up",
+    {"HF-UPDATE-002"}};
+
 inline constexpr std::string_view update_mark = "update";
 [[nodiscard]] inline Marks marks_of_update(std::uint64_t number) {
   return {{std::string{update_mark}, number}};
@@ -90,10 +96,11 @@ inline constexpr std::string_view update_mark = "update";
   return last;
 }
 
-/// HF-UPDATE-001 and 002 for what a process finds after a crash.
+/// HF-UPDATE-001 and `durable`, which is 002 or 008, for what a process finds.
 [[nodiscard]] inline Verdict update_is_kept(History const& history,
                                             std::uint64_t found,
-                                            bool exact) {
+                                            bool exact,
+                                            Law const& durable = update_durable) {
   auto const state = "the state of update " + std::to_string(found);
   if (!exact) return update_atomic.broken(state + ", as the marks say", "another one");
   if (found > last_of(history, Note::Kind::started)) {
@@ -101,7 +108,7 @@ inline constexpr std::string_view update_mark = "update";
   }
   auto const acked = last_of(history, Note::Kind::acked);
   if (found < acked) {
-    return update_durable.broken("update " + std::to_string(acked) + " is applied", state);
+    return durable.broken("update " + std::to_string(acked) + " is applied", state);
   }
   return {};
 }

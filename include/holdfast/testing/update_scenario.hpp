@@ -24,8 +24,10 @@ namespace testing {
 struct UpdatePlan {
   std::uint64_t updates = 4;
   std::size_t sector_size = 4096;
-  std::uint64_t kill_update = 0;  ///< in which the updater is killed; 0 = none
-  std::uint64_t kill_after = 0;   ///< calls of that update before
+  std::uint64_t kill_update = 0;         ///< in which the updater is killed; 0 = none
+  std::uint64_t kill_after = 0;          ///< calls of that update before
+  std::uint64_t rebuild_at = 0;          ///< the update beside which a build catches up; 0 = none
+  std::uint64_t kill_builder_after = 0;  ///< calls of that build; 0 = it is not killed
 };
 [[nodiscard]] inline UpdatePlan update_plan(std::uint64_t number) {
   disk::Dice dice{number};
@@ -34,6 +36,16 @@ struct UpdatePlan {
   plan.sector_size = dice.below(2) == 0 ? 512 : 4096;
   plan.kill_update = dice.below(2) == 0 ? 1 + dice.below(plan.updates) : 0;
   plan.kill_after = dice.below(dice.below(2) == 0 ? 6 : 30);
+  return plan;
+}
+/// One with a build amid the updates, and at least three of them beside it.
+[[nodiscard]] inline UpdatePlan caught_up_plan(std::uint64_t number) {
+  disk::Dice dice{number};
+  UpdatePlan plan;
+  plan.rebuild_at = 1 + dice.below(2);
+  plan.updates = plan.rebuild_at + 2 + dice.below(2);
+  plan.sector_size = dice.below(2) == 0 ? 512 : 4096;
+  plan.kill_builder_after = dice.below(2) == 0 ? 1 + dice.below(200) : 0;
   return plan;
 }
 

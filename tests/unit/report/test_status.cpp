@@ -171,12 +171,17 @@ TEST_CASE("the status of a home is one JSON object", "[report][json]") {
   status.foreign = {{1}};
   status.trouble = hf::error{errc::damaged, "open", "a\"b", 5};
   status.pins = {{{5}, true, false}, {{3}, false, false}, {{2}, false, true}, {{1}, true, {}}};
+  status.updated = {{5}};
+  status.shown = hf::Marks{{"time", 1'000'002}};
   auto const json = to_json(status, 1'000'500 * s);
   CHECK(json ==
         R"({"committed": true, "state": "processing", "current": 5, "sequence": 4, "next": 6, )"
-        R"("fence": 9, "parts": ["keys", "stats"], "marks": {"time": 1000000}, "retained": )"
-        R"([{"generation": 5, "sequence": 4, "marks": {"time": 1000000}, "parts": [5, 5]}, )"
-        R"({"generation": 3, "sequence": 2, "marks": {}, "parts": [3, 3]}], "retiring": )"
+        R"("fence": 9, "parts": ["keys", "stats"], "marks": {"time": 1000000}, )"
+        R"("shown_marks": {"time": 1000002}, "retained": )"
+        R"([{"generation": 5, "sequence": 4, "marks": {"time": 1000000}, "parts": [5, 5], )"
+        R"("updated": true}, )"
+        R"({"generation": 3, "sequence": 2, "marks": {}, "parts": [3, 3], )"
+        R"("updated": false}], "retiring": )"
         R"([{"generation": 2, "seconds": 100.000}], "holder": {"host": "h\udcff", "pid": 77, )"
         R"("token": 9, "seconds_held": 10.000}, "attempt": {"generation": 6, "token": 9, )"
         R"("host": "h\udcff", "pid": 77, "unattended": false}, "foreign": [1], "pins": )"

@@ -250,3 +250,42 @@ TEST_CASE("a builder whose file of pins was replaced stops, and drops nothing th
   REQUIRE(db->collect());
   CHECK(support::text_in(view.value()) == "one");
 }
+
+TEST_CASE("what a build takes of the disk is told while it is written", "[staged][headroom]") {
+  support::Place const place{support::On::memory};
+  auto const home = place / "home";
+  auto db = hf::open_staged(home, Folders{"keys"}, Folders{"stats"}).value();
+  auto stage = db.stage().value();
+  CHECK(db.disk_bytes({1}).value() == std::uint64_t{0});
+  REQUIRE(std::get<0>(stage.writer()).put("a/b", hf::bytes(40'000)));
+  REQUIRE(std::get<1>(stage.writer()).put("a", hf::bytes(40'000)));
+  auto const both = db.disk_bytes({1}).value();
+  CHECK(both >= std::uint64_t{80'000});
+  CHECK(both <= std::uint64_t{100'000});
+  CHECK(db.disk_bytes({2}).value() == std::uint64_t{0});
+}
+
+TEST_CASE("files beyond what a build may take are refused before they are written",
+          "[staged][headroom]") {
+  support::Place const place{support::On::memory};
+  auto const home = place / "home";
+  auto db = hf::open_staged(home, hf::StagedOptions{.build_bytes = 1000}, Folders{"keys"},
+                            Folders{"stats"})
+                .value();
+  auto stage = db.stage().value();
+  auto& [keys, stats] = stage.writer();
+  REQUIRE(keys.put("a", hf::bytes(900)));
+  CHECK(code_of(keys.put("b", hf::bytes(101))) == errc::no_space);
+  CHECK(support::names_in(keys.path()) == std::vector<std::string>{"a"});
+  REQUIRE(keys.put("b", hf::bytes(100)));
+  CHECK(keys.taken().value() == 1000);
+  REQUIRE(stats.put("c", hf::bytes(1)));
+  CHECK(code_of(std::move(stage).seal()) == errc::no_space);
+  stage.discard();
+  // What is written beside `put` counts once it is sealed.
+  stage = db.stage().value();
+  support::write_file(std::get<0>(stage.writer()).path() + "/own", std::string(1001, 'x'));
+  CHECK(code_of(std::move(stage).seal()) == errc::no_space);
+  stage.discard();
+  CHECK(commit_files(db, "fits"));
+}
