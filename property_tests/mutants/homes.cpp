@@ -117,7 +117,8 @@ struct Unsynced : hf::testing::SimulatedFiles {
 struct Kept : hf::testing::SimulatedFiles {
   explicit Kept(SimulatedFiles files) : SimulatedFiles{std::move(files)} {}
   [[nodiscard]] hf::result<void> remove(std::string const& path) const {
-    return path.find("/unnoted") != path.npos ? hf::result<void>{hf::ok()} : SimulatedFiles::remove(path);
+    return path.find("/unnoted") != path.npos ? hf::result<void>{hf::ok()}
+                                              : SimulatedFiles::remove(path);
   }
 };
 template <class Fs>
