@@ -12,6 +12,7 @@
 #include "holdfast/concepts.hpp"
 #include "holdfast/config.hpp"
 #include "holdfast/ids.hpp"
+#include "holdfast/lock_concepts.hpp"
 #include "holdfast/result.hpp"
 
 HOLDFAST_BEGIN
