@@ -37,7 +37,7 @@ TEST_CASE("a status tells which generations are open, here and elsewhere", "[sta
   REQUIRE(commit_files(db, "one"));
   CHECK(pins(db) == Pins{"1 here"});
   auto follower = home.follow().value();
-  auto kept = std::make_unique<decltype(follower.pin().value())>(follower.pin().value());
+  auto kept = std::make_unique<decltype(follower)::pin_type>(follower.pin().value());
   REQUIRE(commit_files(db, "two"));
   CHECK(pins(db) == Pins{"2 here", "1 elsewhere"});
   CHECK(pins(follower) == Pins{"2 elsewhere", "1 here"});
