@@ -13,6 +13,10 @@
 #include <vector>
 
 #include "args.hpp"
+#include "holdfast/bytes.hpp"
+#include "holdfast/format/framed.hpp"
+#include "holdfast/format/kafka.hpp"
+#include "holdfast/format/kafka_batch.hpp"
 #include "holdfast/format/leveldb.hpp"
 #include "holdfast/log.hpp"
 #include "holdfast/log/examine.hpp"
@@ -21,6 +25,23 @@
 #include "holdfast/report/observer.hpp"
 #include "holdfast/reprocess/executor.hpp"
 #include "show.hpp"
+
+/// What a line of text is in a format: its bytes, where nothing else is said.
+template <class Format>
+struct Line {
+  static hf::bytes of(std::string_view line) {
+    auto const from = hf::as_bytes(line);
+    return {from.begin(), from.end()};
+  }
+};
+template <>
+struct Line<hf::KafkaLog> {
+  static hf::bytes of(std::string_view line) {
+    hf::kafka::Record const record{.value = hf::as_bytes(line)};
+    auto const now_ms = hf::Native{}.wall_ns() / 1'000'000;
+    return hf::kafka::body_of({.base_ms = now_ms}, std::vector<hf::kafka::Record>{record});
+  }
+};
 
 /// A directory of segments in the format `framed`.
 struct FramedDirectory {
@@ -42,6 +63,7 @@ struct FramedDirectory {
     World world;
   };
 
+  static hf::bytes payload_of(std::string_view line) { return Line<hf::Framed>::of(line); }
   static hf::result<hf::LogReport> look(Args const& args) {
     Setting const with{args};
     return hf::examine_log(args.path, with.options, hf::Posix{}, with.world);
@@ -82,6 +104,8 @@ struct FramedDirectory {
 /// One file in any format.
 template <class Format>
 struct OneFile {
+  static hf::bytes payload_of(std::string_view line) { return Line<Format>::of(line); }
+
   static hf::result<hf::LogReport> look(Args const& args) {
     HOLDFAST_TRY(file, hf::FileSegment::open_to_read(args.path));
     HOLDFAST_TRY(size, file.size());
@@ -136,13 +160,14 @@ struct OneFile {
   }
 };
 
-inline constexpr char const* formats = "framed|leveldb";
+inline constexpr char const* formats = "framed|leveldb|kafka";
 
 /// Calls `use` with the kind of that name, and gives what it gives; nothing where there is none.
 template <class Use>
 std::optional<int> with_format(std::string_view name, Use use) {
   if (name == "framed") return use(FramedDirectory{});
   if (name == "leveldb") return use(OneFile<hf::LevelDbLog>{});
+  if (name == "kafka") return use(OneFile<hf::KafkaLog>{});
   return {};
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Looks at a log, says what is the matter with it, and repairs it as far as it is told to.
 //
-//   log_doctor check|plan|repair|index|dump|append|scrub|mend PATH --format framed|leveldb
+//   log_doctor check|plan|repair|index|dump|append|scrub|mend PATH --format framed|leveldb|kafka
 //              [--recovery refuse|cut|quarantine|salvage] [--fingerprint N] [--jobs N]
 //              [--every N] [--from N] [--segment-size N] [--rate N] [--replica DIR]
 //              [--json] [--progress]
@@ -116,7 +116,7 @@ int append(Args const& args) {
   auto const done =
       with_log<Kind>(args, nullptr, [](auto& log, hf::LogReport const&) -> hf::result<void> {
         for (std::string line; std::getline(std::cin, line);) {
-          HOLDFAST_TRYV(log.append(hf::as_bytes(line)));
+          HOLDFAST_TRYV(log.append(Kind::payload_of(line)));
         }
         return log.close();
       });

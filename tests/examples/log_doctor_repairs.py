@@ -133,10 +133,22 @@ def segments(home):
     run("mend", log, "--replica", replica, code=0)
 
 
+def kafka(home):
+    log = home / ("0" * 20 + ".log")
+    run("append", log, "--format", "kafka", code=0, text="one\ntwo\n")
+    whole = log.read_bytes()
+    check("two batches", seen("check", log, "--format", "kafka", code=0)["records"] == 2)
+    log.write_bytes(whole[:-1])
+    check("one holds", seen("repair", log, "--format", "kafka", code=1)["records"] == 1)
+    check("cut before the batch", whole.startswith(log.read_bytes()) and log.stat().st_size < len(whole))
+    check("dumped", run("dump", log, "--format", "kafka", code=0).count("\n") == 1)
+
+
 with tempfile.TemporaryDirectory() as folder:
     framed(pathlib.Path(folder))
     segments(pathlib.Path(folder))
     leveldb(pathlib.Path(folder))
+    kafka(pathlib.Path(folder))
     run("check", pathlib.Path(folder) / "missing", code=2)
 run("repair", code=2)
 run("check", "x", "--format", "other", code=2)

@@ -287,8 +287,7 @@ TEST_CASE("a segment that can't be read is told by its name, and nothing is touc
     auto const opened = open();
     REQUIRE_FALSE(opened);
     CHECK(opened.error().detail().find(second) != std::string_view::npos);
-    auto const watch = [](std::size_t, std::size_t) {};
-    CHECK_FALSE(hf::examine_log("/log", watch, process.files));
+    CHECK_FALSE(hf::examine_log("/log", {}, process.files));
     CHECK(listed() == before);
     disk.machine().faults.heal();
   }
