@@ -64,7 +64,7 @@ TEST_CASE("a build that is killed again and again ends with each item once",
           "[sqlite][resume][processes]") {
   support::Place const place{support::On::memory};
   auto const home = place / "home";
-  for (std::uint64_t const dies_at : {4, 4, 9, 15}) {
+  for (std::uint64_t const dies_at : {4u, 4u, 9u, 15u}) {
     CHECK(support::in_child([&]() -> std::string {
             auto db = open_home(home);
             if (!db) return db.error().text();
