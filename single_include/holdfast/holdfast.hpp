@@ -2776,6 +2776,7 @@ struct Building {
   std::map<std::string, SealedFile> known{};  ///< files already synced, by name
   std::optional<error> broken{};              ///< what can't be mended: it can only be dropped
   std::optional<bytes> noted{};               ///< the words of its last note
+  bool notes = false;                         ///< its folder may have files of a note
   std::uint64_t limit = 0;                    ///< bytes that may be known; 0: none
   bool updates = false;                       ///< whether it is to take updates once it is sealed
   bool sealing = false;  ///< a SEAL in the folder is ours, perhaps half written
@@ -3227,8 +3228,8 @@ template <file_system Fs>
   auto const known = building.known.find(name);
   if (known != building.known.end()) return known->second;
   HOLDFAST_TRY(file, fs.open(path, Open::read));
+  HOLDFAST_TRY(size, fs.size(file));  // first: what comes meanwhile may not be durable
   HOLDFAST_TRYV(fs.sync(file));
-  HOLDFAST_TRY(size, fs.size(file));
   return SealedFile{name, size, std::nullopt};
 }
 
@@ -3251,7 +3252,10 @@ template <file_system Fs>
   HOLDFAST_TRYV(fs.sync_directory(parent_of(building.path)));
   auto const fresh = join(building.path, new_note_name);
   HOLDFAST_TRYV(remove_if_there(fs, fresh));
-  HOLDFAST_TRYV(write_new_file(fs, fresh, encode_note(note)));
+  auto const encoded = encode_note(note);
+  if (encoded.size() > seal_limit) return failure(errc::too_large, "note", building.path);
+  building.notes = true;
+  HOLDFAST_TRYV(write_new_file(fs, fresh, encoded));
   HOLDFAST_TRYV(fs.rename(fresh, join(building.path, note_name)));
   HOLDFAST_TRYV(fs.sync_directory(building.path));
   building.noted = std::move(note.words);
@@ -3303,6 +3307,9 @@ template <file_system Fs>
     if (file->digest) made.known.insert_or_assign(name, *file);
   }
   if (found != note.durable.files.size()) return failure(errc::damaged, "resume: lost files", path);
+  // Who noted it may have been killed before its name was durable.
+  HOLDFAST_TRYV(fs.sync_directory(path));
+  made.notes = true;
   made.noted = std::move(note.words);
   return made;
 }
@@ -4104,12 +4111,12 @@ class SealedDirectory {
         .generation = building.generation, .parent = {}, .files = {}, .updates = building.updates};
     HOLDFAST_TRY(names, names_of(building.path, building.updates));
     for (auto const& name : names) {
-      if (building.noted && detail::is_note(name)) continue;
+      if (building.notes && detail::is_note(name)) continue;
       HOLDFAST_TRY(file, settle(building, name, digest));
       seal.files.push_back(file);
     }
     // What is sealed can't be resumed. The last moment: until here a crash leaves its note.
-    if (building.noted) {
+    if (building.notes) {
       HOLDFAST_TRYV(detail::remove_notes(fs_, building.path));
     }
     std::sort(seal.files.begin(), seal.files.end(),
@@ -15614,7 +15621,8 @@ HOLDFAST_END
 //
 // The order of what counts:
 //   1. pull, round by round                 until little is left; updates of the home go on
-//   2. barrier, shared                      no process updates the home from here on; readers go on
+//   2. barrier, shared                      no process updates the home from here on; views go on,
+//                                           and who refreshes or opens may wait behind an updater
 //   3. marks of the current generation      all that was acknowledged is at or below them
 //   4. pull                                 until the build has them too
 //   5. seal, commit, and only then the barrier is let go: nothing is acknowledged in between
@@ -15639,7 +15647,8 @@ struct Pulled {
 /// How a build catches up. The bounds keep a source that is faster than the build from keeping it,
 /// or the updates that wait, for ever.
 struct CatchUpOptions {
-  /// What the writer has already; empty: what a copy began with, or catching up came to before.
+  /// What the writer has already; empty: what a copy began with, or catching up came to before. A
+  /// build that was resumed has to be told: keep it in the note.
   Marks from{};
   std::size_t records_a_round = 10'000;
   std::size_t rounds = 1'000;         ///< before the tail
@@ -16827,6 +16836,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     std::optional<Marks> caught_up{};      // what it came to: no update came since
     typename Base::Source::Quiet quiet{};  // none comes until the commit
     bool others = false;                   // what lies under its number is not ours and stays
+    bool resumed = false;                  // what it began with is the caller's to know
     bool lost = false;                     // a sync failed: it can only be dropped
     bool overtaken = false;                // others changed the record meanwhile
   };
@@ -17395,7 +17405,7 @@ class StagedCore : public Resumer<Store, Register, Locking, W> {
     bool resumed = false;
     if (resume) {
       HOLDFAST_TRY(taken, Base::take_over_or_begin(*attempt));
-      resumed = taken;
+      resumed = attempt->resumed = taken;
     } else {
       HOLDFAST_TRYV(begin(*attempt));
     }
@@ -17423,6 +17433,9 @@ class StagedCore : public Resumer<Store, Register, Locking, W> {
                                           CatchUpOptions const& options,
                                           Feed feed) {
     HOLDFAST_TRYV(check_alive(attempt, "catch_up"));
+    if (attempt.resumed && attempt.marks.empty() && options.from.empty()) {
+      return failure(errc::invalid, "catch_up: CatchUpOptions::from, as the build was noted");
+    }
     auto const within = [&](Pull const& pull) -> result<Pulled> {
       HOLDFAST_TRYV(Base::check_budget(attempt, false));
       return feed(pull);

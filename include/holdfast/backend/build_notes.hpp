@@ -81,8 +81,8 @@ template <file_system Fs>
   auto const known = building.known.find(name);
   if (known != building.known.end()) return known->second;
   HOLDFAST_TRY(file, fs.open(path, Open::read));
+  HOLDFAST_TRY(size, fs.size(file));  // first: what comes meanwhile may not be durable
   HOLDFAST_TRYV(fs.sync(file));
-  HOLDFAST_TRY(size, fs.size(file));
   return SealedFile{name, size, std::nullopt};
 }
 
@@ -105,7 +105,10 @@ template <file_system Fs>
   HOLDFAST_TRYV(fs.sync_directory(parent_of(building.path)));
   auto const fresh = join(building.path, new_note_name);
   HOLDFAST_TRYV(remove_if_there(fs, fresh));
-  HOLDFAST_TRYV(write_new_file(fs, fresh, encode_note(note)));
+  auto const encoded = encode_note(note);
+  if (encoded.size() > seal_limit) return failure(errc::too_large, "note", building.path);
+  building.notes = true;
+  HOLDFAST_TRYV(write_new_file(fs, fresh, encoded));
   HOLDFAST_TRYV(fs.rename(fresh, join(building.path, note_name)));
   HOLDFAST_TRYV(fs.sync_directory(building.path));
   building.noted = std::move(note.words);
@@ -157,6 +160,9 @@ template <file_system Fs>
     if (file->digest) made.known.insert_or_assign(name, *file);
   }
   if (found != note.durable.files.size()) return failure(errc::damaged, "resume: lost files", path);
+  // Who noted it may have been killed before its name was durable.
+  HOLDFAST_TRYV(fs.sync_directory(path));
+  made.notes = true;
   made.noted = std::move(note.words);
   return made;
 }

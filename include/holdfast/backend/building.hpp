@@ -37,6 +37,7 @@ struct Building {
   std::map<std::string, SealedFile> known{};  ///< files already synced, by name
   std::optional<error> broken{};              ///< what can't be mended: it can only be dropped
   std::optional<bytes> noted{};               ///< the words of its last note
+  bool notes = false;                         ///< its folder may have files of a note
   std::uint64_t limit = 0;                    ///< bytes that may be known; 0: none
   bool updates = false;                       ///< whether it is to take updates once it is sealed
   bool sealing = false;  ///< a SEAL in the folder is ours, perhaps half written

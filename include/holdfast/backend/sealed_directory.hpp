@@ -301,12 +301,12 @@ class SealedDirectory {
         .generation = building.generation, .parent = {}, .files = {}, .updates = building.updates};
     HOLDFAST_TRY(names, names_of(building.path, building.updates));
     for (auto const& name : names) {
-      if (building.noted && detail::is_note(name)) continue;
+      if (building.notes && detail::is_note(name)) continue;
       HOLDFAST_TRY(file, settle(building, name, digest));
       seal.files.push_back(file);
     }
     // What is sealed can't be resumed. The last moment: until here a crash leaves its note.
-    if (building.noted) {
+    if (building.notes) {
       HOLDFAST_TRYV(detail::remove_notes(fs_, building.path));
     }
     std::sort(seal.files.begin(), seal.files.end(),

@@ -145,6 +145,7 @@ class BasicSqliteStore {
     auto const folder = folders_.path_of(g);
     HOLDFAST_TRY(sealed, detail::is_there(folders_.files(), detail::join(folder, "SEAL")));
     if (sealed) return failure(errc::not_found, "resume: it was sealed", folder);
+    HOLDFAST_TRYV(detail::rewrite_sqlite_log(folders_.files(), path_of(g)));
     HOLDFAST_TRY(made, start(Building{.generation = g, .path = folder}, Open::write));
     HOLDFAST_TRY(words, detail::note_of_sqlite(made.handle()));
     if (!words) return failure(errc::not_found, "resume: nothing was noted", folder);

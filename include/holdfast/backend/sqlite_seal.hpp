@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -99,6 +100,27 @@ template <file_system Fs>
   bytes words;
   if (size != 0) words.assign(from, from + size);
   return std::optional{std::move(words)};
+}
+
+// What the builder of a database wrote may lie in the page cache alone, also what a sync that
+// failed has forgotten: its log is written once more, so that the next sync speaks for it. Before
+// SQLite opens it.
+template <file_system Fs>
+[[nodiscard]] result<void> rewrite_sqlite_log(Fs const& fs, std::string const& database) {
+  auto log = fs.open(database + "-wal", Open::write);
+  if (!log && log.error().code() == errc::not_found) return ok();
+  HOLDFAST_TRYV(std::move(log));
+  auto& file = log.assume_value();
+  HOLDFAST_TRY(size, fs.size(file));
+  bytes piece(std::size_t{64} << 10);
+  for (std::uint64_t at = 0; at < size;) {
+    HOLDFAST_TRY(got, fs.read_at(file, at, piece));
+    if (got == 0) break;
+    HOLDFAST_TRYV(fs.write_at(file, at, bytes_view{piece}.first(got)));
+    at += got;
+  }
+  HOLDFAST_TRYV(fs.sync(file));
+  return fs.sync_directory(parent_of(database));
 }
 }  // namespace detail
 

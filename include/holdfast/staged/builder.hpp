@@ -66,6 +66,7 @@ class Builder : public Keeper<Store, Register, Locking, W> {
     std::optional<Marks> caught_up{};      // what it came to: no update came since
     typename Base::Source::Quiet quiet{};  // none comes until the commit
     bool others = false;                   // what lies under its number is not ours and stays
+    bool resumed = false;                  // what it began with is the caller's to know
     bool lost = false;                     // a sync failed: it can only be dropped
     bool overtaken = false;                // others changed the record meanwhile
   };

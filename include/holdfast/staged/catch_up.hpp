@@ -4,7 +4,8 @@
 //
 // The order of what counts:
 //   1. pull, round by round                 until little is left; updates of the home go on
-//   2. barrier, shared                      no process updates the home from here on; readers go on
+//   2. barrier, shared                      no process updates the home from here on; views go on,
+//                                           and who refreshes or opens may wait behind an updater
 //   3. marks of the current generation      all that was acknowledged is at or below them
 //   4. pull                                 until the build has them too
 //   5. seal, commit, and only then the barrier is let go: nothing is acknowledged in between
@@ -44,7 +45,8 @@ struct Pulled {
 /// How a build catches up. The bounds keep a source that is faster than the build from keeping it,
 /// or the updates that wait, for ever.
 struct CatchUpOptions {
-  /// What the writer has already; empty: what a copy began with, or catching up came to before.
+  /// What the writer has already; empty: what a copy began with, or catching up came to before. A
+  /// build that was resumed has to be told: keep it in the note.
   Marks from{};
   std::size_t records_a_round = 10'000;
   std::size_t rounds = 1'000;         ///< before the tail

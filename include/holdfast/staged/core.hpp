@@ -110,7 +110,7 @@ class StagedCore : public Resumer<Store, Register, Locking, W> {
     bool resumed = false;
     if (resume) {
       HOLDFAST_TRY(taken, Base::take_over_or_begin(*attempt));
-      resumed = taken;
+      resumed = attempt->resumed = taken;
     } else {
       HOLDFAST_TRYV(begin(*attempt));
     }
@@ -138,6 +138,9 @@ class StagedCore : public Resumer<Store, Register, Locking, W> {
                                           CatchUpOptions const& options,
                                           Feed feed) {
     HOLDFAST_TRYV(check_alive(attempt, "catch_up"));
+    if (attempt.resumed && attempt.marks.empty() && options.from.empty()) {
+      return failure(errc::invalid, "catch_up: CatchUpOptions::from, as the build was noted");
+    }
     auto const within = [&](Pull const& pull) -> result<Pulled> {
       HOLDFAST_TRYV(Base::check_budget(attempt, false));
       return feed(pull);

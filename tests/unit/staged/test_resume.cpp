@@ -71,7 +71,8 @@ TEST_CASE("a build goes on from the last note of a process that was killed", "[r
   CHECK(view.value().generation() == hf::Generation{2});
   CHECK(names_in_both(view.value()) == std::vector<std::string>{"a/one", "a/two", "b/three"});
   CHECK(hf::as_text(std::get<0>(*view.value()).get("b/three").value()) == "three");
-  for (auto const& part : db.verify({2}).value()) CHECK(part.found);
+  auto const verified = db.verify({2}).value();
+  for (auto const& part : verified) CHECK(part.found);
 }
 
 TEST_CASE("a build that is left goes on in the same object, part by part", "[resume]") {
