@@ -6468,6 +6468,8 @@ HOLDFAST_BEGIN
 namespace detail::lease_record {
 inline constexpr std::uint64_t magic = 0x6573'6165'6c66'68;  // "hflease"
 inline constexpr std::uint64_t format = 1;
+inline constexpr std::int64_t max_ttl_ns =
+    std::int64_t{100} * 366 * 24 * 3600 * 1'000'000'000;  ///< a century
 
 /// The last grant. Without a holder nobody has the lease.
 struct Record {
@@ -6511,7 +6513,7 @@ using Bytes = std::array<std::byte, at::end>;
   bool const whole = all.size() == at::end &&
                      get_le<std::uint32_t>(all, at::crc) == crc32c(all.subspan(at::token));
   auto const ttl = whole ? static_cast<std::int64_t>(get_le<std::uint64_t>(all, at::ttl)) : -1;
-  if (ttl < 0) return failure(errc::damaged, "lease");
+  if (ttl < 0 || ttl > max_ttl_ns) return failure(errc::damaged, "lease");
   Record record{{get_le<std::uint64_t>(all, at::token)},
                 get_le<std::uint64_t>(all, at::nonce),
                 get_le<std::uint64_t>(all, at::renewals),
