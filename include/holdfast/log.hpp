@@ -77,7 +77,7 @@ class BasicLog {
   /// Recovers once more; heals after a failed sync.
   [[nodiscard]] result<void> reopen() {
     std::scoped_lock const lock{state_->mutex};
-    return state_->recover({});
+    return state_->reopen();
   }
   /// Removes whole sealed segments of which every record is before `sequence`, the oldest first.
   /// Gives how many.

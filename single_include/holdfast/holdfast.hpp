@@ -7944,7 +7944,9 @@ struct Cursor {
   }
 };
 
-[[nodiscard]] inline std::optional<Record> record_in(bytes_view from) {
+// Headers that nobody is told of are gone by: kept, they take many times their bytes.
+enum class Headers : bool { kept, gone_by };
+[[nodiscard]] inline std::optional<Record> record_in(bytes_view from, Headers headers_are) {
   Cursor at{from};
   Record out;
   static_cast<void>(at.take(1));  // attributes, of which none is used
@@ -7957,7 +7959,8 @@ struct Cursor {
   if (headers < 0 || static_cast<std::size_t>(headers) > at.rest.size()) return {};
   for (std::int32_t i = 0; i < headers && at.good; ++i) {
     auto const key = at.take(at.small());
-    out.headers.push_back({key, at.maybe()});
+    auto const value = at.maybe();
+    if (headers_are == Headers::kept) out.headers.push_back({key, value});
   }
   if (!at.good || !at.rest.empty()) return {};
   return out;
@@ -7985,28 +7988,39 @@ inline void put_maybe(bytes& out, std::optional<bytes_view> const& value) {
   return out;
 }
 
-/// Tells each record. False where a body is not one that may be written: where its counts are
-/// wrong, or, if it is not compressed, its records. What is compressed is not opened, so none of it
-/// is told.
+namespace detail {
 template <class Visit>
-[[nodiscard]] bool each_record(bytes_view body, Visit visit) {
+[[nodiscard]] bool each_record(bytes_view body, Headers headers_are, Visit visit) {
   auto const batch = batch_in(body);
   if (!batch || batch->last_offset_delta < 0 || batch->count < 0) return false;
   // Compaction may take records away, but not make more of them than there were offsets.
   if (batch->count > std::int64_t{batch->last_offset_delta} + 1) return false;
   if (batch->compression() != Compression::none) return true;
-  detail::Cursor at{batch->records};
+  Cursor at{batch->records};
   std::int32_t seen = 0;
   while (at.good && !at.rest.empty()) {
     auto const own = at.take(at.small());
     if (!at.good) return false;
-    auto const record = detail::record_in(own);
+    auto const record = record_in(own, headers_are);
     if (!record || record->offset_delta < 0 || record->offset_delta > batch->last_offset_delta)
       return false;
     visit(*record);
     ++seen;
   }
   return at.good && seen == batch->count;
+}
+}  // namespace detail
+
+/// Tells each record. False where a body is not one that may be written: where its counts are
+/// wrong, or, if it is not compressed, its records. What is compressed is not opened, so none of it
+/// is told.
+template <class Visit>
+[[nodiscard]] bool each_record(bytes_view body, Visit visit) {
+  return detail::each_record(body, detail::Headers::kept, std::move(visit));
+}
+/// Whether a body is one that may be written, as `each_record` says, in no memory of its own.
+[[nodiscard]] inline bool is_writable(bytes_view body) {
+  return detail::each_record(body, detail::Headers::gone_by, [](Record const&) {});
 }
 
 /// A body with these records, not compressed; their offset deltas are counted here. Of `batch` the
@@ -8114,6 +8128,9 @@ class KafkaLog {
 
   [[nodiscard]] Step decode(cursor& c, std::uint64_t place, bytes_view window) const {
     using namespace detail::kafka;  // NOLINT(google-build-using-namespace)
+    // Whatever follows zeros, it is judged as zeros with something behind them: how many of them
+    // one window shows must not decide it.
+    if (c.zeros) return is_zero(window) ? zeros(c, window) : step_of(Step::Kind::bad);
     if (window.size() < before_body) return need(before_body);
     auto const length = get_be<std::int32_t>(window, at::length);
     if (length == 0 && is_zero(window)) return zeros(c, window);
@@ -8126,7 +8143,7 @@ class KafkaLog {
     failed.used = failed.kind == Step::Kind::bad ? whole : 0;  // checked in vain
     if (crc32c(body) != get_be<std::uint32_t>(window, at::crc)) return failed;
     // All but its magic is right: that was damaged, whatever it says.
-    if (get_be<std::uint8_t>(window, at::magic) != magic || c.zeros) return misplaced();
+    if (get_be<std::uint8_t>(window, at::magic) != magic) return misplaced();
     auto step = accept(c, window, body);
     step.begin = place;
     step.used = step.kind == Step::Kind::record ? whole : 0;
@@ -8173,8 +8190,7 @@ class KafkaLog {
       cursor& c, std::uint64_t place, bytes_view payload, Stamp const&, bytes& out) const {
     using namespace detail::kafka;  // NOLINT(google-build-using-namespace)
     if (payload.size() > max_payload) return failure(errc::too_large, "append", "a batch");
-    auto const nothing = [](holdfast::kafka::Record const&) {};
-    if (!holdfast::kafka::each_record(payload, nothing)) {
+    if (!holdfast::kafka::is_writable(payload)) {
       return failure(errc::invalid, "append", "the body of a batch");
     }
     auto const batch = holdfast::kafka::batch_in(payload);
@@ -8229,7 +8245,7 @@ class KafkaLog {
   // batch has the epoch.
   [[nodiscard]] static Step unread(cursor const& c, bytes_view window) noexcept {
     using namespace detail::kafka;  // NOLINT(google-build-using-namespace)
-    bool const first = !c.begun && !c.loose && !c.zeros;
+    bool const first = !c.begun && !c.loose;
     bool const older = get_be<std::uint8_t>(window, at::magic) < magic &&
                        get_be<std::uint32_t>(window, at::epoch) != 0;
     return step_of(first && older ? Step::Kind::foreign : Step::Kind::bad);
@@ -8261,8 +8277,7 @@ class KafkaLog {
     auto const base = get_be<std::uint64_t>(window, at::base_offset);
     if (!follows(c, base, c.loose))
       return is_torn_offset(c, base) ? step_of(Step::Kind::bad) : misplaced();
-    auto const nothing = [](holdfast::kafka::Record const&) {};
-    if (!holdfast::kafka::each_record(body, nothing)) return misplaced();
+    if (!holdfast::kafka::is_writable(body)) return misplaced();
     auto const batch = holdfast::kafka::batch_in(body);
     if (!c.begun && options_.base == any_base) c.base = base;
     go_by(c, base, *batch);
@@ -9170,6 +9185,7 @@ class Frames {
                         step->need <= Format::max_frame && begin_ + filled_ < end_;
       if (!more) {
         (is_whole(step->kind) ? at_ : checked_) += step->used;
+        if (!is_behind_zeros()) before_zeros_ = at_;
         return step;
       }
       auto const wanted =
@@ -9193,7 +9209,7 @@ class Frames {
   }
   /// Goes on at a frame that is known to be there.
   void resume(std::uint64_t at) {
-    at_ = at;
+    at_ = before_zeros_ = at;
     format_.resume(cursor_, at);
   }
   void stand(std::uint64_t at) noexcept { at_ = at; }
@@ -9204,6 +9220,8 @@ class Frames {
     if (checked_ > 8 * end_ + max_checked) {
       return failure(error{errc::damaged, "search segment"}.at(at_));
     }
+    // A frame may begin with zeros, which were gone by with those before it.
+    if (is_behind_zeros()) at_ = std::min(at_, before_zeros_);
     auto const from = resumed_ == at_ ? at_ + 1 : at_;
     HOLDFAST_TRY(found, search(from));
     if (!found) return false;
@@ -9229,6 +9247,13 @@ class Frames {
   }
 
  private:
+  [[nodiscard]] bool is_behind_zeros() const noexcept {
+    if constexpr (requires(typename Format::cursor const& c) { c.zeros; }) {
+      return cursor_.zeros;
+    } else {
+      return false;
+    }
+  }
   [[nodiscard]] bytes_view window() const noexcept {
     if (at_ < begin_) return {};
     auto const gone = std::min<std::uint64_t>(filled_, at_ - begin_);
@@ -9266,6 +9291,7 @@ class Frames {
   std::size_t filled_ = 0;
   std::uint64_t at_ = 0;
   std::uint64_t end_;
+  std::uint64_t before_zeros_ = 0;
   std::uint64_t resumed_ = ~std::uint64_t{0};  // where the last gap ended
   std::uint64_t checked_ = 0;                  // bytes of frames that failed
 };
@@ -10005,7 +10031,8 @@ struct LogOptions {
   std::function<result<void>(std::function<void()>)> post{};
   /// Sealed segments are examined through a map of their files, where the file system has one: up
   /// to twice as fast. Then a sector that can't be read ends the process (SIGBUS) instead of being
-  /// an error; nothing is cut from a sealed segment while it is looked at.
+  /// an error. So does a file that gets shorter meanwhile: not while the log is locked by who opens
+  /// it, but `examine_log` takes no lock, so leave it off there unless nobody has the log open.
   bool map_sealed = false;
   /// Hears how far the opening is; `BasicLogFront` reads through it.
   std::shared_ptr<LogProgress> progress{};
@@ -10357,6 +10384,11 @@ class Crowd {
     }
     leave();
   }
+  /// Hands out no more, and waits until those who look at one are done.
+  void dismiss() noexcept {
+    next_.store(count_);
+    wait();
+  }
   void wait() noexcept {
     for (auto busy = busy_.load(); busy != 0; busy = busy_.load()) busy_.wait(busy);
   }
@@ -10402,6 +10434,19 @@ class Crowd {
   std::atomic<std::size_t> busy_{0};
 };
 
+// Where it can't be run the others do it; where it is run late it finds nothing to do. One that
+// throws (no thread is to be had) can't run it either.
+template <class Work>
+[[nodiscard]] bool post_one(LogOptions const& options, Work work) noexcept {
+  HOLDFAST_MAY_THROW {
+    return options.post(std::move(work)).has_value();
+  }
+  HOLDFAST_CAUGHT {
+    return false;
+  }
+  return false;
+}
+
 /// `look(i)` for each of `count`, some of them on what `options.post` runs; `told(i, found)` hears
 /// each, in order, on this thread.
 template <class T, class Look, class Told>
@@ -10410,10 +10455,14 @@ template <class T, class Look, class Told>
                                                  Look const& look,
                                                  Told const& told) {
   auto const crowd = std::make_shared<Crowd<T>>(count);
+  // What helpers look with lives here: nobody leaves, also by an exception, while one is at it.
+  struct Dismissal {
+    Crowd<T>& crowd;
+    ~Dismissal() { crowd.dismiss(); }
+  } const dismissal{*crowd};
   auto const helpers = options.post ? std::min(options.at_once, count) : 1;
   for (std::size_t i = 1; i < helpers; ++i) {
-    // Where it can't be run the others do it; where it is run late it finds nothing to do.
-    static_cast<void>(options.post([crowd, at = &look] {
+    static_cast<void>(post_one(options, [crowd, at = &look] {
       crowd->serve([at](std::size_t which) { return (*at)(which); }, [] {});
     }));
   }
@@ -10422,6 +10471,24 @@ template <class T, class Look, class Told>
   crowd->each_ready(told);
   return crowd->all();
 }
+
+/// Ends a progress on every way out, so that nobody waits for what will not come.
+class Ending {
+ public:
+  explicit Ending(LogProgress* progress) noexcept : progress_{progress} {}
+  Ending(Ending const&) = delete;
+  Ending& operator=(Ending const&) = delete;
+  ~Ending() {
+    if (progress_ != nullptr) progress_->end({}, 0);
+  }
+  /// Shows these from now on.
+  void with(std::vector<LogPart> parts, std::uint64_t next) {
+    if (progress_ != nullptr) progress_->end(std::move(parts), next);
+  }
+
+ private:
+  LogProgress* progress_;
+};
 
 /// Tells `progress` of the records as they pass; rarely, since it takes a lock.
 class Passing {
@@ -10470,15 +10537,16 @@ template <file_system Fs>
   return examine(file, format, known, pass);
 }
 
-/// Looks at all segments of a survey. `told(base, plan)` hears each, in order.
+/// Looks at all segments of a survey. `told(base, plan)` hears each, in order, and `progress`,
+/// which may be null, in the place of the one that the options name.
 template <file_system Fs, class Told>
 [[nodiscard]] result<std::vector<Plan>> look_at_segments(Fs const& fs,
                                                          std::string const& directory,
                                                          std::vector<std::uint64_t> const& bases,
                                                          LogOptions const& options,
                                                          std::uint32_t boot,
+                                                         LogProgress* progress,
                                                          Told const& told) {
-  auto* const progress = options.progress.get();
   if (progress != nullptr) progress->begin(bases.size());
   auto const look = [&](std::size_t i) -> result<Plan> {
     auto const base = bases[i];
@@ -11111,19 +11179,22 @@ struct LogState {
   }
 
   [[nodiscard]] result<void> open() {
+    Ending ending{options.progress.get()};
     HOLDFAST_TRYV(make_directories(fs, directory));
     HOLDFAST_TRY(opened, open_or_create(fs, join(directory, "LOCK")));
     lock_file = std::move(opened);
     HOLDFAST_TRY(locked, fs.try_lock(*lock_file, {}, Mode::exclusive));
     if (!locked) return failure(errc::busy, "open log", directory);
-    auto done = recover(options.plan);
-    if (!options.progress) return done;
-    if (done) {
-      options.progress->end(parts(), active->tail().next_sequence);
-    } else {
-      options.progress->end({}, 0);
-    }
-    return done;
+    HOLDFAST_TRYV(recover(options.plan, options.progress.get()));
+    ending.with(parts(), active->tail().next_sequence);
+    return ok();
+  }
+  // Readers go on with what they were shown until there is something to show in its place.
+  [[nodiscard]] result<void> reopen() {
+    Ending ending{options.progress.get()};
+    HOLDFAST_TRYV(recover({}, nullptr));
+    ending.with(parts(), active->tail().next_sequence);
+    return ok();
   }
 
   [[nodiscard]] result<void> check() const {
@@ -11131,7 +11202,8 @@ struct LogState {
     return ok();
   }
   // Looks at all segments before any is touched.
-  [[nodiscard]] result<void> recover(std::optional<std::uint64_t> const& plan) {
+  [[nodiscard]] result<void> recover(std::optional<std::uint64_t> const& plan,
+                                     LogProgress* progress) {
     active.reset();
     sealed.clear();
     report = {};
@@ -11140,7 +11212,7 @@ struct LogState {
       tell({Step::examined, base, seen.kept, name(seen.verdict)});
     };
     HOLDFAST_TRY(plans, look_at_segments(fs, directory, found.bases, options,
-                                         boot_tag(world_of_it.self().boot), told));
+                                         boot_tag(world_of_it.self().boot), progress, told));
     auto judged = Judge{directory, How}(found, plans);
     report = std::move(judged.report);
     if (plan && *plan != report.fingerprint) {
@@ -11298,7 +11370,8 @@ struct LogState {
 
   [[nodiscard]] std::vector<LogPart> parts() const {
     auto all = sealed;
-    all.push_back({active_base, active->tail().end, active->recovered().skipped_bytes != 0});
+    if (active)
+      all.push_back({active_base, active->tail().end, active->recovered().skipped_bytes != 0});
     return all;
   }
 
@@ -11378,7 +11451,7 @@ class BasicLog {
   /// Recovers once more; heals after a failed sync.
   [[nodiscard]] result<void> reopen() {
     std::scoped_lock const lock{state_->mutex};
-    return state_->recover({});
+    return state_->reopen();
   }
   /// Removes whole sealed segments of which every record is before `sequence`, the oldest first.
   /// Gives how many.
@@ -11450,17 +11523,17 @@ class DirectoryLogWriter {
  public:
   using State = detail::LogState<Fs, Recovery::cut, W>;
   DirectoryLogWriter(Building building, std::unique_ptr<State> log)
-      : building_{std::move(building)}, log_{std::move(log)} {}
+      : building_{std::move(building)}, fs_{log->fs}, log_{std::move(log)} {}
 
   /// One record, with the next number. Durable with the seal.
   [[nodiscard]] result<Record> append(bytes_view payload) {
-    HOLDFAST_TRYV(building_.writable());
+    HOLDFAST_TRYV(writable());
     HOLDFAST_TRYV(building_.note(log_->roll_if_full()));
     return building_.note(log_->active->append(payload));
   }
   /// Seals the segment that is written, and begins the next one.
   [[nodiscard]] result<void> roll() {
-    HOLDFAST_TRYV(building_.writable());
+    HOLDFAST_TRYV(writable());
     return building_.note(log_->roll());
   }
   /// The number that the next record gets.
@@ -11472,25 +11545,37 @@ class DirectoryLogWriter {
 
   /// Makes it durable and lets go of its files; again is a success. For `seal`.
   [[nodiscard]] result<void> close(std::uint32_t index_every) {
-    if (!log_) return ok();
-    HOLDFAST_TRYV(building_.writable());
-    HOLDFAST_TRYV(log_->check());
-    HOLDFAST_TRYV(building_.note(log_->active->close()));
-    if (index_every != 0) {
-      HOLDFAST_TRYV(building_.note(log_->index({.every = index_every})));
+    if (log_) {
+      HOLDFAST_TRYV(building_.writable());
+      HOLDFAST_TRYV(log_->check());
+      HOLDFAST_TRYV(building_.note(log_->active->close()));
+      if (index_every != 0) {
+        HOLDFAST_TRYV(building_.note(log_->index({.every = index_every})));
+      }
+      log_.reset();
     }
-    auto const fs = log_->fs;
-    log_.reset();
-    HOLDFAST_TRY(entries, fs.list(building_.path));
+    return remove_what_only_an_open_log_needs();
+  }
+
+ private:
+  // Also where a seal failed after the log was let go of.
+  [[nodiscard]] result<void> writable() const {
+    HOLDFAST_TRYV(building_.writable());
+    if (!log_) return failure(errc::spent, "append to log", building_.path);
+    return log_->check();
+  }
+  // Again if it failed half-way: what is left of it would be sealed with the rest.
+  [[nodiscard]] result<void> remove_what_only_an_open_log_needs() {
+    HOLDFAST_TRY(entries, fs_.list(building_.path));
     for (auto const& entry : entries) {
       if (entry.name != "LOCK" && !entry.name.ends_with(".point")) continue;
-      HOLDFAST_TRYV(detail::remove_if_there(fs, detail::join(building_.path, entry.name)));
+      HOLDFAST_TRYV(detail::remove_if_there(fs_, detail::join(building_.path, entry.name)));
     }
     return ok();
   }
 
- private:
   Building building_;
+  Fs fs_;
   std::unique_ptr<State> log_;
 };
 
@@ -11617,11 +11702,13 @@ template <file_system Fs = Posix, world W = Native>
                                             LogOptions const& options = {},
                                             Fs const& fs = {},
                                             W const& w = {}) {
+  detail::Ending const ending{options.progress.get()};
   HOLDFAST_TRY(found, detail::survey(fs, directory));
   auto const told = [&w](std::uint64_t base, Plan const& plan) {
     detail::tell_step(w, {SegmentStep::Kind::examined, base, plan.kept, name(plan.verdict)});
   };
-  HOLDFAST_TRY(plans, detail::look_at_segments(fs, directory, found.bases, options, 0, told));
+  HOLDFAST_TRY(plans, detail::look_at_segments(fs, directory, found.bases, options, 0,
+                                               options.progress.get(), told));
   // As salvage goes: over everything that there is.
   auto report = detail::Judge{directory, Recovery::salvage}(found, plans).report;
   for (auto const& one : report.segments) report.records += one.recovered.found.records;
@@ -11918,10 +12005,25 @@ class Comparison {
   [[nodiscard]] result<void> go_alone() {
     for (;;) {
       HOLDFAST_TRY(here, own_.next());
-      if (!here || !own_.is_whole(here->kind)) break;
+      if (!here) break;
+      if (!own_.is_whole(here->kind)) {
+        HOLDFAST_TRYV(look_behind(here->kind == Step::Kind::bad && here->valid));
+        break;
+      }
       if (ends_segment(*here)) out_.end = own_.at();
     }
     return out_.end < needed_.durable_to ? fail_at(out_.end) : result<void>{ok()};
+  }
+  // The other one can't fill what does not hold here. What is cut then must be no more than a crash
+  // may take: no frame behind it tells of more that was synced, and none lies where none may.
+  [[nodiscard]] result<void> look_behind(bool misplaced) {
+    if (misplaced) return fail_at(out_.end);
+    for (auto at = own_.at() + 1;;) {
+      HOLDFAST_TRY(found, own_.search(at));
+      if (!found) return ok();
+      if (found->synced_to > out_.end) return fail_at(out_.end);
+      at = found->at + 1;
+    }
   }
 
   // Goes on there until the frame with which this segment goes on. False: it does not.
@@ -12062,7 +12164,7 @@ class Mender {
     auto const told = [this](std::uint64_t base, Plan const& plan) {
       tell_step(world_, {SegmentStep::Kind::examined, base, plan.kept, name(plan.verdict)});
     };
-    HOLDFAST_TRY(plans, look_at_segments(fs_, directory_, found.bases, options, 0, told));
+    HOLDFAST_TRY(plans, look_at_segments(fs_, directory_, found.bases, options, 0, nullptr, told));
     for (std::size_t i = 0; i < found.bases.size(); ++i) {
       bool const last = i + 1 == found.bases.size();
       auto const next = mend(found.bases[i], plans[i], last);

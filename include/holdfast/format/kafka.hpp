@@ -75,6 +75,9 @@ class KafkaLog {
 
   [[nodiscard]] Step decode(cursor& c, std::uint64_t place, bytes_view window) const {
     using namespace detail::kafka;  // NOLINT(google-build-using-namespace)
+    // Whatever follows zeros, it is judged as zeros with something behind them: how many of them
+    // one window shows must not decide it.
+    if (c.zeros) return is_zero(window) ? zeros(c, window) : step_of(Step::Kind::bad);
     if (window.size() < before_body) return need(before_body);
     auto const length = get_be<std::int32_t>(window, at::length);
     if (length == 0 && is_zero(window)) return zeros(c, window);
@@ -87,7 +90,7 @@ class KafkaLog {
     failed.used = failed.kind == Step::Kind::bad ? whole : 0;  // checked in vain
     if (crc32c(body) != get_be<std::uint32_t>(window, at::crc)) return failed;
     // All but its magic is right: that was damaged, whatever it says.
-    if (get_be<std::uint8_t>(window, at::magic) != magic || c.zeros) return misplaced();
+    if (get_be<std::uint8_t>(window, at::magic) != magic) return misplaced();
     auto step = accept(c, window, body);
     step.begin = place;
     step.used = step.kind == Step::Kind::record ? whole : 0;
@@ -134,8 +137,7 @@ class KafkaLog {
       cursor& c, std::uint64_t place, bytes_view payload, Stamp const&, bytes& out) const {
     using namespace detail::kafka;  // NOLINT(google-build-using-namespace)
     if (payload.size() > max_payload) return failure(errc::too_large, "append", "a batch");
-    auto const nothing = [](holdfast::kafka::Record const&) {};
-    if (!holdfast::kafka::each_record(payload, nothing)) {
+    if (!holdfast::kafka::is_writable(payload)) {
       return failure(errc::invalid, "append", "the body of a batch");
     }
     auto const batch = holdfast::kafka::batch_in(payload);
@@ -190,7 +192,7 @@ class KafkaLog {
   // batch has the epoch.
   [[nodiscard]] static Step unread(cursor const& c, bytes_view window) noexcept {
     using namespace detail::kafka;  // NOLINT(google-build-using-namespace)
-    bool const first = !c.begun && !c.loose && !c.zeros;
+    bool const first = !c.begun && !c.loose;
     bool const older = get_be<std::uint8_t>(window, at::magic) < magic &&
                        get_be<std::uint32_t>(window, at::epoch) != 0;
     return step_of(first && older ? Step::Kind::foreign : Step::Kind::bad);
@@ -222,8 +224,7 @@ class KafkaLog {
     auto const base = get_be<std::uint64_t>(window, at::base_offset);
     if (!follows(c, base, c.loose))
       return is_torn_offset(c, base) ? step_of(Step::Kind::bad) : misplaced();
-    auto const nothing = [](holdfast::kafka::Record const&) {};
-    if (!holdfast::kafka::each_record(body, nothing)) return misplaced();
+    if (!holdfast::kafka::is_writable(body)) return misplaced();
     auto const batch = holdfast::kafka::batch_in(body);
     if (!c.begun && options_.base == any_base) c.base = base;
     go_by(c, base, *batch);

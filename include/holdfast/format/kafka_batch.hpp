@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "holdfast/bytes.hpp"
@@ -124,7 +125,9 @@ struct Cursor {
   }
 };
 
-[[nodiscard]] inline std::optional<Record> record_in(bytes_view from) {
+// Headers that nobody is told of are gone by: kept, they take many times their bytes.
+enum class Headers : bool { kept, gone_by };
+[[nodiscard]] inline std::optional<Record> record_in(bytes_view from, Headers headers_are) {
   Cursor at{from};
   Record out;
   static_cast<void>(at.take(1));  // attributes, of which none is used
@@ -137,7 +140,8 @@ struct Cursor {
   if (headers < 0 || static_cast<std::size_t>(headers) > at.rest.size()) return {};
   for (std::int32_t i = 0; i < headers && at.good; ++i) {
     auto const key = at.take(at.small());
-    out.headers.push_back({key, at.maybe()});
+    auto const value = at.maybe();
+    if (headers_are == Headers::kept) out.headers.push_back({key, value});
   }
   if (!at.good || !at.rest.empty()) return {};
   return out;
@@ -165,28 +169,39 @@ inline void put_maybe(bytes& out, std::optional<bytes_view> const& value) {
   return out;
 }
 
-/// Tells each record. False where a body is not one that may be written: where its counts are
-/// wrong, or, if it is not compressed, its records. What is compressed is not opened, so none of it
-/// is told.
+namespace detail {
 template <class Visit>
-[[nodiscard]] bool each_record(bytes_view body, Visit visit) {
+[[nodiscard]] bool each_record(bytes_view body, Headers headers_are, Visit visit) {
   auto const batch = batch_in(body);
   if (!batch || batch->last_offset_delta < 0 || batch->count < 0) return false;
   // Compaction may take records away, but not make more of them than there were offsets.
   if (batch->count > std::int64_t{batch->last_offset_delta} + 1) return false;
   if (batch->compression() != Compression::none) return true;
-  detail::Cursor at{batch->records};
+  Cursor at{batch->records};
   std::int32_t seen = 0;
   while (at.good && !at.rest.empty()) {
     auto const own = at.take(at.small());
     if (!at.good) return false;
-    auto const record = detail::record_in(own);
+    auto const record = record_in(own, headers_are);
     if (!record || record->offset_delta < 0 || record->offset_delta > batch->last_offset_delta)
       return false;
     visit(*record);
     ++seen;
   }
   return at.good && seen == batch->count;
+}
+}  // namespace detail
+
+/// Tells each record. False where a body is not one that may be written: where its counts are
+/// wrong, or, if it is not compressed, its records. What is compressed is not opened, so none of it
+/// is told.
+template <class Visit>
+[[nodiscard]] bool each_record(bytes_view body, Visit visit) {
+  return detail::each_record(body, detail::Headers::kept, std::move(visit));
+}
+/// Whether a body is one that may be written, as `each_record` says, in no memory of its own.
+[[nodiscard]] inline bool is_writable(bytes_view body) {
+  return detail::each_record(body, detail::Headers::gone_by, [](Record const&) {});
 }
 
 /// A body with these records, not compressed; their offset deltas are counted here. Of `batch` the

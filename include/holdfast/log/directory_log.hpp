@@ -53,17 +53,17 @@ class DirectoryLogWriter {
  public:
   using State = detail::LogState<Fs, Recovery::cut, W>;
   DirectoryLogWriter(Building building, std::unique_ptr<State> log)
-      : building_{std::move(building)}, log_{std::move(log)} {}
+      : building_{std::move(building)}, fs_{log->fs}, log_{std::move(log)} {}
 
   /// One record, with the next number. Durable with the seal.
   [[nodiscard]] result<Record> append(bytes_view payload) {
-    HOLDFAST_TRYV(building_.writable());
+    HOLDFAST_TRYV(writable());
     HOLDFAST_TRYV(building_.note(log_->roll_if_full()));
     return building_.note(log_->active->append(payload));
   }
   /// Seals the segment that is written, and begins the next one.
   [[nodiscard]] result<void> roll() {
-    HOLDFAST_TRYV(building_.writable());
+    HOLDFAST_TRYV(writable());
     return building_.note(log_->roll());
   }
   /// The number that the next record gets.
@@ -75,25 +75,37 @@ class DirectoryLogWriter {
 
   /// Makes it durable and lets go of its files; again is a success. For `seal`.
   [[nodiscard]] result<void> close(std::uint32_t index_every) {
-    if (!log_) return ok();
-    HOLDFAST_TRYV(building_.writable());
-    HOLDFAST_TRYV(log_->check());
-    HOLDFAST_TRYV(building_.note(log_->active->close()));
-    if (index_every != 0) {
-      HOLDFAST_TRYV(building_.note(log_->index({.every = index_every})));
+    if (log_) {
+      HOLDFAST_TRYV(building_.writable());
+      HOLDFAST_TRYV(log_->check());
+      HOLDFAST_TRYV(building_.note(log_->active->close()));
+      if (index_every != 0) {
+        HOLDFAST_TRYV(building_.note(log_->index({.every = index_every})));
+      }
+      log_.reset();
     }
-    auto const fs = log_->fs;
-    log_.reset();
-    HOLDFAST_TRY(entries, fs.list(building_.path));
+    return remove_what_only_an_open_log_needs();
+  }
+
+ private:
+  // Also where a seal failed after the log was let go of.
+  [[nodiscard]] result<void> writable() const {
+    HOLDFAST_TRYV(building_.writable());
+    if (!log_) return failure(errc::spent, "append to log", building_.path);
+    return log_->check();
+  }
+  // Again if it failed half-way: what is left of it would be sealed with the rest.
+  [[nodiscard]] result<void> remove_what_only_an_open_log_needs() {
+    HOLDFAST_TRY(entries, fs_.list(building_.path));
     for (auto const& entry : entries) {
       if (entry.name != "LOCK" && !entry.name.ends_with(".point")) continue;
-      HOLDFAST_TRYV(detail::remove_if_there(fs, detail::join(building_.path, entry.name)));
+      HOLDFAST_TRYV(detail::remove_if_there(fs_, detail::join(building_.path, entry.name)));
     }
     return ok();
   }
 
- private:
   Building building_;
+  Fs fs_;
   std::unique_ptr<State> log_;
 };
 

@@ -30,11 +30,13 @@ template <file_system Fs = Posix, world W = Native>
                                             LogOptions const& options = {},
                                             Fs const& fs = {},
                                             W const& w = {}) {
+  detail::Ending const ending{options.progress.get()};
   HOLDFAST_TRY(found, detail::survey(fs, directory));
   auto const told = [&w](std::uint64_t base, Plan const& plan) {
     detail::tell_step(w, {SegmentStep::Kind::examined, base, plan.kept, name(plan.verdict)});
   };
-  HOLDFAST_TRY(plans, detail::look_at_segments(fs, directory, found.bases, options, 0, told));
+  HOLDFAST_TRY(plans, detail::look_at_segments(fs, directory, found.bases, options, 0,
+                                               options.progress.get(), told));
   // As salvage goes: over everything that there is.
   auto report = detail::Judge{directory, Recovery::salvage}(found, plans).report;
   for (auto const& one : report.segments) report.records += one.recovered.found.records;

@@ -60,6 +60,11 @@ class Crowd {
     }
     leave();
   }
+  /// Hands out no more, and waits until those who look at one are done.
+  void dismiss() noexcept {
+    next_.store(count_);
+    wait();
+  }
   void wait() noexcept {
     for (auto busy = busy_.load(); busy != 0; busy = busy_.load()) busy_.wait(busy);
   }
@@ -105,6 +110,19 @@ class Crowd {
   std::atomic<std::size_t> busy_{0};
 };
 
+// Where it can't be run the others do it; where it is run late it finds nothing to do. One that
+// throws (no thread is to be had) can't run it either.
+template <class Work>
+[[nodiscard]] bool post_one(LogOptions const& options, Work work) noexcept {
+  HOLDFAST_MAY_THROW {
+    return options.post(std::move(work)).has_value();
+  }
+  HOLDFAST_CAUGHT {
+    return false;
+  }
+  return false;
+}
+
 /// `look(i)` for each of `count`, some of them on what `options.post` runs; `told(i, found)` hears
 /// each, in order, on this thread.
 template <class T, class Look, class Told>
@@ -113,10 +131,14 @@ template <class T, class Look, class Told>
                                                  Look const& look,
                                                  Told const& told) {
   auto const crowd = std::make_shared<Crowd<T>>(count);
+  // What helpers look with lives here: nobody leaves, also by an exception, while one is at it.
+  struct Dismissal {
+    Crowd<T>& crowd;
+    ~Dismissal() { crowd.dismiss(); }
+  } const dismissal{*crowd};
   auto const helpers = options.post ? std::min(options.at_once, count) : 1;
   for (std::size_t i = 1; i < helpers; ++i) {
-    // Where it can't be run the others do it; where it is run late it finds nothing to do.
-    static_cast<void>(options.post([crowd, at = &look] {
+    static_cast<void>(post_one(options, [crowd, at = &look] {
       crowd->serve([at](std::size_t which) { return (*at)(which); }, [] {});
     }));
   }
@@ -125,6 +147,24 @@ template <class T, class Look, class Told>
   crowd->each_ready(told);
   return crowd->all();
 }
+
+/// Ends a progress on every way out, so that nobody waits for what will not come.
+class Ending {
+ public:
+  explicit Ending(LogProgress* progress) noexcept : progress_{progress} {}
+  Ending(Ending const&) = delete;
+  Ending& operator=(Ending const&) = delete;
+  ~Ending() {
+    if (progress_ != nullptr) progress_->end({}, 0);
+  }
+  /// Shows these from now on.
+  void with(std::vector<LogPart> parts, std::uint64_t next) {
+    if (progress_ != nullptr) progress_->end(std::move(parts), next);
+  }
+
+ private:
+  LogProgress* progress_;
+};
 
 /// Tells `progress` of the records as they pass; rarely, since it takes a lock.
 class Passing {
@@ -173,15 +213,16 @@ template <file_system Fs>
   return examine(file, format, known, pass);
 }
 
-/// Looks at all segments of a survey. `told(base, plan)` hears each, in order.
+/// Looks at all segments of a survey. `told(base, plan)` hears each, in order, and `progress`,
+/// which may be null, in the place of the one that the options name.
 template <file_system Fs, class Told>
 [[nodiscard]] result<std::vector<Plan>> look_at_segments(Fs const& fs,
                                                          std::string const& directory,
                                                          std::vector<std::uint64_t> const& bases,
                                                          LogOptions const& options,
                                                          std::uint32_t boot,
+                                                         LogProgress* progress,
                                                          Told const& told) {
-  auto* const progress = options.progress.get();
   if (progress != nullptr) progress->begin(bases.size());
   auto const look = [&](std::size_t i) -> result<Plan> {
     auto const base = bases[i];

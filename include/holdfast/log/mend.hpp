@@ -90,7 +90,7 @@ class Mender {
     auto const told = [this](std::uint64_t base, Plan const& plan) {
       tell_step(world_, {SegmentStep::Kind::examined, base, plan.kept, name(plan.verdict)});
     };
-    HOLDFAST_TRY(plans, look_at_segments(fs_, directory_, found.bases, options, 0, told));
+    HOLDFAST_TRY(plans, look_at_segments(fs_, directory_, found.bases, options, 0, nullptr, told));
     for (std::size_t i = 0; i < found.bases.size(); ++i) {
       bool const last = i + 1 == found.bases.size();
       auto const next = mend(found.bases[i], plans[i], last);

@@ -108,7 +108,8 @@ struct LogOptions {
   std::function<result<void>(std::function<void()>)> post{};
   /// Sealed segments are examined through a map of their files, where the file system has one: up
   /// to twice as fast. Then a sector that can't be read ends the process (SIGBUS) instead of being
-  /// an error; nothing is cut from a sealed segment while it is looked at.
+  /// an error. So does a file that gets shorter meanwhile: not while the log is locked by who opens
+  /// it, but `examine_log` takes no lock, so leave it off there unless nobody has the log open.
   bool map_sealed = false;
   /// Hears how far the opening is; `BasicLogFront` reads through it.
   std::shared_ptr<LogProgress> progress{};

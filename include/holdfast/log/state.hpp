@@ -56,19 +56,22 @@ struct LogState {
   }
 
   [[nodiscard]] result<void> open() {
+    Ending ending{options.progress.get()};
     HOLDFAST_TRYV(make_directories(fs, directory));
     HOLDFAST_TRY(opened, open_or_create(fs, join(directory, "LOCK")));
     lock_file = std::move(opened);
     HOLDFAST_TRY(locked, fs.try_lock(*lock_file, {}, Mode::exclusive));
     if (!locked) return failure(errc::busy, "open log", directory);
-    auto done = recover(options.plan);
-    if (!options.progress) return done;
-    if (done) {
-      options.progress->end(parts(), active->tail().next_sequence);
-    } else {
-      options.progress->end({}, 0);
-    }
-    return done;
+    HOLDFAST_TRYV(recover(options.plan, options.progress.get()));
+    ending.with(parts(), active->tail().next_sequence);
+    return ok();
+  }
+  // Readers go on with what they were shown until there is something to show in its place.
+  [[nodiscard]] result<void> reopen() {
+    Ending ending{options.progress.get()};
+    HOLDFAST_TRYV(recover({}, nullptr));
+    ending.with(parts(), active->tail().next_sequence);
+    return ok();
   }
 
   [[nodiscard]] result<void> check() const {
@@ -76,7 +79,8 @@ struct LogState {
     return ok();
   }
   // Looks at all segments before any is touched.
-  [[nodiscard]] result<void> recover(std::optional<std::uint64_t> const& plan) {
+  [[nodiscard]] result<void> recover(std::optional<std::uint64_t> const& plan,
+                                     LogProgress* progress) {
     active.reset();
     sealed.clear();
     report = {};
@@ -85,7 +89,7 @@ struct LogState {
       tell({Step::examined, base, seen.kept, name(seen.verdict)});
     };
     HOLDFAST_TRY(plans, look_at_segments(fs, directory, found.bases, options,
-                                         boot_tag(world_of_it.self().boot), told));
+                                         boot_tag(world_of_it.self().boot), progress, told));
     auto judged = Judge{directory, How}(found, plans);
     report = std::move(judged.report);
     if (plan && *plan != report.fingerprint) {
@@ -243,7 +247,8 @@ struct LogState {
 
   [[nodiscard]] std::vector<LogPart> parts() const {
     auto all = sealed;
-    all.push_back({active_base, active->tail().end, active->recovered().skipped_bytes != 0});
+    if (active)
+      all.push_back({active_base, active->tail().end, active->recovered().skipped_bytes != 0});
     return all;
   }
 

@@ -93,10 +93,25 @@ class Comparison {
   [[nodiscard]] result<void> go_alone() {
     for (;;) {
       HOLDFAST_TRY(here, own_.next());
-      if (!here || !own_.is_whole(here->kind)) break;
+      if (!here) break;
+      if (!own_.is_whole(here->kind)) {
+        HOLDFAST_TRYV(look_behind(here->kind == Step::Kind::bad && here->valid));
+        break;
+      }
       if (ends_segment(*here)) out_.end = own_.at();
     }
     return out_.end < needed_.durable_to ? fail_at(out_.end) : result<void>{ok()};
+  }
+  // The other one can't fill what does not hold here. What is cut then must be no more than a crash
+  // may take: no frame behind it tells of more that was synced, and none lies where none may.
+  [[nodiscard]] result<void> look_behind(bool misplaced) {
+    if (misplaced) return fail_at(out_.end);
+    for (auto at = own_.at() + 1;;) {
+      HOLDFAST_TRY(found, own_.search(at));
+      if (!found) return ok();
+      if (found->synced_to > out_.end) return fail_at(out_.end);
+      at = found->at + 1;
+    }
   }
 
   // Goes on there until the frame with which this segment goes on. False: it does not.

@@ -54,6 +54,7 @@ class Frames {
                         step->need <= Format::max_frame && begin_ + filled_ < end_;
       if (!more) {
         (is_whole(step->kind) ? at_ : checked_) += step->used;
+        if (!is_behind_zeros()) before_zeros_ = at_;
         return step;
       }
       auto const wanted =
@@ -77,7 +78,7 @@ class Frames {
   }
   /// Goes on at a frame that is known to be there.
   void resume(std::uint64_t at) {
-    at_ = at;
+    at_ = before_zeros_ = at;
     format_.resume(cursor_, at);
   }
   void stand(std::uint64_t at) noexcept { at_ = at; }
@@ -88,6 +89,8 @@ class Frames {
     if (checked_ > 8 * end_ + max_checked) {
       return failure(error{errc::damaged, "search segment"}.at(at_));
     }
+    // A frame may begin with zeros, which were gone by with those before it.
+    if (is_behind_zeros()) at_ = std::min(at_, before_zeros_);
     auto const from = resumed_ == at_ ? at_ + 1 : at_;
     HOLDFAST_TRY(found, search(from));
     if (!found) return false;
@@ -113,6 +116,13 @@ class Frames {
   }
 
  private:
+  [[nodiscard]] bool is_behind_zeros() const noexcept {
+    if constexpr (requires(typename Format::cursor const& c) { c.zeros; }) {
+      return cursor_.zeros;
+    } else {
+      return false;
+    }
+  }
   [[nodiscard]] bytes_view window() const noexcept {
     if (at_ < begin_) return {};
     auto const gone = std::min<std::uint64_t>(filled_, at_ - begin_);
@@ -150,6 +160,7 @@ class Frames {
   std::size_t filled_ = 0;
   std::uint64_t at_ = 0;
   std::uint64_t end_;
+  std::uint64_t before_zeros_ = 0;
   std::uint64_t resumed_ = ~std::uint64_t{0};  // where the last gap ended
   std::uint64_t checked_ = 0;                  // bytes of frames that failed
 };

@@ -166,6 +166,22 @@ TEST_CASE("a copy of a log goes on behind its last record", "[log][store]") {
         std::pair<std::uint64_t, std::string>{2, "three"});
 }
 
+TEST_CASE("a log whose seal has failed takes no more records, and may be sealed again",
+          "[log][store]") {
+  LogHome const home;
+  auto store = home.store();
+  auto writer = store.create({1}).value();
+  REQUIRE(writer.append(hf::as_bytes("one")));
+  auto const odd = writer.building().path + "/odd";
+  REQUIRE(home.process.files.symlink("elsewhere", odd));  // nothing that a SEAL can name
+  REQUIRE_FALSE(store.seal(writer));
+  CHECK(writer.append(hf::as_bytes("late")).error().code() == hf::errc::spent);
+  CHECK(writer.roll().error().code() == hf::errc::spent);
+  REQUIRE(home.process.files.remove(odd));
+  REQUIRE(store.seal(writer));
+  CHECK(events_of(store.open({1}).value()).size() == 1);
+}
+
 TEST_CASE("a compacted log may keep the numbers and the indexes of the old one", "[log][store]") {
   LogHome home;
   home.make.options = {.segment_size = 1, .first_sequence = 1000, .index_every = 1};

@@ -64,6 +64,11 @@ std::vector<hf::bytes> bodies_of(Log const& log) {
   }
   return all;
 }
+class InOneWindow : public MemorySegment {
+ public:
+  using MemorySegment::MemorySegment;
+  [[nodiscard]] hf::bytes_view mapped() const noexcept { return content(); }
+};
 hf::Plan kafka_plan(hf::bytes const& content, hf::KafkaLog const& format = {}) {
   return hf::examine(MemorySegment{content}, format).value();
 }
@@ -169,6 +174,42 @@ TEST_CASE("batches of Kafka that are longer than what is read at once are read",
     REQUIRE(log.append(bodies.back()));
   }
   CHECK(bodies_of(log) == bodies);
+}
+
+TEST_CASE("a batch behind zeros is cut, however many of them one window shows", "[kafka]") {
+  hf::KafkaLog const format{{.base = 100}};
+  auto const all = kafka_batches(format, 2);
+  auto const first = all.ends[0];
+  constexpr std::size_t window = std::size_t{256} << 10;
+  for (auto const gap : {window - 64, window - 20, window - 1, window, window + 20, 3 * window}) {
+    CAPTURE(gap);
+    auto content = all.whole;
+    content.insert(content.begin() + static_cast<std::ptrdiff_t>(first), gap - first, std::byte{0});
+    for (bool const sealed : {false, true}) {
+      auto const read = hf::examine(MemorySegment{content}, format, {.sealed = sealed}).value();
+      auto const seen = hf::examine(InOneWindow{content}, format, {.sealed = sealed}).value();
+      CHECK(read.verdict == (sealed ? hf::Verdict::sealed_damage : hf::Verdict::torn_tail));
+      CHECK(read.kept == first);
+      CHECK(read.fingerprint() == seen.fingerprint());
+      CHECK(read.salvageable == seen.salvageable);
+    }
+    content.resize(gap + 5);  // zeros, but for less than a batch takes
+    std::fill(content.begin() + static_cast<std::ptrdiff_t>(first), content.end(), std::byte{0});
+    CHECK(kafka_plan(content, format).verdict == hf::Verdict::clean);
+  }
+}
+
+TEST_CASE("headers that nobody asked for are gone by", "[kafka]") {
+  std::vector<kafka::Header> const many(1000);
+  std::vector<kafka::Record> const records{{.headers = many}};
+  auto body = kafka::body_of({}, records);
+  CHECK(kafka::is_writable(body));
+  auto at = kafka::detail::Cursor{kafka::batch_in(body)->records};
+  auto const own = at.take(at.small());
+  CHECK(kafka::detail::record_in(own, kafka::detail::Headers::kept)->headers.size() == 1000);
+  CHECK(kafka::detail::record_in(own, kafka::detail::Headers::gone_by)->headers.capacity() == 0);
+  body.back() = std::byte{0x7e};  // of the last value: more than there is
+  CHECK_FALSE(kafka::is_writable(body));
 }
 
 TEST_CASE("what Kafka's format can't have is told apart", "[kafka]") {
