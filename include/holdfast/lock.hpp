@@ -70,7 +70,7 @@ class Held {
   /// stopped. Nothing where it holds until it is let go. Never waits.
   [[nodiscard]] std::optional<std::int64_t> remaining_ns() const noexcept {
     if constexpr (lapsing<Policy>) {
-      if (!own_ || own_->born.left()) return 0;
+      if (!own_ || own_->released.load(std::memory_order_acquire) || own_->born.left()) return 0;
       auto const until = own_->until_ns.load(std::memory_order_acquire);
       return std::max<std::int64_t>(0, until - own_->state->world.steady_ns());
     } else {
@@ -81,6 +81,7 @@ class Held {
   /// error it holds for as long as it did before.
   [[nodiscard]] result<void> renew() requires renewable<Policy> {
     if (!own_) return failure(errc::spent, "renew");
+    if (own_->born.left()) return failure(errc::forked, "renew");  // the mutex may be a thread's
     std::lock_guard const guard{own_->mutex};
     auto renewed = Traits::renew(own_->state->policy, own_->grant);
     own_->look();
@@ -89,7 +90,9 @@ class Held {
   /// Idempotent. After an error it lapses with its process or its time.
   [[nodiscard]] result<void> release() {
     if (!own_) return ok();
-    own_->until_ns.store(0, std::memory_order_release);  // at once: the call may take time
+    if (own_->born.left()) return failure(errc::forked, "release");
+    // At once, as the call may take time; for good, as a renewal may be under way.
+    own_->released.store(true, std::memory_order_release);
     std::lock_guard const guard{own_->mutex};
     return Traits::release(own_->state->policy, own_->grant);
   }
@@ -103,8 +106,10 @@ class Held {
     // Until when it holds, for those who must not wait for a call.
     void look() noexcept {
       if constexpr (lapsing<Policy>) {
+        // The clock first: a pause in between makes it shorter, never longer.
+        auto const now = state->world.steady_ns();
         auto const left = Traits::remaining_ns(state->policy, grant);
-        until_ns.store(state->world.steady_ns() + left, std::memory_order_release);
+        until_ns.store(now + left, std::memory_order_release);
       }
     }
     std::shared_ptr<State> state;
@@ -113,6 +118,7 @@ class Held {
     FencingToken token;
     Owner owner;
     std::atomic<std::int64_t> until_ns{0};
+    std::atomic<bool> released{false};
     detail::Birthplace born{};
   };
   std::unique_ptr<Own> own_;
