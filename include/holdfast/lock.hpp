@@ -23,7 +23,9 @@ HOLDFAST_BEGIN
 
 /// How `Lock::acquire` waits.
 struct Acquire {
-  std::int64_t timeout_ms = 30'000;   ///< 0: looks once; negative: waits for ever
+  /// 0: looks once; negative: waits for ever. The lease of a holder that died is had only by who
+  /// waits for longer than its time and margin.
+  std::int64_t timeout_ms = 30'000;
   std::int64_t poll_ms = 10;          ///< between two looks, at first; doubles
   std::int64_t max_poll_ms = 1'000;   ///< up to this; a holder that ends is noticed so late
   std::function<bool()> cancelled{};  ///< asked before each look; what it throws ends the wait
@@ -144,8 +146,8 @@ class Lock {
     return held_type{state_, std::move(grant), owner};
   }
 
-  /// Waits until it is let go or lapses. `timed_out`, naming the holder, or `cancelled`; any other
-  /// error ends the wait.
+  /// Waits until it is let go or lapses, also where the policy itself says `timed_out`.
+  /// `timed_out`, naming the holder, or `cancelled`; any other error ends the wait.
   [[nodiscard]] result<held_type> acquire(Acquire const& how = {}, FencingToken above = {}) {
     HOLDFAST_TRYV(check(how));
     auto const& w = state_->world;
@@ -154,7 +156,7 @@ class Lock {
     for (;;) {
       if (how.cancelled && how.cancelled()) return failure(errc::cancelled, "acquire");
       auto held = try_acquire(above);
-      if (held || held.error().code() != errc::busy || how.timeout_ms == 0) return held;
+      if (held || how.timeout_ms == 0 || !may_pass(held.error().code())) return held;
       auto const now = w.steady_ns();
       auto const left = how.timeout_ms < 0 ? poll_ns : how.timeout_ms * ms - (now - begun);
       if (left <= 0) return failure(errc::timed_out, "acquire", held.error().detail());
@@ -177,6 +179,9 @@ class Lock {
 
  private:
   static constexpr std::int64_t ms = 1'000'000;
+  [[nodiscard]] static constexpr bool may_pass(errc code) noexcept {
+    return code == errc::busy || code == errc::timed_out;
+  }
   [[nodiscard]] static result<void> check(Acquire const& how) {
     constexpr std::int64_t century_ms = std::int64_t{100} * 366 * 24 * 3600 * 1000;
     if (how.timeout_ms > century_ms) return failure(errc::invalid, "Acquire", "timeout_ms");
