@@ -2,6 +2,7 @@
 // The README's lock: held for a while, kept alive, and of no use to whoever comes too late.
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include "holdfast/backend/sqlite_register.hpp"
 #include "holdfast/keep_alive.hpp"
@@ -11,7 +12,9 @@
 namespace {
 // [readme]
 hf::result<void> migrate(std::string const& database) {
-  hf::Lock lock{hf::Lease{hf::SqliteRegister{database}, {.ttl_ms = 10'000}}};
+  // Less patience with other writers than the margin (a second): a loss can be told in time.
+  hf::SqliteRegister reg{database, {.busy_timeout_ms = 500}};
+  hf::Lock lock{hf::Lease{std::move(reg), {.ttl_ms = 10'000}}};
   HOLDFAST_TRY(held, lock.acquire({.timeout_ms = 30'000}));  // waits; names the holder if in vain
 
   hf::Threads threads{1};

@@ -18,7 +18,8 @@ class Child {
   [[nodiscard]] int failed() const noexcept { return errno_; }
   /// SIGKILL to all of its group; from any thread.
   void kill() const noexcept;
-  /// Its exit code once it has ended, or 128 and the signal that ended it.
+  /// Its exit code once it has ended, or 128 and the signal that ended it; 71 if that can't be
+  /// told.
   [[nodiscard]] int wait() const noexcept;
 
  private:

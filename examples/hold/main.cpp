@@ -9,14 +9,19 @@
 // (a lease in that database, which lapses --ttl seconds after its holder went silent). Without
 // --wait it waits for ever; --wait 0 tries once. The command finds its token in HOLDFAST_TOKEN:
 // what it writes to should refuse a smaller one than it has seen. If the lock is lost the command
-// is killed, with all of its process group, before another can have it.
+// is killed, with all of its process group: before another can have it, but for pauses (of hold, of
+// the disk) longer than a tenth of --ttl. The lease of a holder that died is had only by who waits
+// for longer than 1.1 of the dead one's --ttl.
 //
 // Exit code: that of the command (128 and a signal's number if one ended it), or 64 wrong
 // arguments, 69 the lock can't be used, 75 held by another for too long, 76 lost, 126 and 127 the
 // command can't be started. `status`: 0 free, 1 held.
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -29,6 +34,7 @@
 #include "holdfast/lock.hpp"
 #include "holdfast/policy/file_lock.hpp"
 #include "holdfast/policy/lease.hpp"
+#include "holdfast/posix.hpp"
 #include "holdfast/report/json.hpp"
 #include "holdfast/report/text.hpp"
 
@@ -58,9 +64,9 @@ int run_alive(Held& held, hold::Child const& child) {
   int const code = child.wait();
   if (!keeps) return complain(keeps.error());
   keeps.assume_value().stop();
-  // It may have ended before anybody noticed that its time was over.
-  bool const held_on = !keeps.assume_value().lost() && *held.remaining_ns() != 0;
-  return held_on ? code : int{lost};
+  if (!keeps.assume_value().lost()) return code;
+  std::fprintf(stderr, "hold: the command ended with %d, and the lock was lost\n", code);
+  return lost;
 }
 
 template <class Lock>
@@ -133,6 +139,24 @@ int act(Lock lock, Args const& args) {
   if (args.what == Args::What::force_unlock) return force_unlock(std::move(lock), args);
   return run(std::move(lock), args);
 }
+
+int act_on_database(Args const& args) {
+  // Only a run makes it.
+  if (args.what != Args::What::run) {
+    if (auto const there = hf::Posix{}.identity(args.path); !there) return complain(there.error());
+  } else if (args.wait_s && *args.wait_s < 1.1 * args.ttl_s) {
+    std::fprintf(stderr,
+                 "hold: --wait %g is less than 1.1 times --ttl %g: the lease of a holder that died "
+                 "will not be had\n",
+                 *args.wait_s, args.ttl_s);
+  }
+  auto const ttl_ms = static_cast<std::int64_t>(args.ttl_s * 1000);
+  // While it waits for other writers no loss can be told: not for longer than the margin.
+  auto const patience_ms = std::min<std::int64_t>(std::max<std::int64_t>(ttl_ms / 10, 50), 5'000);
+  hf::SqliteRegister reg{args.path, {.busy_timeout_ms = static_cast<int>(patience_ms)}};
+  return act(hf::Lock{hf::Lease{std::move(reg), {.ttl_ms = ttl_ms, .margin_ms = ttl_ms / 10}}},
+             args);
+}
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -145,8 +169,5 @@ int main(int argc, char** argv) {
   }
   auto const& args = std::get<Args>(parsed);
   if (args.scheme == "file") return act(hf::Lock{hf::FileLock{args.path}}, args);
-  auto const ttl_ms = static_cast<std::int64_t>(args.ttl_s * 1000);
-  return act(hf::Lock{hf::Lease{hf::SqliteRegister{args.path},
-                                {.ttl_ms = ttl_ms, .margin_ms = ttl_ms / 10}}},
-             args);
+  return act_on_database(args);
 }

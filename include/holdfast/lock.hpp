@@ -23,7 +23,9 @@ HOLDFAST_BEGIN
 
 /// How `Lock::acquire` waits.
 struct Acquire {
-  std::int64_t timeout_ms = 30'000;   ///< 0: looks once; negative: waits for ever
+  /// 0: looks once; negative: waits for ever. The lease of a holder that died is had only by who
+  /// waits for longer than its time and margin.
+  std::int64_t timeout_ms = 30'000;
   std::int64_t poll_ms = 10;          ///< between two looks, at first; doubles
   std::int64_t max_poll_ms = 1'000;   ///< up to this; a holder that ends is noticed so late
   std::function<bool()> cancelled{};  ///< asked before each look; what it throws ends the wait
@@ -70,7 +72,7 @@ class Held {
   /// stopped. Nothing where it holds until it is let go. Never waits.
   [[nodiscard]] std::optional<std::int64_t> remaining_ns() const noexcept {
     if constexpr (lapsing<Policy>) {
-      if (!own_ || own_->born.left()) return 0;
+      if (!own_ || own_->released.load(std::memory_order_acquire) || own_->born.left()) return 0;
       auto const until = own_->until_ns.load(std::memory_order_acquire);
       return std::max<std::int64_t>(0, until - own_->state->world.steady_ns());
     } else {
@@ -81,6 +83,7 @@ class Held {
   /// error it holds for as long as it did before.
   [[nodiscard]] result<void> renew() requires renewable<Policy> {
     if (!own_) return failure(errc::spent, "renew");
+    if (own_->born.left()) return failure(errc::forked, "renew");  // the mutex may be a thread's
     std::lock_guard const guard{own_->mutex};
     auto renewed = Traits::renew(own_->state->policy, own_->grant);
     own_->look();
@@ -89,7 +92,9 @@ class Held {
   /// Idempotent. After an error it lapses with its process or its time.
   [[nodiscard]] result<void> release() {
     if (!own_) return ok();
-    own_->until_ns.store(0, std::memory_order_release);  // at once: the call may take time
+    if (own_->born.left()) return failure(errc::forked, "release");
+    // At once, as the call may take time; for good, as a renewal may be under way.
+    own_->released.store(true, std::memory_order_release);
     std::lock_guard const guard{own_->mutex};
     return Traits::release(own_->state->policy, own_->grant);
   }
@@ -103,8 +108,10 @@ class Held {
     // Until when it holds, for those who must not wait for a call.
     void look() noexcept {
       if constexpr (lapsing<Policy>) {
+        // The clock first: a pause in between makes it shorter, never longer.
+        auto const now = state->world.steady_ns();
         auto const left = Traits::remaining_ns(state->policy, grant);
-        until_ns.store(state->world.steady_ns() + left, std::memory_order_release);
+        until_ns.store(now + left, std::memory_order_release);
       }
     }
     std::shared_ptr<State> state;
@@ -113,6 +120,7 @@ class Held {
     FencingToken token;
     Owner owner;
     std::atomic<std::int64_t> until_ns{0};
+    std::atomic<bool> released{false};
     detail::Birthplace born{};
   };
   std::unique_ptr<Own> own_;
@@ -138,8 +146,8 @@ class Lock {
     return held_type{state_, std::move(grant), owner};
   }
 
-  /// Waits until it is let go or lapses. `timed_out`, naming the holder, or `cancelled`; any other
-  /// error ends the wait.
+  /// Waits until it is let go or lapses, also where the policy itself says `timed_out`.
+  /// `timed_out`, naming the holder, or `cancelled`; any other error ends the wait.
   [[nodiscard]] result<held_type> acquire(Acquire const& how = {}, FencingToken above = {}) {
     HOLDFAST_TRYV(check(how));
     auto const& w = state_->world;
@@ -148,7 +156,7 @@ class Lock {
     for (;;) {
       if (how.cancelled && how.cancelled()) return failure(errc::cancelled, "acquire");
       auto held = try_acquire(above);
-      if (held || held.error().code() != errc::busy || how.timeout_ms == 0) return held;
+      if (held || how.timeout_ms == 0 || !may_pass(held.error().code())) return held;
       auto const now = w.steady_ns();
       auto const left = how.timeout_ms < 0 ? poll_ns : how.timeout_ms * ms - (now - begun);
       if (left <= 0) return failure(errc::timed_out, "acquire", held.error().detail());
@@ -171,6 +179,9 @@ class Lock {
 
  private:
   static constexpr std::int64_t ms = 1'000'000;
+  [[nodiscard]] static constexpr bool may_pass(errc code) noexcept {
+    return code == errc::busy || code == errc::timed_out;
+  }
   [[nodiscard]] static result<void> check(Acquire const& how) {
     constexpr std::int64_t century_ms = std::int64_t{100} * 366 * 24 * 3600 * 1000;
     if (how.timeout_ms > century_ms) return failure(errc::invalid, "Acquire", "timeout_ms");

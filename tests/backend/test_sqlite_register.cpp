@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -29,6 +30,12 @@ hf::detail::SqliteHandle connect(std::string const& path) {
 hf::result<void> run(std::string const& path, std::string const& sql) {
   return hf::detail::exec_sqlite(connect(path).get(), sql);
 }
+/// A file system that gives no file a second name.
+struct NoLinks : hf::Posix {
+  [[nodiscard]] static hf::result<void> link(std::string const&, std::string const& to) {
+    return hf::failure(errc::denied, "link", to);
+  }
+};
 }  // namespace
 
 TEST_CASE("a row is stored over the version that was seen, and over no other",
@@ -73,6 +80,25 @@ TEST_CASE("a register lives in the database of a program, and is refused where i
   std::ofstream{junk} << std::string(8192, 'j');
   CHECK(SqliteRegister{junk}.load().error().code() == errc::damaged);
   CHECK(SqliteRegister{home.path() + "/no/such"}.load().error().code() == errc::not_found);
+}
+
+TEST_CASE("a database that gets a log later is refused from then on", "[sqlite][register]") {
+  scratch::Folder const home;
+  auto const path = home.path() + "/later.sqlite3";
+  SqliteRegister reg{path};
+  auto const version = reg.store_if({}, as_bytes("a value")).value();
+  REQUIRE(run(path, "PRAGMA journal_mode=WAL"));
+  CHECK(reg.store_if(version, as_bytes("another")).error().code() == errc::invalid);
+  CHECK(
+      hf::detail::ask_sqlite(connect(path).get(), "SELECT value FROM holdfast_registers").value() ==
+      "a value");
+}
+
+TEST_CASE("what was made aside goes where it can't get its name", "[sqlite][register]") {
+  scratch::Folder const home;
+  hf::BasicSqliteRegister<NoLinks, hf::Native> reg{home.path() + "/none"};
+  CHECK(reg.load().error().code() == errc::denied);
+  CHECK(std::filesystem::is_empty(home.path()));
 }
 
 TEST_CASE("while others write for too long a store is told that it is busy", "[sqlite][register]") {

@@ -199,8 +199,31 @@ def late():
         return [f"late: {what}" for what in wrong]
 
 
+def edges():
+    """What whoever starts it has ignored, and a database that is not there."""
+    with tempfile.TemporaryDirectory() as folder:
+        wrong = []
+        status = subprocess.run([HOLD, "status", f"sqlite:{folder}/none"], capture_output=True)
+        if status.returncode != 69 or os.listdir(folder):
+            wrong.append(f"status of nothing: {status.returncode}, {os.listdir(folder)}")
+        held = [HOLD, f"file:{folder}/lock", "--", "sh", "-c"]
+        deaf = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+        deaf += "signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+        code = subprocess.run([sys.executable, "-c", deaf, *held, "kill -HUP $$; exit 7"]).returncode
+        if code != 7:
+            wrong.append(f"with signals ignored: {code}")
+        code = subprocess.run([*held, "kill -HUP $$; exit 7"]).returncode
+        if code != 128 + signal.SIGHUP:
+            wrong.append(f"with no signal ignored: {code}")
+        short = subprocess.run([HOLD, f"sqlite:{folder}/db", "--wait", "1", "--ttl", "1", "--", "true"],
+                               capture_output=True, text=True)
+        if short.returncode != 0 or "--wait" not in short.stderr:
+            wrong.append(f"a short wait: {short}")
+        return [f"edges: {what}" for what in wrong]
+
+
 def main():
-    wrong = late() + fails("file") + fails("sqlite")
+    wrong = edges() + late() + fails("file") + fails("sqlite")
     print("\n".join(wrong))
     sys.exit(1 if wrong else 0)
 

@@ -70,6 +70,7 @@ class BasicSqliteRegister {
   /// Nothing if no store has succeeded yet. `damaged` if the row fails its check, `busy` while
   /// others write for too long.
   [[nodiscard]] result<std::optional<Versioned>> load() {
+    HOLDFAST_TRYV(born_here("load"));
     std::lock_guard const guard{core_->mutex};
     HOLDFAST_TRYV(usable("load"));
     HOLDFAST_TRY(seen, read());
@@ -80,10 +81,11 @@ class BasicSqliteRegister {
 
   /// `conflict` if another store came first; `uncertain` if the commit itself failed.
   [[nodiscard]] result<Version> store_if(Version expected, bytes_view value) {
+    HOLDFAST_TRYV(born_here("store"));
     std::lock_guard const guard{core_->mutex};
     HOLDFAST_TRYV(usable("store"));
     if (value.size() > max_size()) return failure(errc::too_large, "store", core_->options.name);
-    HOLDFAST_TRYV(exec("BEGIN IMMEDIATE"));
+    HOLDFAST_TRYV(begin());
     auto written = compare_and_write(expected, value);
     if (!written) {
       roll_back();
@@ -99,8 +101,8 @@ class BasicSqliteRegister {
 
   /// Begins anew with another connection, and makes what is there durable.
   [[nodiscard]] result<void> reopen() {
+    HOLDFAST_TRYV(born_here("reopen"));
     std::lock_guard const guard{core_->mutex};
-    if (core_->born.left()) return failure(errc::forked, "reopen", core_->path);
     close();
     HOLDFAST_TRYV(open());
     HOLDFAST_TRYV(confirm());
@@ -140,9 +142,12 @@ class BasicSqliteRegister {
     bytes value{};
   };
 
+  // Asked before the mutex: in a child a thread of the parent may have it for ever.
+  [[nodiscard]] result<void> born_here(char const* where) const {
+    return core_->born.left() ? failure(errc::forked, where, core_->path) : result<void>{ok()};
+  }
   [[nodiscard]] result<void> usable(char const* where) {
     auto& c = *core_;
-    if (c.born.left()) return failure(errc::forked, where, c.path);
     if (c.unknown) return failure(errc::poisoned, where, c.path);
     return c.db ? result<void>{ok()} : open();
   }
@@ -183,11 +188,13 @@ class BasicSqliteRegister {
     HOLDFAST_TRY(db, detail::open_sqlite(detail::sqlite_uri(path, ""), flags, options.vfs));
     ::sqlite3_busy_timeout(db.get(), options.busy_timeout_ms);
     HOLDFAST_TRYV(detail::exec_sqlite(db.get(), "PRAGMA synchronous=EXTRA"));
-    HOLDFAST_TRY(mode, detail::ask_sqlite(db.get(), "PRAGMA journal_mode"));
-    if (mode != "delete") {
-      return failure(errc::invalid, "open register", path + " has the journal mode " + mode);
-    }
+    HOLDFAST_TRYV(check_journal(db.get(), path));
     return db;
+  }
+  [[nodiscard]] static result<void> check_journal(sqlite3* db, std::string const& path) {
+    HOLDFAST_TRY(mode, detail::ask_sqlite(db, "PRAGMA journal_mode"));
+    if (mode == "delete") return ok();
+    return failure(errc::invalid, "register", path + " has the journal mode " + mode);
   }
 
   // Aside, and whole before it has the name. In place three crashes are too many for SQLite: it
@@ -195,6 +202,18 @@ class BasicSqliteRegister {
   [[nodiscard]] result<void> make() {
     auto& c = *core_;
     auto const aside = c.path + ".new-" + std::to_string(c.world.random64());
+    auto const made = make_from(aside);
+    if (!made && made.error().code() != errc::exists) {
+      // Nobody uses them; what went wrong first says more than what goes wrong here.
+      static_cast<void>(c.fs.remove(aside + "-journal"));
+      static_cast<void>(c.fs.remove(aside));
+      return made;
+    }
+    HOLDFAST_TRYV(c.fs.remove(aside));
+    return c.fs.sync_directory(detail::parent_of(c.path));
+  }
+  [[nodiscard]] result<void> make_from(std::string const& aside) {
+    auto& c = *core_;
     {
       HOLDFAST_TRY(db, connect(aside, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
       HOLDFAST_TRYV(detail::exec_sqlite(db.get(), table));
@@ -203,10 +222,14 @@ class BasicSqliteRegister {
       HOLDFAST_TRY(file, c.fs.open(aside, Open::write));
       HOLDFAST_TRYV(c.fs.sync(file));
     }
-    auto const linked = c.fs.link(aside, c.path);
-    if (!linked && linked.error().code() != errc::exists) return linked;
-    HOLDFAST_TRYV(c.fs.remove(aside));
-    return c.fs.sync_directory(detail::parent_of(c.path));
+    return c.fs.link(aside, c.path);
+  }
+  // With the write lock nobody can change the journal's mode; until then another program may have.
+  [[nodiscard]] result<void> begin() {
+    HOLDFAST_TRYV(exec("BEGIN IMMEDIATE"));
+    auto const checked = check_journal(core_->db.get(), core_->path);
+    if (!checked) roll_back();
+    return checked;
   }
   [[nodiscard]] result<void> exec(char const* sql) {
     return detail::exec_sqlite(core_->db.get(), sql);
@@ -278,7 +301,7 @@ class BasicSqliteRegister {
   // Writes what is there once more: what a killed writer left of it is durable before this can be
   // seen.
   [[nodiscard]] result<std::optional<Row>> confirm() {
-    HOLDFAST_TRYV(exec("BEGIN IMMEDIATE"));
+    HOLDFAST_TRYV(begin());
     auto seen = read();
     auto written = seen && seen.assume_value()
                        ? write(seen.assume_value()->version, seen.assume_value()->value, true)

@@ -70,26 +70,24 @@ class Lease {
   /// `busy`, naming the holder, while it is held; a holder has to be seen silent for its whole time
   /// first, so ask again. The token exceeds `above` and every token before it. `uncertain` where
   /// nobody can tell whether it was granted, `timed_out` where the register took longer than the
-  /// lease lasts: then it lapses. Errors: `foreign`, `damaged`,
-  /// `newer_format` for what is no record of a lease; those of the register.
+  /// lease lasts, twice: then it lapses. Errors: `full` where no token is left; `foreign`,
+  /// `damaged`, `newer_format` for what is no record of a lease; those of the register.
   [[nodiscard]] result<Grant> try_acquire(Owner const& owner, FencingToken above) {
+    HOLDFAST_TRYV(born_here("acquire"));
     std::lock_guard const guard{core_->mutex};
     HOLDFAST_TRYV(usable("acquire"));
     for (int look = 0; look < looks; ++look) {
       HOLDFAST_TRY(seen, load());
       if (seen.record.holder && !has_lapsed(seen)) return busy(*seen.record.holder);
-      Record next{{std::max(seen.record.token, above).number + 1},
-                  core_->world.random64(),
-                  0,
-                  core_->ttl_ns,
-                  {}};
+      HOLDFAST_TRY(token, token_after(seen, above));
+      Record next{token, core_->world.random64(), 0, core_->ttl_ns, {}};
       next.holder = Holder{owner, next.token, core_->world.wall_ns()};
       auto const sent = core_->world.steady_ns();
       HOLDFAST_TRY(version, put(seen, next));
       if (!version) continue;
       Grant grant{next, *version, sent + core_->ttl_ns - core_->margin_ns};
-      if (remaining_ns(grant) == 0) return failure(errc::timed_out, "acquire", "an answer so late");
-      return grant;
+      if (remaining_ns(grant) > 0) return grant;
+      return prolonged(std::move(grant));
     }
     return failure(errc::busy, "acquire", "others keep changing the lease");
   }
@@ -104,37 +102,18 @@ class Lease {
   /// it is another's. After any other error the grant stands for as long as it did before.
   [[nodiscard]] result<void> renew(Grant& grant) {
     if (grant.born_.left()) return failure(errc::forked, "renew");
+    HOLDFAST_TRYV(born_here("renew"));
     std::lock_guard const guard{core_->mutex};
     if (grant.over_) return failure(errc::spent, "renew");
     HOLDFAST_TRYV(usable("renew"));
-    auto next = grant.record_;
-    ++next.renewals;
-    auto sent = core_->world.steady_ns();
-    Seen base{grant.version_, grant.record_};
-    for (int look = 0; look < looks; ++look) {
-      HOLDFAST_TRY(version, put(base, next));
-      if (version) {
-        grant.record_ = next;
-        grant.version_ = *version;
-        grant.until_ns_ = sent + core_->ttl_ns - core_->margin_ns;
-        return ok();
-      }
-      sent = core_->world.steady_ns();
-      HOLDFAST_TRY(seen, load());
-      if (!shows(seen, grant)) {
-        grant.over_ = true;
-        return failure(errc::fenced, "renew", "the lease is another's");
-      }
-      next.renewals = seen.record.renewals + 1;
-      base = std::move(seen);
-    }
-    return failure(errc::busy, "renew", "others keep changing the lease");
+    return prolong(grant);
   }
 
   /// Idempotent; leaves the lease of another holder alone. After an error it lapses by itself.
   [[nodiscard]] result<void> release(Grant& grant) {
     if (grant.over_) return ok();
     if (grant.born_.left()) return failure(errc::forked, "release");
+    HOLDFAST_TRYV(born_here("release"));
     std::lock_guard const guard{core_->mutex};
     grant.over_ = true;
     HOLDFAST_TRYV(usable("release"));
@@ -149,6 +128,7 @@ class Lease {
 
   /// Who has it, or had it when it lapsed.
   [[nodiscard]] result<std::optional<Holder>> inspect() {
+    HOLDFAST_TRYV(born_here("inspect"));
     std::lock_guard const guard{core_->mutex};
     HOLDFAST_TRYV(usable("inspect"));
     HOLDFAST_TRY(seen, load());
@@ -158,6 +138,7 @@ class Lease {
   /// Takes it away from the holder that was seen (`conflict` if it is another by now). The old
   /// holder is not stopped: raise the fence of what it writes to first.
   [[nodiscard]] result<FencingToken> force(Holder const& seen_holder, FencingToken above) {
+    HOLDFAST_TRYV(born_here("force"));
     std::lock_guard const guard{core_->mutex};
     HOLDFAST_TRYV(usable("force"));
     for (int look = 0; look < looks; ++look) {
@@ -166,7 +147,7 @@ class Lease {
       if (!holder || holder->owner != seen_holder.owner || holder->token != seen_holder.token) {
         return failure(errc::conflict, "force", "another holder, or none");
       }
-      FencingToken const token{std::max(seen.record.token, above).number + 1};
+      HOLDFAST_TRY(token, token_after(seen, above));
       HOLDFAST_TRY(version, put(seen, vacant(token)));
       if (version) return token;
     }
@@ -190,8 +171,8 @@ class Lease {
     Core(Register r, LeaseOptions const& options, W around)
         : reg{std::move(r)}, world{std::move(around)} {
       constexpr std::int64_t century_ms = std::int64_t{100} * 366 * 24 * 3600 * 1000;
-      bool const sane = 0 < options.margin_ms && options.margin_ms < options.ttl_ms / 2;
-      if (!sane || options.ttl_ms > century_ms || options.margin_ms > century_ms) return;
+      if (options.margin_ms <= 0 || options.ttl_ms > century_ms) return;
+      if (options.margin_ms >= options.ttl_ms - options.margin_ms) return;
       ttl_ns = options.ttl_ms * 1'000'000;
       margin_ns = options.margin_ms * 1'000'000;
     }
@@ -216,10 +197,51 @@ class Lease {
     return ok();
   }
 
+  // Asked before the mutex: in a child a thread of the parent may have it for ever.
+  [[nodiscard]] result<void> born_here(char const* where) const {
+    return core_->born.left() ? failure(errc::forked, where) : result<void>{ok()};
+  }
+  [[nodiscard]] static result<FencingToken> token_after(Seen const& seen, FencingToken above) {
+    auto const last = std::max(seen.record.token, above);
+    if (last.number == UINT64_MAX) return failure(errc::full, "lease", "no token is left");
+    return FencingToken{last.number + 1};
+  }
   [[nodiscard]] static Record vacant(FencingToken token) noexcept { return {token, 0, 0, 0, {}}; }
   [[nodiscard]] static bool shows(Seen const& seen, Grant const& grant) noexcept {
     return seen.record.holder && seen.record.nonce == grant.record_.nonce &&
            seen.record.token == grant.token;
+  }
+
+  [[nodiscard]] result<void> prolong(Grant& grant) {
+    auto next = grant.record_;
+    ++next.renewals;
+    auto sent = core_->world.steady_ns();
+    Seen base{grant.version_, grant.record_};
+    for (int look = 0; look < looks; ++look) {
+      HOLDFAST_TRY(version, put(base, next));
+      if (version) {
+        grant.record_ = next;
+        grant.version_ = *version;
+        grant.until_ns_ = sent + core_->ttl_ns - core_->margin_ns;
+        return ok();
+      }
+      sent = core_->world.steady_ns();
+      HOLDFAST_TRY(seen, load());
+      if (!shows(seen, grant)) {
+        grant.over_ = true;
+        return failure(errc::fenced, "renew", "the lease is another's");
+      }
+      next.renewals = seen.record.renewals + 1;
+      base = std::move(seen);
+    }
+    return failure(errc::busy, "renew", "others keep changing the lease");
+  }
+  // What was granted came too late to be of use; as a rule nobody has taken it meanwhile.
+  [[nodiscard]] result<Grant> prolonged(Grant grant) {
+    auto const again = prolong(grant);
+    if (!again && again.error().code() != errc::fenced) return detail::failed(again);
+    if (remaining_ns(grant) > 0) return grant;
+    return failure(errc::timed_out, "acquire", "an answer so late");
   }
 
   [[nodiscard]] result<Seen> load() {

@@ -40,6 +40,8 @@ struct Ailing {
     hf::MemoryRegister inner{};
     std::vector<std::optional<errc>> answers{};  // to come, the last first
     std::vector<std::int64_t> asked_ms{};
+    std::int64_t delay_ms = 0;  // of each answer
+    bool throws = false;
     hf::testing::SimulatedDisk disk{};
   };
   std::shared_ptr<Shared> shared = std::make_shared<Shared>();
@@ -49,6 +51,8 @@ struct Ailing {
     s.asked_ms.push_back(s.disk.machine().clock_ns / a_ms);
     auto const answer = s.answers.empty() ? std::nullopt : s.answers.back();
     if (!s.answers.empty()) s.answers.pop_back();
+    s.disk.machine().clock_ns += s.delay_ms * a_ms;
+    if (s.throws) throw std::runtime_error{"thrown"};
     if (answer) return hf::failure(*answer, "store");
     return s.inner.store_if(expected, value);
   }
@@ -92,6 +96,56 @@ TEST_CASE("a lock is renewed after a third of its time, more often while that fa
   CHECK(one.lost == std::vector{errc::timed_out});
   CHECK(keeps.lost());
   CHECK(*held.remaining_ns() == 0);
+}
+
+TEST_CASE("a renewal that comes too late, and a lock without time, are told as lost",
+          "[lock][keep_alive]") {
+  Alive one;
+  auto held = one.lock.acquire().value();
+  auto keeps = one.keep(held).value();
+  auto& reg = *one.reg.shared;
+  reg.asked_ms.clear();
+  reg.delay_ms = 2000;
+  one.thread.work();
+  CHECK(one.lost == std::vector{errc::timed_out});
+  CHECK(keeps.lost());
+  CHECK(reg.asked_ms == std::vector<std::int64_t>{300});
+  auto again = one.keep(held).value();
+  one.thread.work();
+  CHECK(one.lost.size() == 2);
+  CHECK(reg.asked_ms.size() == 1);
+}
+
+TEST_CASE("any error but a final one is tried again, also one that is thrown",
+          "[lock][keep_alive]") {
+  Alive one;
+  auto held = one.lock.acquire().value();
+  auto keeps = one.keep(held).value();
+  one.reg.shared->answers.assign({errc::denied, errc::io, errc::damaged});
+  one.reg.shared->throws = true;
+  one.thread.work();
+  one.reg.shared->throws = false;
+  CHECK(one.failed.size() >= 5);
+  CHECK(one.lost == std::vector{errc::timed_out});
+}
+
+TEST_CASE("work that never began holds up nobody, and touches nothing", "[lock][keep_alive]") {
+  Alive one;
+  {
+    auto held = one.lock.acquire().value();
+    auto keeps = one.keep(held).value();
+    keeps.stop();
+    CHECK_FALSE(keeps.lost());
+    auto late = one.keep(held).value();
+    one.reg.shared->disk.machine().clock_ns += 2000 * a_ms;
+    CHECK_FALSE(late.lost());
+    late.stop();
+    CHECK(late.lost());
+  }
+  one.reg.shared->asked_ms.clear();
+  one.thread.work();  // the lock is gone
+  CHECK(one.lost.empty());
+  CHECK(one.reg.shared->asked_ms.empty());
 }
 
 TEST_CASE("that a lock is another's is told at the next renewal", "[lock][keep_alive]") {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "catch.hpp"
 #include "holdfast/backend/memory_register.hpp"
+#include "holdfast/lock.hpp"
 #include "holdfast/policy/lease.hpp"
 #include "holdfast/testing/simulated_disk.hpp"
 
@@ -31,6 +33,7 @@ struct Mumbling {
     How how = How::well;
     int reopened = 0;
     std::optional<std::pair<hf::Version, hf::bytes>> under_way{};
+    std::function<void()> stored{};  // is told before the answer
   };
   std::shared_ptr<Shared> shared = std::make_shared<Shared>();
 
@@ -42,6 +45,7 @@ struct Mumbling {
     if (how == How::late) s.under_way.emplace(expected, hf::bytes{value.begin(), value.end()});
     if (how == How::lost || how == How::late) return hf::failure(errc::uncertain, "store");
     auto stored = s.inner.store_if(expected, value);
+    if (s.stored) s.stored();
     if (how == How::applied) return hf::failure(errc::uncertain, "store");
     return stored;
   }
@@ -163,6 +167,42 @@ TEST_CASE("a lease is taken only from the holder that was seen", "[lease]") {
   CHECK(ask(two, bench.second).value().token.number == 8);
 }
 
+TEST_CASE("a grant that comes too late is renewed once", "[lease]") {
+  Bench const bench;
+  auto one = bench.lease(bench.first);
+  auto& told = *bench.reg.shared;
+  int stores = 0;
+  int late = 1;
+  told.stored = [&] {
+    if (++stores <= late) bench.pass(950);
+  };
+  auto grant = ask(one, bench.first).value();
+  CHECK(stores == 2);
+  CHECK(grant.token.number == 1);
+  CHECK(one.remaining_ns(grant) == 900 * ms);
+  REQUIRE(one.renew(grant));
+  REQUIRE(one.release(grant));
+
+  stores = 0;
+  late = 2;
+  CHECK(ask(one, bench.first).error().code() == errc::timed_out);
+  // It lapses; who goes on waiting has it then.
+  stores = 0;
+  hf::Lock lock{std::move(one), bench.first.world};
+  CHECK(lock.acquire({.timeout_ms = 9000}).value().token().number == 4);
+}
+
+TEST_CASE("the last token is not followed by the first", "[lease]") {
+  Bench const bench;
+  auto one = bench.lease(bench.first);
+  CHECK(ask(one, bench.first, {UINT64_MAX}).error().code() == errc::full);
+  auto grant = ask(one, bench.first, {UINT64_MAX - 1}).value();
+  auto const holder = *one.inspect().value();
+  CHECK(one.force(holder, {}).error().code() == errc::full);
+  REQUIRE(one.release(grant));
+  CHECK(ask(one, bench.first).error().code() == errc::full);
+}
+
 TEST_CASE("what is no record of a lease is told and left alone", "[lease]") {
   Bench const bench;
   auto& inner = bench.reg.shared->inner;
@@ -184,10 +224,13 @@ TEST_CASE("what is no record of a lease is told and left alone", "[lease]") {
 TEST_CASE("times that can't hold are refused", "[lease]") {
   for (auto const& bad :
        {hf::LeaseOptions{.ttl_ms = 0}, hf::LeaseOptions{.ttl_ms = 2000},
-        hf::LeaseOptions{.margin_ms = 0}, hf::LeaseOptions{.ttl_ms = INT64_MAX}}) {
+        hf::LeaseOptions{.margin_ms = 0}, hf::LeaseOptions{.ttl_ms = INT64_MAX},
+        hf::LeaseOptions{.ttl_ms = INT64_MIN}, hf::LeaseOptions{.margin_ms = INT64_MAX}}) {
     hf::Lease lease{hf::MemoryRegister{}, bad};
     CHECK(lease.try_acquire({}, {}).error().code() == errc::invalid);
   }
+  hf::Lease odd{hf::MemoryRegister{}, {.ttl_ms = 20'001, .margin_ms = 10'000}};
+  CHECK(odd.try_acquire({}, {}));
 }
 
 TEST_CASE("a forked child holds nothing of its parent's lease", "[lease][fork]") {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -29,6 +30,38 @@ struct Wants {
     return hf::Lock{hf::Lease{reg, {.ttl_ms = 1000, .margin_ms = 100}, p.world}, p.world};
   }
   [[nodiscard]] std::int64_t now_ms() const { return disk.machine().clock_ns / one_ms; }
+};
+
+/// A lease that does more where it is told to.
+struct Nudged {
+  using Inner = hf::Lease<hf::MemoryRegister, hf::testing::SimulatedWorld>;
+  struct Grant {
+    Inner::Grant inner;
+    hf::FencingToken token;
+  };
+  Inner lease;
+  std::function<void()> before_renewed{};  // is told
+  std::function<void()> after_remaining{};
+
+  [[nodiscard]] hf::result<Grant> try_acquire(hf::Owner const& owner, hf::FencingToken above) {
+    HOLDFAST_TRY(got, lease.try_acquire(owner, above));
+    return Grant{got, got.token};
+  }
+  [[nodiscard]] auto release(Grant& grant) { return lease.release(grant.inner); }
+  [[nodiscard]] auto inspect() { return lease.inspect(); }
+  [[nodiscard]] auto force(hf::Holder const& seen, hf::FencingToken above) {
+    return lease.force(seen, above);
+  }
+  [[nodiscard]] auto renew(Grant& grant) {
+    auto renewed = lease.renew(grant.inner);
+    if (before_renewed) before_renewed();
+    return renewed;
+  }
+  [[nodiscard]] std::int64_t remaining_ns(Grant const& grant) const {
+    auto const left = lease.remaining_ns(grant.inner);
+    if (after_remaining) after_remaining();
+    return left;
+  }
 };
 }  // namespace
 
@@ -85,6 +118,36 @@ TEST_CASE("who waits has it once the holder is silent for its time", "[lock][lea
   REQUIRE(second.value().renew());
   REQUIRE(second.value().release());
   CHECK(*second.value().remaining_ns() == 0);
+}
+
+TEST_CASE("a pause while it is looked at makes what is left shorter, not longer", "[lock][lease]") {
+  Wants const wants;
+  auto const p = wants.disk.start();
+  Nudged slow{hf::Lease{wants.reg, {.ttl_ms = 1000, .margin_ms = 100}, p.world}};
+  slow.after_remaining = [&wants] { wants.disk.machine().clock_ns += 400 * one_ms; };
+  hf::Lock lock{std::move(slow), p.world};
+  auto held = lock.acquire().value();
+  CHECK(*held.remaining_ns() == 500 * one_ms);
+}
+
+TEST_CASE("what was released beside a renewal is not held", "[lock][lease][threads]") {
+  Wants const wants;
+  auto const p = wants.disk.start();
+  std::function<void()> beside;
+  Nudged nudged{hf::Lease{wants.reg, {.ttl_ms = 1000, .margin_ms = 100}, p.world}};
+  nudged.before_renewed = [&beside] { beside(); };
+  hf::Lock lock{std::move(nudged), p.world};
+  auto held = lock.acquire().value();
+  std::thread lets_go;
+  beside = [&] {
+    lets_go = std::thread{[&held] { static_cast<void>(held.release()); }};
+    while (*held.remaining_ns() != 0) std::this_thread::yield();
+  };
+  CHECK(held.renew());
+  CHECK(*held.remaining_ns() == 0);
+  lets_go.join();
+  CHECK(*held.remaining_ns() == 0);
+  CHECK_FALSE(lock.inspect().value());
 }
 
 TEST_CASE("a wait can be cancelled, and ends with any error but busy", "[lock]") {
