@@ -8564,7 +8564,9 @@ HOLDFAST_BEGIN
 
 /// How `Lock::acquire` waits.
 struct Acquire {
-  std::int64_t timeout_ms = 30'000;   ///< 0: looks once; negative: waits for ever
+  /// 0: looks once; negative: waits for ever. The lease of a holder that died is had only by who
+  /// waits for longer than its time and margin.
+  std::int64_t timeout_ms = 30'000;
   std::int64_t poll_ms = 10;          ///< between two looks, at first; doubles
   std::int64_t max_poll_ms = 1'000;   ///< up to this; a holder that ends is noticed so late
   std::function<bool()> cancelled{};  ///< asked before each look; what it throws ends the wait
@@ -8611,7 +8613,7 @@ class Held {
   /// stopped. Nothing where it holds until it is let go. Never waits.
   [[nodiscard]] std::optional<std::int64_t> remaining_ns() const noexcept {
     if constexpr (lapsing<Policy>) {
-      if (!own_ || own_->born.left()) return 0;
+      if (!own_ || own_->released.load(std::memory_order_acquire) || own_->born.left()) return 0;
       auto const until = own_->until_ns.load(std::memory_order_acquire);
       return std::max<std::int64_t>(0, until - own_->state->world.steady_ns());
     } else {
@@ -8622,6 +8624,7 @@ class Held {
   /// error it holds for as long as it did before.
   [[nodiscard]] result<void> renew() requires renewable<Policy> {
     if (!own_) return failure(errc::spent, "renew");
+    if (own_->born.left()) return failure(errc::forked, "renew");  // the mutex may be a thread's
     std::lock_guard const guard{own_->mutex};
     auto renewed = Traits::renew(own_->state->policy, own_->grant);
     own_->look();
@@ -8630,7 +8633,9 @@ class Held {
   /// Idempotent. After an error it lapses with its process or its time.
   [[nodiscard]] result<void> release() {
     if (!own_) return ok();
-    own_->until_ns.store(0, std::memory_order_release);  // at once: the call may take time
+    if (own_->born.left()) return failure(errc::forked, "release");
+    // At once, as the call may take time; for good, as a renewal may be under way.
+    own_->released.store(true, std::memory_order_release);
     std::lock_guard const guard{own_->mutex};
     return Traits::release(own_->state->policy, own_->grant);
   }
@@ -8644,8 +8649,10 @@ class Held {
     // Until when it holds, for those who must not wait for a call.
     void look() noexcept {
       if constexpr (lapsing<Policy>) {
+        // The clock first: a pause in between makes it shorter, never longer.
+        auto const now = state->world.steady_ns();
         auto const left = Traits::remaining_ns(state->policy, grant);
-        until_ns.store(state->world.steady_ns() + left, std::memory_order_release);
+        until_ns.store(now + left, std::memory_order_release);
       }
     }
     std::shared_ptr<State> state;
@@ -8654,6 +8661,7 @@ class Held {
     FencingToken token;
     Owner owner;
     std::atomic<std::int64_t> until_ns{0};
+    std::atomic<bool> released{false};
     detail::Birthplace born{};
   };
   std::unique_ptr<Own> own_;
@@ -8679,8 +8687,8 @@ class Lock {
     return held_type{state_, std::move(grant), owner};
   }
 
-  /// Waits until it is let go or lapses. `timed_out`, naming the holder, or `cancelled`; any other
-  /// error ends the wait.
+  /// Waits until it is let go or lapses, also where the policy itself says `timed_out`.
+  /// `timed_out`, naming the holder, or `cancelled`; any other error ends the wait.
   [[nodiscard]] result<held_type> acquire(Acquire const& how = {}, FencingToken above = {}) {
     HOLDFAST_TRYV(check(how));
     auto const& w = state_->world;
@@ -8689,7 +8697,7 @@ class Lock {
     for (;;) {
       if (how.cancelled && how.cancelled()) return failure(errc::cancelled, "acquire");
       auto held = try_acquire(above);
-      if (held || held.error().code() != errc::busy || how.timeout_ms == 0) return held;
+      if (held || how.timeout_ms == 0 || !may_pass(held.error().code())) return held;
       auto const now = w.steady_ns();
       auto const left = how.timeout_ms < 0 ? poll_ns : how.timeout_ms * ms - (now - begun);
       if (left <= 0) return failure(errc::timed_out, "acquire", held.error().detail());
@@ -8712,6 +8720,9 @@ class Lock {
 
  private:
   static constexpr std::int64_t ms = 1'000'000;
+  [[nodiscard]] static constexpr bool may_pass(errc code) noexcept {
+    return code == errc::busy || code == errc::timed_out;
+  }
   [[nodiscard]] static result<void> check(Acquire const& how) {
     constexpr std::int64_t century_ms = std::int64_t{100} * 366 * 24 * 3600 * 1000;
     if (how.timeout_ms > century_ms) return failure(errc::invalid, "Acquire", "timeout_ms");
@@ -8999,14 +9010,16 @@ HOLDFAST_BEGIN
 
 /// What a `KeepAlive` tells; called from the thread that renews. What it throws is swallowed.
 struct KeepAliveHooks {
-  /// At once when it is known that the lock is another's, at the latest when its time is over:
-  /// whoever works under it must have stopped when this returns.
+  /// Once it is known that the lock is another's or that its time is over; whoever works under it
+  /// must have stopped when this returns. A renewal that hangs holds it up: where this must be told
+  /// before another can have the lock, the policy must give up within its margin (over a register:
+  /// the patience of that, such as `busy_timeout_ms`).
   std::function<void(error const&)> lost{};
   std::function<void(error const&)> failed{};  ///< a renewal failed that is tried again
 };
 
-/// Ends the renewing, and waits for a renewal that is under way. The lock stays held for the rest
-/// of its time.
+/// Its end ends the renewing, and waits for a renewal that is under way. The lock stays held for
+/// the rest of its time.
 class KeepAlive {
  public:
   KeepAlive(KeepAlive&&) noexcept = default;
@@ -9019,26 +9032,34 @@ class KeepAlive {
 
   /// Use `keep_alive`.
   template <renewable Policy, executor Executor, world W>
+  requires lapsing<Policy>
   [[nodiscard]] static result<KeepAlive> start(Held<Policy, W>& held,
                                                Executor& on,
                                                KeepAliveHooks hooks,
                                                W w) {
     auto state = std::make_shared<State>();
+    state->is_over = [&held] { return *held.remaining_ns() == 0; };
     HOLDFAST_TRYV(on.post([&held, state, told = std::move(hooks), around = std::move(w)] {
-      state->end(renew_on(held, told, *state, around));
+      if (state->begin()) state->end(renew_on(held, told, *state, around));
     }));
     return KeepAlive{std::move(state)};
   }
 
-  /// It is renewed no more; idempotent. Not from a hook.
+  /// It is renewed no more; idempotent. Not from a hook. In a forked child it does nothing.
   void stop() noexcept {
-    if (!state_) return;
+    if (!state_ || state_->born.left()) return;  // its thread, or who has the mutex, is not here
     std::unique_lock lock{state_->mutex};
     state_->stopped = true;
-    state_->changed.wait(lock, [this] { return state_->ended; });
+    // What has not begun never will: its executor may have no thread left for it.
+    state_->changed.wait(lock, [this] { return state_->ended || !state_->begun; });
+    if (auto const is_over = std::exchange(state_->is_over, nullptr)) {
+      state_->lost = state_->lost || is_over();
+    }
   }
-  /// No renewal can bring it back. Told for sure only after `stop`.
+  /// No renewal can bring it back, or its time was over when it was stopped. Told for sure only
+  /// after `stop`. A forked child has lost it.
   [[nodiscard]] bool lost() const {
+    if (state_->born.left()) return true;
     std::lock_guard const guard{state_->mutex};
     return state_->lost;
   }
@@ -9047,12 +9068,21 @@ class KeepAlive {
   struct State {
     std::mutex mutex{};
     std::condition_variable changed{};
+    std::function<bool()> is_over{};  // asked once, when it is stopped
+    detail::Birthplace born{};
+    bool begun = false;
     bool stopped = false;
     bool ended = false;
     bool lost = false;
     [[nodiscard]] bool is_stopped() {
       std::lock_guard const guard{mutex};
       return stopped;
+    }
+    // False: the lock may be gone.
+    [[nodiscard]] bool begin() {
+      std::lock_guard const guard{mutex};
+      begun = !stopped;
+      return begun;
     }
     void end(bool by_loss) {
       std::lock_guard const guard{mutex};
@@ -9070,42 +9100,56 @@ class KeepAlive {
     }));
   }
 
+  // What no other try can change; anything else may pass as long as there is time.
+  [[nodiscard]] static constexpr bool is_final(errc code) noexcept {
+    return code == errc::fenced || code == errc::spent || code == errc::forked ||
+           code == errc::invalid;
+  }
   // Renews after a third of its time, and more often while that fails. True: lost.
   template <class Lapsing, class W>
   [[nodiscard]] static bool renew_on(Lapsing& held,
                                      KeepAliveHooks const& hooks,
                                      State& state,
                                      W const& w) {
+    constexpr std::int64_t shortest_ns = 5'000'000;  // or a short lease would keep a core busy
     std::function<bool()> const stopped = [&state] { return state.is_stopped(); };
-    auto const whole = *held.remaining_ns();
-    for (auto pause = whole / 3;;) {
+    auto whole = *held.remaining_ns();
+    auto left = whole;
+    for (auto pause = whole / 3; left > 0;) {
+      pause = std::min(left, std::max(pause, shortest_ns));
       if (!detail::wait_or_cancel(w, w.steady_ns() + pause, stopped)) return false;
-      auto const renewed = held.renew();
+      auto const renewed = detail::guarded("keep alive", [&] { return held.renew(); });
+      left = *held.remaining_ns();
       if (renewed) {
-        pause = *held.remaining_ns() / 3;
+        whole = left;
+        pause = whole / 3;
         continue;
       }
       auto const& cause = renewed.error();
-      if (!can_pass(cause.code()) && cause.code() != errc::uncertain) {
+      if (is_final(cause.code())) {
         tell(hooks.lost, cause);
         return true;
       }
-      auto const left = *held.remaining_ns();
+      if (left > 0) tell(hooks.failed, cause);
+      left = *held.remaining_ns();  // the hook may have taken time
       if (left == 0) {
         tell(hooks.lost, error{errc::timed_out, "keep alive", cause.text()});
         return true;
       }
-      tell(hooks.failed, cause);
-      pause = std::min(whole / 10, left);
+      pause = whole / 10;
     }
+    tell(hooks.lost, error{errc::timed_out, "keep alive", "no time is left"});
+    return true;
   }
 
   std::shared_ptr<State> state_;
 };
 
 /// Renews `held`, on a thread of the executor that it keeps for itself, until the answer ends. Both
-/// must outlive the answer. A lock that has no time left is told as lost at once.
+/// must outlive the answer. A lock that has no time left when that thread begins is told as lost at
+/// once.
 template <renewable Policy, executor Executor, world W>
+requires lapsing<Policy>
 [[nodiscard]] result<KeepAlive> keep_alive(Held<Policy, W>& held,
                                            Executor& on,
                                            KeepAliveHooks hooks = {},
@@ -12802,26 +12846,24 @@ class Lease {
   /// `busy`, naming the holder, while it is held; a holder has to be seen silent for its whole time
   /// first, so ask again. The token exceeds `above` and every token before it. `uncertain` where
   /// nobody can tell whether it was granted, `timed_out` where the register took longer than the
-  /// lease lasts: then it lapses. Errors: `foreign`, `damaged`,
-  /// `newer_format` for what is no record of a lease; those of the register.
+  /// lease lasts, twice: then it lapses. Errors: `full` where no token is left; `foreign`,
+  /// `damaged`, `newer_format` for what is no record of a lease; those of the register.
   [[nodiscard]] result<Grant> try_acquire(Owner const& owner, FencingToken above) {
+    HOLDFAST_TRYV(born_here("acquire"));
     std::lock_guard const guard{core_->mutex};
     HOLDFAST_TRYV(usable("acquire"));
     for (int look = 0; look < looks; ++look) {
       HOLDFAST_TRY(seen, load());
       if (seen.record.holder && !has_lapsed(seen)) return busy(*seen.record.holder);
-      Record next{{std::max(seen.record.token, above).number + 1},
-                  core_->world.random64(),
-                  0,
-                  core_->ttl_ns,
-                  {}};
+      HOLDFAST_TRY(token, token_after(seen, above));
+      Record next{token, core_->world.random64(), 0, core_->ttl_ns, {}};
       next.holder = Holder{owner, next.token, core_->world.wall_ns()};
       auto const sent = core_->world.steady_ns();
       HOLDFAST_TRY(version, put(seen, next));
       if (!version) continue;
       Grant grant{next, *version, sent + core_->ttl_ns - core_->margin_ns};
-      if (remaining_ns(grant) == 0) return failure(errc::timed_out, "acquire", "an answer so late");
-      return grant;
+      if (remaining_ns(grant) > 0) return grant;
+      return prolonged(std::move(grant));
     }
     return failure(errc::busy, "acquire", "others keep changing the lease");
   }
@@ -12836,37 +12878,18 @@ class Lease {
   /// it is another's. After any other error the grant stands for as long as it did before.
   [[nodiscard]] result<void> renew(Grant& grant) {
     if (grant.born_.left()) return failure(errc::forked, "renew");
+    HOLDFAST_TRYV(born_here("renew"));
     std::lock_guard const guard{core_->mutex};
     if (grant.over_) return failure(errc::spent, "renew");
     HOLDFAST_TRYV(usable("renew"));
-    auto next = grant.record_;
-    ++next.renewals;
-    auto sent = core_->world.steady_ns();
-    Seen base{grant.version_, grant.record_};
-    for (int look = 0; look < looks; ++look) {
-      HOLDFAST_TRY(version, put(base, next));
-      if (version) {
-        grant.record_ = next;
-        grant.version_ = *version;
-        grant.until_ns_ = sent + core_->ttl_ns - core_->margin_ns;
-        return ok();
-      }
-      sent = core_->world.steady_ns();
-      HOLDFAST_TRY(seen, load());
-      if (!shows(seen, grant)) {
-        grant.over_ = true;
-        return failure(errc::fenced, "renew", "the lease is another's");
-      }
-      next.renewals = seen.record.renewals + 1;
-      base = std::move(seen);
-    }
-    return failure(errc::busy, "renew", "others keep changing the lease");
+    return prolong(grant);
   }
 
   /// Idempotent; leaves the lease of another holder alone. After an error it lapses by itself.
   [[nodiscard]] result<void> release(Grant& grant) {
     if (grant.over_) return ok();
     if (grant.born_.left()) return failure(errc::forked, "release");
+    HOLDFAST_TRYV(born_here("release"));
     std::lock_guard const guard{core_->mutex};
     grant.over_ = true;
     HOLDFAST_TRYV(usable("release"));
@@ -12881,6 +12904,7 @@ class Lease {
 
   /// Who has it, or had it when it lapsed.
   [[nodiscard]] result<std::optional<Holder>> inspect() {
+    HOLDFAST_TRYV(born_here("inspect"));
     std::lock_guard const guard{core_->mutex};
     HOLDFAST_TRYV(usable("inspect"));
     HOLDFAST_TRY(seen, load());
@@ -12890,6 +12914,7 @@ class Lease {
   /// Takes it away from the holder that was seen (`conflict` if it is another by now). The old
   /// holder is not stopped: raise the fence of what it writes to first.
   [[nodiscard]] result<FencingToken> force(Holder const& seen_holder, FencingToken above) {
+    HOLDFAST_TRYV(born_here("force"));
     std::lock_guard const guard{core_->mutex};
     HOLDFAST_TRYV(usable("force"));
     for (int look = 0; look < looks; ++look) {
@@ -12898,7 +12923,7 @@ class Lease {
       if (!holder || holder->owner != seen_holder.owner || holder->token != seen_holder.token) {
         return failure(errc::conflict, "force", "another holder, or none");
       }
-      FencingToken const token{std::max(seen.record.token, above).number + 1};
+      HOLDFAST_TRY(token, token_after(seen, above));
       HOLDFAST_TRY(version, put(seen, vacant(token)));
       if (version) return token;
     }
@@ -12922,8 +12947,8 @@ class Lease {
     Core(Register r, LeaseOptions const& options, W around)
         : reg{std::move(r)}, world{std::move(around)} {
       constexpr std::int64_t century_ms = std::int64_t{100} * 366 * 24 * 3600 * 1000;
-      bool const sane = 0 < options.margin_ms && options.margin_ms < options.ttl_ms / 2;
-      if (!sane || options.ttl_ms > century_ms || options.margin_ms > century_ms) return;
+      if (options.margin_ms <= 0 || options.ttl_ms > century_ms) return;
+      if (options.margin_ms >= options.ttl_ms - options.margin_ms) return;
       ttl_ns = options.ttl_ms * 1'000'000;
       margin_ns = options.margin_ms * 1'000'000;
     }
@@ -12948,10 +12973,51 @@ class Lease {
     return ok();
   }
 
+  // Asked before the mutex: in a child a thread of the parent may have it for ever.
+  [[nodiscard]] result<void> born_here(char const* where) const {
+    return core_->born.left() ? failure(errc::forked, where) : result<void>{ok()};
+  }
+  [[nodiscard]] static result<FencingToken> token_after(Seen const& seen, FencingToken above) {
+    auto const last = std::max(seen.record.token, above);
+    if (last.number == UINT64_MAX) return failure(errc::full, "lease", "no token is left");
+    return FencingToken{last.number + 1};
+  }
   [[nodiscard]] static Record vacant(FencingToken token) noexcept { return {token, 0, 0, 0, {}}; }
   [[nodiscard]] static bool shows(Seen const& seen, Grant const& grant) noexcept {
     return seen.record.holder && seen.record.nonce == grant.record_.nonce &&
            seen.record.token == grant.token;
+  }
+
+  [[nodiscard]] result<void> prolong(Grant& grant) {
+    auto next = grant.record_;
+    ++next.renewals;
+    auto sent = core_->world.steady_ns();
+    Seen base{grant.version_, grant.record_};
+    for (int look = 0; look < looks; ++look) {
+      HOLDFAST_TRY(version, put(base, next));
+      if (version) {
+        grant.record_ = next;
+        grant.version_ = *version;
+        grant.until_ns_ = sent + core_->ttl_ns - core_->margin_ns;
+        return ok();
+      }
+      sent = core_->world.steady_ns();
+      HOLDFAST_TRY(seen, load());
+      if (!shows(seen, grant)) {
+        grant.over_ = true;
+        return failure(errc::fenced, "renew", "the lease is another's");
+      }
+      next.renewals = seen.record.renewals + 1;
+      base = std::move(seen);
+    }
+    return failure(errc::busy, "renew", "others keep changing the lease");
+  }
+  // What was granted came too late to be of use; as a rule nobody has taken it meanwhile.
+  [[nodiscard]] result<Grant> prolonged(Grant grant) {
+    auto const again = prolong(grant);
+    if (!again && again.error().code() != errc::fenced) return detail::failed(again);
+    if (remaining_ns(grant) > 0) return grant;
+    return failure(errc::timed_out, "acquire", "an answer so late");
   }
 
   [[nodiscard]] result<Seen> load() {
