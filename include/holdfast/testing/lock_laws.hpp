@@ -28,10 +28,11 @@ inline constexpr Law l7{"HF-LOCK-007",
                         "A release may be repeated, and lets go of nobody else's lock.",
                         "L7",
                         {"HF-LOCK-001"}};
-inline constexpr Law l8{"HF-LOCK-008",
-                        "Where a holder is silent, someone else acquires within two of its times.",
-                        "L8",
-                        {"HF-LOCK-001"}};
+inline constexpr Law l8{
+    "HF-LOCK-008",
+    "Where a holder is silent, someone else acquires within four times what it had left.",
+    "L8",
+    {"HF-LOCK-001"}};
 inline constexpr Law l9{
     "HF-LOCK-009",
     "Force takes the lock from the holder that was seen, from no other, and raises the token.",

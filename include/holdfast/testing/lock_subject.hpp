@@ -67,13 +67,21 @@ template <class Make>
   probe(l7, [make](std::uint64_t seed) { return release_lets_go_of_its_own(make, seed); });
   probe(l9, [make](std::uint64_t seed) { return force_takes_from_whom_it_saw(make, seed); });
   if constexpr (lapsing<MadeBy<Make>>) {
-    subject.laws.insert(subject.laws.end(), {l6, l8, l12});
+    subject.laws.push_back(l8);
+    if constexpr (makes_simulated<Make>) {
+      probe(l8, [make](std::uint64_t seed) { return a_silent_one_is_replaced(make, seed); });
+    } else {
+      subject.missing.emplace(l8.id, kit::lock_needs_clock);
+    }
+  }
+  // Those of renewals.
+  if constexpr (lapsing<MadeBy<Make>> && renewable<MadeBy<Make>>) {
+    subject.laws.insert(subject.laws.end(), {l6, l12});
     if constexpr (makes_simulated<Make>) {
       probe(l6, [make](std::uint64_t seed) { return a_live_one_is_kept(make, seed); });
-      probe(l8, [make](std::uint64_t seed) { return a_silent_one_is_replaced(make, seed); });
       probe(l12, [make](std::uint64_t seed) { return a_late_renewal_takes_nothing(make, seed); });
     } else {
-      for (auto const& law : {l6, l8, l12}) subject.missing.emplace(law.id, kit::lock_needs_clock);
+      for (auto const& law : {l6, l12}) subject.missing.emplace(law.id, kit::lock_needs_clock);
     }
   }
   if constexpr (guarantees.lifetime == Lifetime::disk) {
