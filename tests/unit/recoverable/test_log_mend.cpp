@@ -138,8 +138,8 @@ TEST_CASE("records that a replica is too old to have are never cut", "[log][mend
   MendRun const run;
   auto const& bench = run.bench;
   auto const path = segment_at("/log", 15);
-  bench.change(segment_at("/replica", 15), [](auto& content) { content.resize(at_record(2)); });
-  bench.change(path, [](auto& content) { content[at_record(2) + 45] ^= std::byte{1}; });
+  bench.change(segment_at("/replica", 15), [](auto& content) { content.resize(at_record(1)); });
+  bench.change(path, [](auto& content) { content[at_record(3) + 45] ^= std::byte{1}; });
   REQUIRE(hf::detail::remove_if_there(bench.process.files, path + ".point"));
   auto const before = bench.raw(path);
   auto const done = bench.mend();
