@@ -98,9 +98,10 @@ TEST_CASE("a log that grows while it is looked at is whole, as far as it was", "
   hf::testing::SimulatedDisk const disk;
   auto const process = disk.start();
   using Files = hf::testing::SimulatedFiles;
-  using Log = hf::BasicLog<Files, hf::Recovery::cut, hf::testing::SimulatedWorld>;
+  using FaultyLog = hf::BasicLog<Files, hf::Recovery::cut, hf::testing::SimulatedWorld>;
   auto log =
-      Log::open("/log", {.segment_size = 3000, .align = 0}, process.files, process.world).value();
+      FaultyLog::open("/log", {.segment_size = 3000, .align = 0}, process.files, process.world)
+          .value();
   std::uint64_t written = 0;
   auto const write = [&] {
     REQUIRE(log.append(hf::as_bytes(std::string(100, 'x'))));
