@@ -10740,9 +10740,9 @@ struct Judgement {
 };
 
 /// Goes over the segments in their order, with what was found of each.
-class Judge {
+class LogJudge {
  public:
-  Judge(std::string const& directory, Recovery how) : directory_{directory}, how_{how} {}
+  LogJudge(std::string const& directory, Recovery how) : directory_{directory}, how_{how} {}
 
   [[nodiscard]] Judgement operator()(Survey const& found, std::vector<Plan> const& plans) {
     out_.report.foreign = found.foreign;
@@ -11257,7 +11257,7 @@ struct LogState {
     };
     HOLDFAST_TRY(plans, look_at_segments(fs, directory, found.bases, options,
                                          boot_tag(world_of_it.self().boot), progress, told));
-    auto judged = Judge{directory, How}(found, plans);
+    auto judged = LogJudge{directory, How}(found, plans);
     report = std::move(judged.report);
     if (plan && *plan != report.fingerprint) {
       return failure(errc::conflict, "open log as planned", directory);
@@ -11754,7 +11754,7 @@ template <file_system Fs = Posix, world W = Native>
   HOLDFAST_TRY(plans, detail::look_at_segments(fs, directory, found.bases, options, 0,
                                                options.progress.get(), told));
   // As salvage goes: over everything that there is.
-  auto report = detail::Judge{directory, Recovery::salvage}(found, plans).report;
+  auto report = detail::LogJudge{directory, Recovery::salvage}(found, plans).report;
   for (auto const& one : report.segments) report.records += one.recovered.found.records;
   return report;
 }

@@ -38,7 +38,7 @@ template <file_system Fs = Posix, world W = Native>
   HOLDFAST_TRY(plans, detail::look_at_segments(fs, directory, found.bases, options, 0,
                                                options.progress.get(), told));
   // As salvage goes: over everything that there is.
-  auto report = detail::Judge{directory, Recovery::salvage}(found, plans).report;
+  auto report = detail::LogJudge{directory, Recovery::salvage}(found, plans).report;
   for (auto const& one : report.segments) report.records += one.recovered.found.records;
   return report;
 }

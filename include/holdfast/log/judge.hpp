@@ -31,9 +31,9 @@ struct Judgement {
 };
 
 /// Goes over the segments in their order, with what was found of each.
-class Judge {
+class LogJudge {
  public:
-  Judge(std::string const& directory, Recovery how) : directory_{directory}, how_{how} {}
+  LogJudge(std::string const& directory, Recovery how) : directory_{directory}, how_{how} {}
 
   [[nodiscard]] Judgement operator()(Survey const& found, std::vector<Plan> const& plans) {
     out_.report.foreign = found.foreign;

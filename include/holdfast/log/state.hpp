@@ -90,7 +90,7 @@ struct LogState {
     };
     HOLDFAST_TRY(plans, look_at_segments(fs, directory, found.bases, options,
                                          boot_tag(world_of_it.self().boot), progress, told));
-    auto judged = Judge{directory, How}(found, plans);
+    auto judged = LogJudge{directory, How}(found, plans);
     report = std::move(judged.report);
     if (plan && *plan != report.fingerprint) {
       return failure(errc::conflict, "open log as planned", directory);
