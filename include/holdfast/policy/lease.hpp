@@ -171,7 +171,7 @@ class Lease {
     Core(Register r, LeaseOptions const& options, W around)
         : reg{std::move(r)}, world{std::move(around)} {
       constexpr std::int64_t century_ms = std::int64_t{100} * 366 * 24 * 3600 * 1000;
-      if (options.margin_ms <= 0 || options.ttl_ms > century_ms) return;
+      if (options.margin_ms <= 0 || options.ttl_ms <= 0 || options.ttl_ms > century_ms) return;
       if (options.margin_ms >= options.ttl_ms - options.margin_ms) return;
       ttl_ns = options.ttl_ms * 1'000'000;
       margin_ns = options.margin_ms * 1'000'000;
